@@ -1,0 +1,99 @@
+"""DATASETS and MODELS: what a task may name, as data. No torch here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """A data set by name, or a scheme such as `npz:PATH`.
+
+    Attributes:
+        reader: `module:function`; see `vsam_tune.data.task`.
+        validation_fraction: part of the training set held out where a study does not say; a choice of ours.
+        takes_path: whether a path follows the name after a colon.
+        downloads: whether it can be fetched with `--download`.
+        source: where it comes from.
+    """
+
+    reader: str
+    validation_fraction: float
+    takes_path: bool = False
+    downloads: bool = False
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A network by name.
+
+    Attributes:
+        builder: `module:function`, called with (in_channels, image_size, num_classes, **options).
+        options: name -> default of what a study may set, all integers >= 1.
+        source: paper and the library it is taken from.
+    """
+
+    builder: str
+    options: dict[str, int]
+    source: str
+
+
+DATASETS: dict[str, Dataset] = {
+    "digits": Dataset(
+        reader="vsam_tune.data.digits:read",
+        validation_fraction=0.24,
+        source="UCI optical digits, in scikit-learn: 1,797 grey images of 8x8, 10 classes; 349 are the test set",
+    ),
+    "cifar10": Dataset(
+        reader="vsam_tune.data.torchvision_sets:read",
+        validation_fraction=0.1,
+        downloads=True,
+        source="CIFAR-10, torchvision: 50,000 + 10,000 images of 32x32, 3 channels, 10 classes",
+    ),
+    "cifar100": Dataset(
+        reader="vsam_tune.data.torchvision_sets:read",
+        validation_fraction=0.1,
+        downloads=True,
+        source="CIFAR-100, torchvision: 50,000 + 10,000 images of 32x32, 3 channels, 100 classes",
+    ),
+    "fashion_mnist": Dataset(
+        reader="vsam_tune.data.torchvision_sets:read",
+        validation_fraction=0.1,
+        downloads=True,
+        source="Fashion-MNIST, torchvision: 60,000 + 10,000 images of 28x28, 1 channel, 10 classes",
+    ),
+    "npz": Dataset(
+        reader="vsam_tune.data.npz:read",
+        validation_fraction=0.2,
+        takes_path=True,
+        source="a NumPy archive with x_train, y_train, x_test, y_test, as Keras ships them",
+    ),
+    "folder": Dataset(
+        reader="vsam_tune.data.folder:read",
+        validation_fraction=0.2,
+        takes_path=True,
+        source="PATH/train/CLASS/* and PATH/test/CLASS/*, torchvision's ImageFolder",
+    ),
+}
+
+MODELS: dict[str, Model] = {
+    "cnn": Model(
+        builder="vsam_tune.models.cnn:cnn",
+        options={"width": 32},
+        source="ours: three 3x3 convolutions with batch norm, for 8x8 and 28x28 images on a CPU",
+    ),
+    "resnet8": Model(
+        builder="vsam_tune.models.resnet:resnet8",
+        options={"width": 16},
+        source="He et al. 2016, section 4.2 with n = 1; pytorchcv",
+    ),
+    "resnet20": Model(
+        builder="vsam_tune.models.resnet:resnet20",
+        options={"width": 16},
+        source="He et al. 2016, section 4.2 with n = 3; pytorchcv",
+    ),
+    "resnet18": Model(
+        builder="vsam_tune.models.resnet:resnet18",
+        options={},
+        source="He et al. 2016; torchvision with the CIFAR stem (3x3, stride 1, no pooling)",
+    ),
+}
