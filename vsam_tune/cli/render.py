@@ -1,0 +1,119 @@
+"""What a command lists, as a table for people, JSON or CSV for programs: text for stdout."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+Format = Literal["table", "json", "csv"]
+FORMATS: tuple[Format, ...] = ("table", "json", "csv")
+
+_SIGNIFICANT_DIGITS = 3
+_TABLE_WIDTH = 10_000  # wider than any row: the terminal wraps, nothing is cut
+
+
+def render_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    format: Format,  # noqa: A002 - named like the option
+) -> str:
+    """Return rows as text, without a newline at the end.
+
+    Args:
+        rows: by column name; a name that is missing is an empty cell.
+        columns: what a table and CSV show, in this order. JSON holds every key of the rows.
+        format: `table` rounds and aligns for reading, in lines of any length, without colours. `csv` and `json`
+            keep full precision; JSON has null for a number that is not finite.
+
+    Returns:
+        The text. Without rows a table and CSV are their head, JSON is an empty list.
+    """
+    if format == "json":
+        return render_json([dict(row) for row in rows])
+    if format == "csv":
+        return _csv(rows, columns)
+    return _table(rows, columns)
+
+
+def render_json(value: object) -> str:
+    """Return a value as indented JSON that every parser reads: null for nan and inf, times as text."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False, default=_as_text)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        held = [row[column] for row in rows if row.get(column) is not None]
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in held)
+        table.add_column(column, justify="right" if held and numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_table_cell(column, row.get(column)) for column in columns))
+    text = io.StringIO()
+    # Everything is said here: what is printed must not depend on the terminal, FORCE_COLOR or COLUMNS.
+    console = Console(
+        file=text, width=_TABLE_WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False
+    )
+    console.print(table, highlight=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _table_cell(column: str, value: object) -> str:
+    """Return a value as a person wants to read it, on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _number(column, value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_table_cell(key, held)}" for key, held in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_table_cell(column, held) for held in value)
+    return " ".join(str(value).split())
+
+
+def _number(column: str, value: float) -> str:
+    """Return a number with the digits that mean something in its column."""
+    if column == "accuracy" or column.endswith("_accuracy"):
+        return f"{value:.2f}"  # percent: one image in 10,000 is 0.01
+    if column == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS:
+        return f"{value:,.0f}"
+    return f"{value:.{_SIGNIFICANT_DIGITS}g}"
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_csv_cell(row.get(column)) for column in columns] for row in rows)
+    return text.getvalue().removesuffix("\n")
+
+
+def _csv_cell(value: object) -> object:
+    """Return a value as the csv module should write it: floats with all digits, JSON for what is nested."""
+    if isinstance(value, bool | list | tuple | Mapping):
+        return json.dumps(_finite(value), allow_nan=False, default=_as_text)
+    return _as_text(value) if isinstance(value, datetime) else value
+
+
+def _finite(value: object) -> object:
+    """Return a copy with None for every float that JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(held) for held in value]
+    return value
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

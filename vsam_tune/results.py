@@ -1,0 +1,249 @@
+"""The one schema of what a study found, written and read: objectives, trials, what is asked of their front.
+
+Values are in natural units (accuracy in percent, AIS in images a second), by objective name. `study.storage`
+builds these records from Optuna; nothing here knows of it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsam_tune import pareto
+from vsam_tune.errors import InputError, finding
+
+STATES = ("complete", "pruned", "fail", "running", "waiting")
+FINISHED = ("complete", "pruned")  # what a budget of trials counts
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One number of a trial that the search is about.
+
+    Attributes:
+        name: the metric that the trainable reports.
+        direction: which way is better.
+    """
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+
+    @property
+    def sign(self) -> float:
+        """What a value is multiplied by to be a loss, and a loss to be a value."""
+        return -1.0 if self.direction == "maximize" else 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """One trial: what was tried, how far it came, and what it gave.
+
+    Attributes:
+        number: its number in the study, from 0.
+        state: one of `STATES`.
+        params: the searched hyper-parameters by name; a name is absent where its condition does not hold.
+        values: by objective name, finite; empty unless the state is complete.
+        metrics: the metrics that it reported last, by name.
+        feasible: False where it diverged.
+        seed: fixes the trial; None until it has started.
+        started: when it first started.
+        seconds: wall clock from its start to its end; None while it runs.
+        epochs: trained in full.
+        error: what it failed of.
+        stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.
+        ray_trial_id: its name in Ray.
+        resumed: how often it went on from a checkpoint.
+        folder: where its files are, relative to the study's folder.
+    """
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    values: dict[str, float]
+    metrics: dict[str, float]
+    feasible: bool = True
+    seed: int | None = None
+    started: datetime | None = None
+    seconds: float | None = None
+    epochs: int = 0
+    error: str | None = None
+    stopped: str | None = None
+    ray_trial_id: str | None = None
+    resumed: int = 0
+    folder: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyResult:
+    """A study as it stands.
+
+    Attributes:
+        name: of the study.
+        objectives: in the order of the study file; the first one orders the front.
+        trials: by number.
+        reference_point: the fixed corner of the hypervolume, by objective name; None until it is stored.
+        study: the resolved study file.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    trials: tuple[TrialRecord, ...]
+    reference_point: dict[str, float] | None
+    study: dict[str, Any]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many trials are in each state, all five of them."""
+        return {state: sum(trial.state == state for trial in self.trials) for state in STATES}
+
+    def losses(self, trials: Iterable[TrialRecord]) -> NDArray[np.float64]:
+        """Return the objectives of completed trials, everything to be minimised.
+
+        Args:
+            trials: complete ones; others have no values.
+
+        Returns:
+            (n, k) float64, in the order of the trials and the objectives.
+        """
+        rows = [[each.sign * trial.values[each.name] for each in self.objectives] for trial in trials]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self.objectives))
+
+    def front(self) -> tuple[TrialRecord, ...]:
+        """Return the complete, feasible trials that no other one dominates, the best in objective 1 first."""
+        candidates = self._candidates()
+        losses = self.losses(candidates)
+        marked = np.flatnonzero(pareto.front(losses))
+        order = sorted(marked, key=lambda row: (*losses[row], candidates[row].number))
+        return tuple(candidates[row] for row in order)
+
+    def effective_reference_point(self) -> dict[str, float] | None:
+        """Return the stored reference point, or a provisional one, which moves while trials complete.
+
+        Returns:
+            By objective name; None when nothing is stored and no feasible trial has completed.
+        """
+        if self.reference_point is not None:
+            return self.reference_point
+        candidates = self._candidates()
+        if not candidates:
+            return None
+        corner = pareto.reference_point(self.losses(candidates))
+        return {
+            each.name: each.sign * float(loss) for each, loss in zip(self.objectives, corner, strict=True)
+        }
+
+    def hypervolume(self) -> float:
+        """Return what the front dominates up to the effective reference point; 0 before a trial completes."""
+        return self._hypervolumes([len(self.trials)])[0]
+
+    def hypervolume_over_trials(self) -> list[tuple[int, float]]:
+        """Return how the hypervolume grew, from one reference point, by number of finished trials.
+
+        Returns:
+            (finished trials, hypervolume) pairs, one for each finished trial in the order of the numbers.
+            Finished is complete or pruned, as in the study's budget.
+        """
+        finished = [trial for trial in self.trials if trial.state in FINISHED]
+        num_candidates = np.cumsum([_may_stand_on_front(trial) for trial in finished]).tolist()
+        return list(enumerate(self._hypervolumes(num_candidates), start=1))
+
+    def knee(self) -> int | None:
+        """Return the number of the trial at the front's knee; None where there is no front."""
+        points = sorted(self.front(), key=lambda trial: trial.number)
+        return points[pareto.knee(self.losses(points))].number if points else None
+
+    def pick(self, rule: str) -> TrialRecord:
+        """Return the trial that a rule of `front --pick` chooses.
+
+        Args:
+            rule: `knee`, or `trial=N` for any complete trial.
+
+        Returns:
+            A complete trial.
+
+        Raises:
+            InputError: if the rule is unknown, or chooses no complete trial.
+        """
+        name, _, argument = rule.partition("=")
+        if name not in _PICKS:
+            known = ", ".join(PICK_FORMS)
+            raise InputError(finding("--pick", "", rule, f"must be one of {known}", "write --pick knee"))
+        return _PICKS[name][1](self, argument)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `front --format json` prints; other tools rely on its keys."""
+        return {
+            "study": self.name,
+            "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
+            "trials": self.counts(),
+            "hypervolume": self.hypervolume(),
+            "reference_point": self.effective_reference_point(),
+            "points": [
+                {
+                    "trial": trial.number,
+                    "params": trial.params,
+                    "values": trial.values,
+                    "metrics": trial.metrics,
+                }
+                for trial in self.front()
+            ],
+            "knee": self.knee(),
+        }
+
+    def _candidates(self) -> list[TrialRecord]:
+        return [trial for trial in self.trials if _may_stand_on_front(trial)]
+
+    def _hypervolumes(self, counts: Iterable[int]) -> list[float]:
+        """Return the hypervolume of the first candidates by number, for each count of them."""
+        corner = self.effective_reference_point()
+        if corner is None:
+            return [0.0 for _ in counts]
+        corner_losses = [each.sign * corner[each.name] for each in self.objectives]
+        losses = self.losses(self._candidates())
+        return [pareto.hypervolume(losses[:count], corner_losses) for count in counts]
+
+
+def _may_stand_on_front(trial: TrialRecord) -> bool:
+    return trial.state == "complete" and trial.feasible
+
+
+def _pick_knee(result: StudyResult, argument: str) -> TrialRecord:
+    """Return the trial at the knee.
+
+    Raises:
+        InputError: if a value is given, or there is no front.
+    """
+    if argument:
+        raise InputError(finding("--pick", "knee", argument, "takes no value", "write --pick knee"))
+    number = result.knee()
+    if number is None:
+        rule = f"must name a complete trial, but {result.name} has none"
+        raise InputError(finding("--pick", "", "knee", rule, f"run vsam-tune search {result.name} first"))
+    return _pick_trial(result, str(number))
+
+
+def _pick_trial(result: StudyResult, argument: str) -> TrialRecord:
+    """Return a complete trial by its number.
+
+    Raises:
+        InputError: if no trial has the number, or it is not complete.
+    """
+    cure = f"take one that vsam-tune trials {result.name} lists as complete"
+    chosen = [trial for trial in result.trials if str(trial.number) == argument]
+    if not chosen:
+        rule = f"must be the number of one of the {len(result.trials)} trials of {result.name}"
+        raise InputError(finding("--pick", "trial", argument, rule, cure))
+    if chosen[0].state != "complete":
+        rule = f"must be complete, but its state is {chosen[0].state}"
+        raise InputError(finding("--pick", "trial", chosen[0].number, rule, cure))
+    return chosen[0]
+
+
+# The rules of `front --pick`: the form that the help shows, and what it chooses, given the text after the =.
+_PICKS: dict[str, tuple[str, Callable[[StudyResult, str], TrialRecord]]] = {
+    "knee": ("knee", _pick_knee),
+    "trial": ("trial=N", _pick_trial),
+}
+PICK_FORMS = tuple(form for form, _ in _PICKS.values())
