@@ -1,0 +1,134 @@
+"""Batches of a data set that lies on the device as a whole, each fixed by seed, epoch and position."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vsam_tune.data.augmentation import AUGMENTATIONS
+from vsam_tune.data.images import Images
+from vsam_tune.errors import InputError, finding
+from vsam_tune.seeds import derive_seed
+
+
+class Batch(NamedTuple):
+    """One batch, on the loader's device.
+
+    Attributes:
+        x: (B, C, H, W) float32, normalised.
+        y: (B,) int64.
+        index: (B,) int64, positions in the loader's images.
+    """
+
+    x: Tensor
+    y: Tensor
+    index: Tensor  # type: ignore[assignment] # hides tuple.index, which nobody wants of a batch
+
+
+class ResidentLoader:
+    """Batches of images that are resident on the device as uint8.
+
+    Stateless: the order of an epoch comes from (seed, epoch), the augmentation of a batch from (seed, epoch,
+    position), so that a trial resumed inside an epoch sees the same bits as one that was not stopped. Nothing
+    waits for the device.
+
+    Args:
+        images: on any device; copied to `device` once.
+        mean: (C,) float32, in units of uint8.
+        std: (C,) float32, likewise, positive.
+        batch_size: images a batch, >= 1; the last batch of an epoch holds what is left.
+        augmentation: keys of AUGMENTATIONS; applied in that dict's order.
+        seed: fixes order and augmentation, through sub-seeds.
+        device: where the images lie and the batches are made.
+        channels_last: whether `x` is laid out channels last in memory, which convolutions on CPUs like.
+        shuffle: False for the order of `images`, in validation and test.
+
+    Raises:
+        InputError: an augmentation is unknown or listed twice, or `batch_size` is below 1.
+    """
+
+    def __init__(  # noqa: PLR0913 - plain keyword arguments rather than a settings object
+        self,
+        images: Images,
+        *,
+        mean: Tensor,
+        std: Tensor,
+        batch_size: int,
+        augmentation: Sequence[str] = (),
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        channels_last: bool = False,
+        shuffle: bool = True,
+    ) -> None:
+        _check(batch_size, augmentation)
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._x, self._y = images.x.to(self.device), images.y.to(self.device)
+        self._mean, self._std = (values.to(self.device)[:, None, None] for values in (mean, std))
+        applied = [AUGMENTATIONS[name] for name in AUGMENTATIONS if name in augmentation]
+        self._on_pixels = [each.apply for each in applied if not each.normalised]
+        self._on_normalised = [each.apply for each in applied if each.normalised]
+        self._generator = torch.Generator(self.device)  # seeded anew before each use: it carries nothing over
+
+    def __len__(self) -> int:
+        """Return the iterations of an epoch."""
+        return math.ceil(len(self._y) / self.batch_size)
+
+    @property
+    def num_images(self) -> int:
+        """Images of an epoch."""
+        return len(self._y)
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from position `start` on.
+
+        Args:
+            epoch: counts from 0; decides order and augmentation.
+            start: position of the first batch, from 0; those before it are skipped at no cost.
+
+        Yields:
+            Batches; every image of the epoch comes exactly once when `start` is 0.
+        """
+        order = self._order(epoch)
+        for position in range(start, len(self)):
+            index = order[position * self.batch_size : (position + 1) * self.batch_size]
+            self._generator.manual_seed(derive_seed(self.seed, "augmentation", epoch, position))
+            yield Batch(self._images(index), self._y[index], index)
+
+    def _order(self, epoch: int) -> Tensor:
+        """Return the order of an epoch, (N,) int64."""
+        if not self.shuffle:
+            return torch.arange(len(self._y), device=self.device)
+        self._generator.manual_seed(derive_seed(self.seed, "order", epoch))
+        return torch.randperm(len(self._y), generator=self._generator, device=self.device)
+
+    def _images(self, index: Tensor) -> Tensor:
+        """Return the images at `index`, augmented and normalised, (B, C, H, W) float32."""
+        pixels = self._x[index]
+        for apply in self._on_pixels:
+            pixels = apply(pixels, self._generator)
+        x = pixels.to(torch.float32, memory_format=self._layout).sub_(self._mean).div_(self._std)
+        for apply in self._on_normalised:
+            x = apply(x, self._generator)
+        return x
+
+
+def _check(batch_size: int, augmentation: Sequence[str]) -> None:
+    """Check what a study file may have got wrong.
+
+    Raises:
+        InputError: see ResidentLoader.
+    """
+    found = []
+    if batch_size < 1:
+        found.append(finding("loader", "batch_size", batch_size, "must be at least 1", "write 64 or 128"))
+    if not set(augmentation) <= AUGMENTATIONS.keys() or len(set(augmentation)) < len(augmentation):
+        rule = f"must be names among {', '.join(AUGMENTATIONS)}, each once"
+        found.append(finding("loader", "augmentation", list(augmentation), rule, "correct the list"))
+    if found:
+        raise InputError(*found)

@@ -1,0 +1,98 @@
+"""`npz:PATH`: a NumPy archive with x_train, y_train, x_test, y_test, in the layout that Keras ships."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vsam_tune.data.images import Images
+from vsam_tune.data.source import Request, Source, checked_source
+from vsam_tune.errors import InputError, finding
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_MAX_CHANNELS = 4
+# What NumPy and zipfile raise for bytes that are not theirs, found by flipping bytes of an archive.
+_DAMAGE = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read(request: Request) -> Source:
+    """Read the archive; x is uint8 of (N, H, W) or (N, H, W, C), y integer of (N,) or (N, 1).
+
+    Returns:
+        The images in the order of the file, channels first.
+
+    Raises:
+        InputError: the file is missing or damaged, an array is missing or has another type or shape, or
+            `checked_source` refuses the labels.
+    """
+    path = request.path or Path()
+    arrays = _read_arrays(path)
+    found = [line for key in _ARRAYS for line in _array_findings(path, key, arrays[key])]
+    for part in ("train", "test"):
+        lengths = [len(arrays[f"{axis}_{part}"]) if arrays[f"{axis}_{part}"].ndim else 0 for axis in "xy"]
+        if lengths[0] != lengths[1]:
+            rule = f"y_{part} must have one label an image; x_{part} holds {lengths[0]} images"
+            found.append(
+                finding(path, f"length of y_{part}", lengths[1], rule, "write both from the same images")
+            )
+    if found:
+        raise InputError(*found)
+    parts = [_images(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
+    return checked_source(path, *parts)
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Return the four arrays by name.
+
+    Raises:
+        InputError: the file cannot be read, is no archive, or lacks one of the four.
+    """
+    if not path.is_file():
+        raise InputError(finding(path, "", None, "there is no such file", "correct the path after npz:"))
+    try:
+        archive = np.load(path, allow_pickle=False)  # a pickle could run anything
+        if isinstance(archive, np.ndarray):
+            raise InputError(
+                finding(path, "", None, "holds one array, not an archive", "write it with numpy.savez")
+            )
+        with archive:
+            missing = [key for key in _ARRAYS if key not in archive.files]
+            if missing:
+                rule = f"must hold {', '.join(_ARRAYS)}; it lacks {', '.join(missing)}"
+                cure = f"rename the arrays; there are: {', '.join(archive.files) or 'none'}"
+                raise InputError(finding(path, "", None, rule, cure))
+            return {key: archive[key] for key in _ARRAYS}
+    except _DAMAGE as error:
+        rule = f"is no readable NumPy archive ({error})"
+        raise InputError(finding(path, "", None, rule, "write or copy it again with numpy.savez")) from error
+
+
+def _array_findings(path: Path, key: str, array: NDArray[np.generic]) -> list[str]:
+    """Return what is wrong with the type and the shape of one array, one line each."""
+    found = []
+    if key.startswith("x"):
+        if array.dtype != np.uint8:
+            cure = "store 0 to 255, e.g. (255 * x).round().astype(numpy.uint8)"
+            found.append(finding(path, f"{key}.dtype", str(array.dtype), "must be uint8", cure))
+        if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] > _MAX_CHANNELS):
+            rule = f"must be (N, H, W), or (N, H, W, C) with C at most {_MAX_CHANNELS}"
+            cure = "put channels last, e.g. x.transpose(0, 2, 3, 1)"
+            found.append(finding(path, f"{key}.shape", array.shape, rule, cure))
+    else:
+        if array.dtype.kind not in "iu":
+            cure = "store class numbers from 0, e.g. y.astype(numpy.int64)"
+            found.append(finding(path, f"{key}.dtype", str(array.dtype), "must be an integer type", cure))
+        if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
+            cure = "store class numbers, e.g. y.argmax(1) where rows are one-hot"
+            found.append(finding(path, f"{key}.shape", array.shape, "must be (N,) or (N, 1)", cure))
+    return found
+
+
+def _images(x: NDArray[np.generic], y: NDArray[np.generic]) -> Images:
+    """Return (N, H, W[, C]) and (N[, 1]) as channels-first tensors."""
+    pixels = torch.from_numpy(x)
+    channels_first = pixels.unsqueeze(1) if x.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+    return Images(channels_first, torch.from_numpy(y.astype(np.int64).reshape(-1)))

@@ -1,0 +1,1 @@
+"""Networks by name, for images of 8x8 to 64x64."""

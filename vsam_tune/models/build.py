@@ -1,0 +1,56 @@
+"""Build a network by name, its initial weights fixed by a seed."""
+
+import pkgutil
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.tasks import MODELS
+
+
+def build_model(
+    name: str, *, in_channels: int, image_size: int, num_classes: int, seed: int, **options: int
+) -> nn.Module:
+    """Return a network on the CPU whose weights depend on the arguments alone.
+
+    Args:
+        name: key of MODELS.
+        in_channels: colour channels of an image.
+        image_size: height, and width, of an image in pixels.
+        num_classes: outputs of the network.
+        seed: fixes the initial weights; the global generators end as they were.
+        options: those of MODELS[name], >= 1; its defaults stand for what is left out.
+
+    Returns:
+        The network: (B, in_channels, image_size, image_size) float32 -> (B, num_classes) logits.
+
+    Raises:
+        InputError: the name or an option is unknown, an option is below 1, or the images are too small.
+    """
+    if name not in MODELS:
+        raise InputError(finding("model", "", name, "no such model", f"write one of {', '.join(MODELS)}"))
+    model = MODELS[name]
+    found = [
+        finding(
+            f"model {name}", option, value, "no such option", f"known: {', '.join(model.options) or 'none'}"
+        )
+        if option not in model.options
+        else finding(f"model {name}", option, value, "must be at least 1", f"write {model.options[option]}")
+        for option, value in options.items()
+        if option not in model.options or value < 1
+    ]
+    if found:
+        raise InputError(*found)
+    builder: Callable[..., nn.Module] = pkgutil.resolve_name(model.builder)
+    with torch.random.fork_rng(devices=[]):
+        # The layers' own initialisers know no generator but the global one. The CPU's alone is seeded, since
+        # torch.manual_seed would also seed each GPU's, which fork_rng would have to copy back.
+        torch.default_generator.manual_seed(seed)
+        return builder(in_channels, image_size, num_classes, **(model.options | options))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return how many numbers are trained."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

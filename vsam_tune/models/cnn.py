@@ -1,0 +1,37 @@
+"""A small network for small images on a CPU: three convolutions with batch norm."""
+
+from torch import nn
+
+from vsam_tune.models.image_size import check_image_size
+
+
+def cnn(in_channels: int, image_size: int, num_classes: int, *, width: int) -> nn.Module:
+    """Return three 3x3 convolutions with batch norm, pooled after the second, and a linear layer on the mean.
+
+    Large enough to learn the noisy labels of `digits` by heart, which is what SAM prevents.
+
+    Args:
+        in_channels: colour channels of an image.
+        image_size: height, and width, in pixels, >= 4; only the time depends on it.
+        num_classes: outputs.
+        width: channels of each convolution.
+
+    Returns:
+        (B, in_channels, H, H) -> (B, num_classes); 19,242 parameters at width 32, 1 channel, 10 classes.
+    """
+    check_image_size("cnn", image_size, smallest=4)
+    return nn.Sequential(
+        *_convolution(in_channels, width),
+        *_convolution(width, width),
+        nn.MaxPool2d(2),
+        *_convolution(width, width),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, num_classes),
+    )
+
+
+def _convolution(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+    """Return a 3x3 convolution that keeps the size, batch norm (whose shift stands for a bias) and ReLU."""
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
