@@ -1,0 +1,17 @@
+"""Sharpness-aware optimizers, one file a method. They wrap any torch optimizer and import torch alone.
+
+Example:
+    >>> optimizer = VSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), rho=0.05, model=model)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = loss_function(model(images), labels)
+    ...     loss.backward()
+    ...     return loss
+    >>> loss = optimizer.step(closure)
+"""
+
+from vsam_tune.optimizers.periodic_sam import PeriodicSAM
+from vsam_tune.optimizers.sam import SAM
+from vsam_tune.optimizers.vsam import VSAM
+
+__all__ = ["SAM", "VSAM", "PeriodicSAM"]

@@ -1,0 +1,29 @@
+"""What an iteration showed, for the trajectory; its norms stay on the device, unread."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """One iteration. Norms are l2, over the last `norm_layers` layers; what is not known is NaN.
+
+    Attributes:
+        sampled: whether a second gradient was taken.
+        l2_psf: 0-d tensor, ||g_sam - g||; None in an iteration that was not sampled.
+        l2_sgd: 0-d tensor, ||g|| of the first gradient.
+        sampling_rate: p that this iteration was drawn with, in [0, 1].
+        sigma: eq. 8 over the window, as known when the iteration was drawn.
+        v: mean change rate of sigma (eq. 10) behind p.
+        u: mean change rate of l2_psf / l2_sgd (eq. 13) behind p.
+    """
+
+    sampled: bool
+    l2_psf: Tensor | None
+    l2_sgd: Tensor
+    sampling_rate: float
+    sigma: float = math.nan
+    v: float = math.nan
+    u: float = math.nan

@@ -1,0 +1,65 @@
+"""The perturbation e = rho * g / ||g|| of SAM (Foret et al. 2021, eq. 2), over all tensors together.
+
+Nothing here reads a value on the host, and every operation is one `torch._foreach_*` call over many tensors.
+"""
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+TINY = 1e-12  # added to the norm, so that a zero gradient gives e = 0
+_SAME_SIZE_INTEGER = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes an element
+
+
+def global_norm(tensors: list[Tensor]) -> Tensor:
+    """Return the l2 norm over all tensors together.
+
+    Args:
+        tensors: at least one, of any floating dtype and device.
+
+    Returns:
+        A 0-d tensor on the device of the first one, float32, or float64 if any of them is. The sum runs in
+        the order given.
+    """
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+    norms = torch._foreach_norm(tensors, 2.0, dtype)
+    total: Tensor = torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))
+    return total
+
+
+def perturbation_scale(norm: Tensor, rho: float) -> Tensor:
+    """Return the 0-d factor that turns a gradient of this norm into e; 0 where the norm is not finite."""
+    return torch.where(torch.isfinite(norm), rho / (norm + TINY), 0.0)
+
+
+def perturb_(weights: list[Tensor], gradients: list[Tensor], norm: Tensor, rho: float) -> None:
+    """Add e to the weights, in place. The gradients are overwritten with e, which saves a copy of them.
+
+    Args:
+        weights: tensors of one dtype on one device.
+        gradients: theirs, of the same shapes, dtype and device.
+        norm: 0-d, the norm over everything that is perturbed, these tensors and others.
+        rho: l2 radius, in units of the weights. At 0, or where the norm is not finite, no weight changes.
+    """
+    first = gradients[0]
+    scale = perturbation_scale(norm, rho).to(first.device, first.dtype)
+    torch._foreach_mul_(gradients, scale)
+    # 0 * inf is NaN: a product of bit patterns with 0 or 1 leaves e as it is, or all zeros whatever g held.
+    bits = _SAME_SIZE_INTEGER[first.element_size()]
+    finite = torch.isfinite(norm).to(first.device, bits)
+    torch._foreach_mul_([gradient.view(bits) for gradient in gradients], finite)
+    torch._foreach_add_(weights, gradients)
+
+
+def copies(tensors: list[Tensor]) -> list[Tensor]:
+    """Return a copy of each tensor."""
+    copied = [torch.empty_like(tensor) for tensor in tensors]
+    copy_(copied, tensors)
+    return copied
+
+
+def copy_(targets: list[Tensor], sources: list[Tensor]) -> None:
+    """Copy each source into its target, bit for bit; two empty lists are right as well."""
+    if targets:
+        torch._foreach_copy_(targets, sources)

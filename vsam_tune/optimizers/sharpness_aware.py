@@ -1,0 +1,264 @@
+"""The wrapper that every method shares: two passes over one batch around any torch base optimizer.
+
+What holds for all of them (METHODS 1): the norm is one over all parameter groups, in float32 at least; the
+gradient holds no weight decay; the base optimizer applies the update, and sees the unperturbed weights. All
+parameters that have a gradient are perturbed, batch norm's and biases too.
+
+Choices: weights are copied and copied back in place, since w + e - e is not w in float32. Nothing waits for
+the device inside an iteration. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfloat16
+autocast needs none), sparse gradients, accumulation over micro-batches, several workers.
+"""
+
+import copy
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import LBFGS, Optimizer
+from typing_extensions import override
+
+from vsam_tune.optimizers.arguments import check, check_integer, check_number
+from vsam_tune.optimizers.layers import last_with_gradient, layers_of
+from vsam_tune.optimizers.observation import Observation
+from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
+from vsam_tune.optimizers.second_pass import RandomState, batch_norms, frozen_statistics, replayed
+
+Closure = Callable[[], Tensor]
+
+
+def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
+    """Return the gradients of parameters that all have one."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+class SharpnessAware(Optimizer):
+    """A torch optimizer around a base optimizer, whose parameter groups (the same dicts) and state it shares.
+
+    Learning-rate schedulers may be attached to either of the two, before or after loading a state. A method
+    overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything.
+
+    Args:
+        base: any torch optimizer but LBFGS, which evaluates as often as it likes; it applies the update.
+        rho: l2 radius of the perturbation, >= 0, in units of the weights. It is put into each parameter group
+            that has no `rho` of its own; the groups may differ, the norm is over all of them.
+        norm_layers: how many of the last layers the norms of `observation` are taken over; 0 for all.
+        model: the network that the closure runs, read once. With it, the second pass leaves batch norm's
+            running statistics alone and repeats the random draws of the first one (of torch's default
+            generators), and layers are its modules. Without it, none of this is done, and layers are guessed
+            from the shapes of the parameters.
+
+    Attributes:
+        base: the base optimizer.
+        iterations: finished iterations.
+        gradient_evaluations: forward and backward passes so far, that is calls of closures that returned.
+        observation: what the last iteration showed; None before the first, and after loading.
+    """
+
+    def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
+        plain = not isinstance(base, LBFGS | SharpnessAware)
+        check("base", type(base).__name__, "an optimizer that takes one gradient a step", holds=plain)
+        check_number("rho", rho, low=0.0)
+        check_integer("norm_layers", norm_layers, low=0)
+        super().__init__(base.param_groups, {**base.defaults, "rho": rho})
+        self.base = base
+        self.iterations = 0
+        self.gradient_evaluations = 0
+        self.observation: Observation | None = None
+        self._norm_layers = norm_layers
+        self._model = model
+        self._batch_norms = batch_norms(model) if model is not None else []
+        self._before: RandomState | None = None
+        self._follow_base()
+
+    @override
+    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override] # a closure is needed
+        """Take one iteration.
+
+        Args:
+            closure: clears the gradients, runs forward and backward on one batch, returns the loss. It is
+                called with gradients enabled, once or, in a sampled iteration, twice.
+
+        Returns:
+            The loss of the first call, at the weights before the step.
+
+        Raises:
+            TypeError: if there is no closure.
+        """
+        if closure is None:
+            raise TypeError(
+                f"{type(self).__name__}.step needs a closure that clears the gradients, runs forward and "
+                "backward, and returns the loss: it may have to take a second gradient on the same batch"
+            )
+        with torch.no_grad():
+            self._before = RandomState.now(self._devices) if self._model is not None else None
+            loss = self._evaluate(closure)
+            self.observation = self._descend(closure)
+            self.base.step()
+        self.iterations += 1
+        return loss
+
+    def _descend(self, closure: Closure) -> Observation:
+        """Turn the first gradient, which stands in `.grad`, into the one to descend along, in place.
+
+        A method that wants the second gradient calls `_second_pass` or `_sample`. The base steps next.
+        """
+        raise NotImplementedError
+
+    def _evaluate(self, closure: Closure) -> Tensor:
+        with torch.enable_grad():
+            loss = closure()
+        self.gradient_evaluations += 1
+        return loss
+
+    def _second_pass(self, closure: Closure) -> None:
+        """Leave the gradient at w + e in `.grad`, and the weights as they were, also if the closure raises.
+
+        Costs 1 gradient evaluation and one copy of the weights.
+        """
+        parameters = self._having_gradient()
+        weights = copies(parameters)
+        with ExitStack() as stack:
+            stack.callback(copy_, parameters, weights)
+            stack.enter_context(frozen_statistics(self._batch_norms))
+            if self._before is not None:
+                stack.enter_context(replayed(self._before, self._devices))
+            self._perturb()
+            self._evaluate(closure)
+
+    def _perturb(self) -> None:
+        parameters = self._having_gradient()
+        if not parameters:
+            return
+        norm = global_norm(gradients_of(parameters))
+        alike: dict[tuple[float, torch.device, torch.dtype], list[Tensor]] = {}
+        for group in self.param_groups:
+            rho = group.setdefault("rho", self.defaults["rho"])
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike.setdefault((rho, parameter.device, parameter.dtype), []).append(parameter)
+        for (rho, _, _), members in alike.items():
+            perturb_(members, gradients_of(members), norm, rho)
+
+    def _sample(self, closure: Closure, held: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+        """Take the second gradient, and return the PSF of some parameters.
+
+        Args:
+            closure: as for `step`.
+            held: parameter -> a buffer like its gradient, for parameters that have one. It holds g while the
+                weights are perturbed, and the PSF afterwards.
+
+        Returns:
+            PSF = g_sam - g by parameter, in the same buffers; without those that got no second gradient.
+        """
+        copy_(list(held.values()), gradients_of(list(held)))
+        self._second_pass(closure)
+        psf = {parameter: buffer for parameter, buffer in held.items() if parameter.grad is not None}
+        if psf:
+            torch._foreach_neg_(list(psf.values()))
+            torch._foreach_add_(list(psf.values()), gradients_of(list(psf)))
+        return psf
+
+    def _sam_iteration(self, closure: Closure, *, sampling_rate: float) -> Observation:
+        """Do what SAM does: leave g_sam in `.grad`.
+
+        Returns:
+            The observation, for whose `l2_psf` g of the observed layers is copied.
+        """
+        observed = self._observed()
+        l2_sgd = self._norm(gradients_of(observed))
+        psf = self._sample(
+            closure, dict(zip(observed, map(torch.empty_like, gradients_of(observed)), strict=True))
+        )
+        l2_psf = self._norm(list(psf.values()))
+        return Observation(sampled=True, l2_psf=l2_psf, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def _having_gradient(self) -> list[Tensor]:
+        return [parameter for parameter in self._parameters() if parameter.grad is not None]
+
+    def _observed(self) -> list[Tensor]:
+        """Return the parameters, having a gradient now, that the norms of an observation are taken over."""
+        return last_with_gradient(self._layers, self._norm_layers)
+
+    def _norm(self, tensors: list[Tensor]) -> Tensor:
+        """Return the norm over all tensors, 0-d and on the device; 0 over none."""
+        return global_norm(tensors) if tensors else torch.zeros((), device=self._devices[0])
+
+    def _follow_base(self) -> None:
+        self._share()
+        self.base.register_load_state_dict_post_hook(lambda _: self._share())
+
+    def _share(self) -> None:
+        """Take over the groups and the state of the base, which loads them into new objects."""
+        self.param_groups, self.state = self.base.param_groups, self.base.state
+        for group in self.param_groups:
+            check_number("rho", group.setdefault("rho", self.defaults["rho"]), low=0.0)
+        self._layers = layers_of(self._parameters(), self._model)
+        self._devices = list(dict.fromkeys(parameter.device for parameter in self._parameters()))
+        self._devices = self._devices or [torch.device("cpu")]
+
+    @override
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group to the base; it may have a `rho` of its own."""
+        if "base" not in vars(self):  # torch's constructor lists the groups that the base has already
+            super().add_param_group(param_group)
+            return
+        self.base.add_param_group(param_group)
+        self._share()
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        # torch's keeps three attributes only; hooks and the `step` that a scheduler patches cannot be copied
+        left_out = ("state", "param_groups", "step")
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("_optimizer_")}
+        return {name: value for name, value in kept.items() if name not in left_out}
+
+    @override
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._follow_base()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that continuing bit for bit needs, the base's state included.
+
+        Its tensors are the live ones, as torch's own are; `torch.load(..., weights_only=True)` reads it back.
+        """
+        return {
+            "base": self.base.state_dict(),
+            "iterations": self.iterations,
+            "gradient_evaluations": self.gradient_evaluations,
+            **self._method_state(),
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, of the same method over the same parameters; it is copied.
+
+        Args:
+            state_dict: not changed, and not kept.
+
+        Raises:
+            KeyError: if a key is missing; nothing has changed then.
+        """
+        missing = [key for key in self.state_dict() if key not in state_dict]
+        missing += [
+            "rho" for group in state_dict.get("base", {}).get("param_groups", ()) if "rho" not in group
+        ]
+        if missing:
+            raise KeyError(f"the state of {type(self).__name__} lacks {', '.join(dict.fromkeys(missing))}")
+        self.base.load_state_dict(copy.deepcopy(state_dict["base"]))
+        self.iterations = state_dict["iterations"]
+        self.gradient_evaluations = state_dict["gradient_evaluations"]
+        self.observation = None
+        self._load_method_state(state_dict)
+
+    def _method_state(self) -> dict[str, Any]:
+        return {}
+
+    def _load_method_state(self, state: dict[str, Any]) -> None:
+        """Restore the entries of `_method_state`; all of them are there."""
