@@ -6,7 +6,7 @@ momentum to 0 instead would still advance that counter. Randomness: the second p
 drew, so that dropout leaves out the same units and rho = 0 is exactly the base optimizer.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -67,17 +67,16 @@ class RandomState:
 
 
 @contextmanager
-def replayed(before: RandomState, devices: Sequence[torch.device]) -> Iterator[None]:
+def replayed(before: RandomState) -> Iterator[None]:
     """Run the block from the random state `before`, and leave the one that it found, exceptions included.
 
     Args:
-        before: the state before the first pass.
-        devices: those that `before` was taken of.
+        before: the state before the first pass; where that drew nothing, the generators are not touched.
 
     Yields:
-        Nothing. Where the first pass drew nothing, the generators are not touched.
+        Nothing.
     """
-    after = RandomState.now(devices)
+    after = RandomState.now(device for device, _ in before.cuda)
     if before.equals(after):
         yield
         return

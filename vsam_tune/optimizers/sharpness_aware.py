@@ -92,7 +92,7 @@ class SharpnessAware(Optimizer):
                 "backward, and returns the loss: it may have to take a second gradient on the same batch"
             )
         with torch.no_grad():
-            self._before = RandomState.now(self._devices) if self._model is not None else None
+            self._before = RandomState.now(self._devices()) if self._model is not None else None
             loss = self._evaluate(closure)
             self.observation = self._descend(closure)
             self.base.step()
@@ -123,7 +123,7 @@ class SharpnessAware(Optimizer):
             stack.callback(copy_, parameters, weights)
             stack.enter_context(frozen_statistics(self._batch_norms))
             if self._before is not None:
-                stack.enter_context(replayed(self._before, self._devices))
+                stack.enter_context(replayed(self._before))
             self._perturb()
             self._evaluate(closure)
 
@@ -168,14 +168,18 @@ class SharpnessAware(Optimizer):
         """
         observed = self._observed()
         l2_sgd = self._norm(gradients_of(observed))
-        psf = self._sample(
-            closure, dict(zip(observed, map(torch.empty_like, gradients_of(observed)), strict=True))
-        )
+        buffers = map(torch.empty_like, gradients_of(observed))
+        psf = self._sample(closure, dict(zip(observed, buffers, strict=True)))
         l2_psf = self._norm(list(psf.values()))
         return Observation(sampled=True, l2_psf=l2_psf, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def _devices(self) -> list[torch.device]:
+        return list(dict.fromkeys(parameter.device for parameter in self._parameters())) or [
+            torch.device("cpu")
+        ]
 
     def _having_gradient(self) -> list[Tensor]:
         return [parameter for parameter in self._parameters() if parameter.grad is not None]
@@ -186,7 +190,7 @@ class SharpnessAware(Optimizer):
 
     def _norm(self, tensors: list[Tensor]) -> Tensor:
         """Return the norm over all tensors, 0-d and on the device; 0 over none."""
-        return global_norm(tensors) if tensors else torch.zeros((), device=self._devices[0])
+        return global_norm(tensors) if tensors else torch.zeros((), device=self._devices()[0])
 
     def _follow_base(self) -> None:
         self._share()
@@ -198,8 +202,6 @@ class SharpnessAware(Optimizer):
         for group in self.param_groups:
             check_number("rho", group.setdefault("rho", self.defaults["rho"]), low=0.0)
         self._layers = layers_of(self._parameters(), self._model)
-        self._devices = list(dict.fromkeys(parameter.device for parameter in self._parameters()))
-        self._devices = self._devices or [torch.device("cpu")]
 
     @override
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -246,9 +248,8 @@ class SharpnessAware(Optimizer):
             KeyError: if a key is missing; nothing has changed then.
         """
         missing = [key for key in self.state_dict() if key not in state_dict]
-        missing += [
-            "rho" for group in state_dict.get("base", {}).get("param_groups", ()) if "rho" not in group
-        ]
+        groups = state_dict["base"]["param_groups"] if "base" in state_dict else []
+        missing += ["rho" for group in groups if "rho" not in group]
         if missing:
             raise KeyError(f"the state of {type(self).__name__} lacks {', '.join(dict.fromkeys(missing))}")
         self.base.load_state_dict(copy.deepcopy(state_dict["base"]))

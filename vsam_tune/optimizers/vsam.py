@@ -201,7 +201,8 @@ class VSAM(SharpnessAware):
         self._controller.load_state_dict(state)
         self._generator.set_state(state["generator"].cpu())
         self._draws = list(state["draws"])
-        self._pending = [(h.to(self._devices[0]), q.to(self._devices[0])) for h, q in state["pending"]]
+        device = self._devices()[0]
+        self._pending = [(h.to(device), q.to(device)) for h, q in state["pending"]]
         self._psf = {
             parameters[i]: psf.to(parameters[i].device, copy=True) for i, psf in state["psf"].items()
         }
