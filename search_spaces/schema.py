@@ -1,0 +1,148 @@
+"""What a dimension of a search space is: a range, or choices, and the condition under which it exists."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+Value = bool | int | float | str  # of one parameter
+Condition = dict[str, Annotated[tuple[Value, ...], Field(strict=False, min_length=1)]]
+
+_LOW = "write the smallest value to try"
+_HIGH = "write the largest value to try"
+
+
+class Strict(BaseModel):
+    """A part of a file that a user writes: typed, frozen, no unknown keys. Descriptions are cures."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def broken(key: str, rule: str, cure: str) -> PydanticCustomError:
+    """Return the error of a rule that pydantic has no word for, to be raised in a validator.
+
+    Args:
+        key: the key, within the model, that the rule is about; empty for the whole of it.
+        rule: what has to hold.
+        cure: what to write instead.
+    """
+    return PydanticCustomError("rule", "{rule}", {"key": key, "rule": rule, "cure": cure})
+
+
+class _Conditional(Strict):
+    """What all dimensions share.
+
+    Attributes:
+        when: by the name of another parameter, searched or fixed, its values with which this one exists; all
+            of them have to hold. None for always.
+    """
+
+    when: Condition | None = Field(None, description="write {OTHER: [VALUES]}, or leave it out")
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the parameter exists beside these values of others; an absent one never matches."""
+        return all(
+            name in values and any(same(values[name], wanted) for wanted in matches)
+            for name, matches in (self.when or {}).items()
+        )
+
+
+class FloatDimension(_Conditional):
+    """A real number in [low, high], drawn evenly, evenly on a log scale, or on a grid of `step` from low."""
+
+    type: Literal["float"]
+    low: float = Field(description=_LOW)
+    high: float = Field(description=_HIGH)
+    log: bool = Field(default=False, description="write true for a log scale, or leave it out")
+    step: float | None = Field(None, gt=0, description="write a distance > 0, or leave it out")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_range(self.low, self.high, self.step, log=self.log)
+        if self.step is not None and not _on_grid(self.high, self.low, self.step):
+            raise broken("step", "must divide high - low", f"write a part of {self.high - self.low:g}")
+        return self
+
+    def contains(self, value: object) -> bool:
+        """Return whether the dimension can take this value; an int stands for the same float."""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not self.low <= value <= self.high
+        ):
+            return False
+        return self.step is None or _on_grid(value, self.low, self.step)
+
+
+class IntDimension(_Conditional):
+    """A whole number in [low, high], drawn evenly, evenly on a log scale, or on a grid of `step` from low."""
+
+    type: Literal["int"]
+    low: int = Field(description=_LOW)
+    high: int = Field(description=_HIGH)
+    log: bool = Field(default=False, description="write true for a log scale, or leave it out")
+    step: int | None = Field(None, ge=1, description="write a distance >= 1, or leave it out")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_range(self.low, self.high, self.step, log=self.log)
+        if self.step is not None and (self.high - self.low) % self.step:
+            raise broken("step", "must divide high - low", f"write a divisor of {self.high - self.low}")
+        return self
+
+    def contains(self, value: object) -> bool:
+        """Return whether the dimension can take this value; a float never."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or (value - self.low) % self.step == 0
+
+
+class CategoricalDimension(_Conditional):
+    """One of some values without an order."""
+
+    type: Literal["categorical"]
+    choices: tuple[Value, ...] = Field(strict=False, description="write a list of two values or more")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.choices) < 2:
+            raise broken(
+                "choices", "must hold two values or more", "fix a single value instead of searching it"
+            )
+        if any(same(a, b) for i, a in enumerate(self.choices) for b in self.choices[:i]):
+            raise broken("choices", "must differ from each other", "leave the second one out")
+        return self
+
+    def contains(self, value: object) -> bool:
+        """Return whether the value is one of the choices."""
+        return any(same(value, choice) for choice in self.choices)
+
+
+Dimension = FloatDimension | IntDimension | CategoricalDimension
+DIMENSIONS: dict[str, type[Dimension]] = {
+    "float": FloatDimension,
+    "int": IntDimension,
+    "categorical": CategoricalDimension,
+}
+
+
+def same(a: object, b: object) -> bool:
+    """Return whether two values of a parameter are one: 1 and 1.0 are, 1 and true are not."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:
+    if not low < high:
+        raise broken(
+            "low", f"must be < high, {high}", "swap the two, or fix the parameter instead of searching it"
+        )
+    if log and not low > 0:
+        raise broken("low", "must be > 0 on a log scale", "raise low, or leave log out")
+    if log and step is not None:
+        raise broken("step", "has no effect on a log scale", "leave step or log out")
+
+
+def _on_grid(value: float, low: float, step: float) -> bool:
+    steps = (value - low) / step
+    return abs(steps - round(steps)) < 1e-8

@@ -1,0 +1,94 @@
+"""`objectives:` and `reference_point:`: what a study is about."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from search_spaces.schema import Strict
+from vsam_tune.results import Objective
+from vsam_tune.study.findings import Findings, parse, suggestion
+
+Direction = Literal["maximize", "minimize"]
+
+DIRECTIONS: dict[str, Direction] = {  # of the metrics that `trainables.classification` reports
+    "val_accuracy": "maximize",
+    "ais": "maximize",
+    "gradient_evaluations": "minimize",
+    "sampled_fraction": "minimize",
+    "val_loss": "minimize",
+    "train_loss": "minimize",
+}
+DEFAULT_OBJECTIVES = ["val_accuracy", "ais"]
+
+
+class _Entry(Strict):
+    name: str = Field(min_length=1, description="write the name of a metric that the trainable reports")
+    direction: Direction = Field(description="write maximize or minimize")
+
+
+def read_objectives(value: object, findings: Findings) -> tuple[Objective, ...]:
+    """Return the objectives in the order of the file; what is wrong is added and left out.
+
+    Args:
+        value: a list of names with a known direction, or mappings of `name` and `direction`.
+        findings: where errors go.
+    """
+    if not isinstance(value, list) or not value:
+        findings.add(
+            "objectives", value, "must be a list of one or more", f"write [{', '.join(DEFAULT_OBJECTIVES)}]"
+        )
+        return ()
+    objectives: list[Objective] = []
+    for i, entry in enumerate(value):
+        objective = _read(f"objectives[{i}]", entry, findings)
+        if objective is None:
+            continue
+        if any(objective.name == other.name for other in objectives):
+            findings.add(f"objectives[{i}]", objective.name, "stands there twice", "leave the second one out")
+        objectives.append(objective)
+    return tuple(objectives)
+
+
+def _read(key: str, entry: object, findings: Findings) -> Objective | None:
+    if isinstance(entry, str):
+        if entry not in DIRECTIONS:
+            cure = f"{suggestion(entry, DIRECTIONS, 'one of')}, or {{name: {entry}, direction: maximize}}"
+            findings.add(key, entry, "has no known direction", cure)
+            return None
+        return Objective(entry, DIRECTIONS[entry])
+    read = parse(_Entry, entry, key, findings)
+    if read is None:
+        return None
+    known = DIRECTIONS.get(read.name, read.direction)
+    if read.direction != known:
+        findings.add(f"{key}.direction", read.direction, f"{read.name} is to {known}", f"write {known}")
+    return Objective(read.name, read.direction)
+
+
+def read_reference_point(
+    value: object, objectives: Sequence[Objective], findings: Findings
+) -> dict[str, float] | None:
+    """Return the fixed corner of the hypervolume by objective name, None where the file leaves it open.
+
+    Args:
+        value: as read.
+        objectives: of the study.
+        findings: where errors go.
+    """
+    names = [objective.name for objective in objectives]
+    example = f"write {{{', '.join(f'{name}: NUMBER' for name in names)}}}, or leave it out"
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != set(names):
+        findings.add("reference_point", value, "must hold one number for each objective", example)
+        return None
+    point: dict[str, float] = {}
+    for name in names:
+        number = value[name]
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            findings.add(f"reference_point.{name}", number, "must be a number", example)
+        else:
+            point[name] = float(number)
+    return point

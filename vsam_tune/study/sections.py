@@ -1,0 +1,147 @@
+"""The sections of a study file around its trials. A field's description is the cure where it is wrong."""
+
+from collections.abc import Mapping
+from typing import Literal, Self, TypeVar
+
+from pydantic import Field, JsonValue, model_validator
+
+from search_spaces.schema import Strict, broken
+from vsam_tune.study.findings import Findings, parse, suggestion
+
+
+class Tpe(Strict):
+    """`sampler:` of kind tpe: multi-objective TPE, multivariate and grouped."""
+
+    kind: Literal["tpe"] = "tpe"
+    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    startup_trials: int = Field(
+        10, ge=1, description="write how many trials are drawn at random first, such as 10"
+    )
+
+
+class RandomSearch(Strict):
+    """`sampler:` of kind random."""
+
+    kind: Literal["random"] = "random"
+    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+
+
+class Nsga2(Strict):
+    """`sampler:` of kind nsga2."""
+
+    kind: Literal["nsga2"] = "nsga2"
+    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    population_size: int = Field(50, ge=2, description="write how many trials make a generation, such as 50")
+
+
+class Fifo(Strict):
+    """`trial_scheduler:` of kind fifo: every trial runs to its end."""
+
+    kind: Literal["fifo"] = "fifo"
+
+
+class Asha(Strict):
+    """`trial_scheduler:` of kind asha, on one objective.
+
+    Attributes:
+        metric: the objective that rungs compare.
+        reduction_factor: one in so many trials of a rung goes on.
+        min_epochs: resource of the first rung.
+    """
+
+    kind: Literal["asha"] = "asha"
+    metric: str = Field("val_accuracy", description="write one of the objectives")
+    reduction_factor: int = Field(3, ge=2, description="write 3, or `kind: fifo` to stop no trial")
+    min_epochs: int = Field(
+        1, ge=1, description="write the epochs after which trials are first compared, such as 1"
+    )
+
+
+class Budget(Strict):
+    """`budget:` of the study; it ends with whichever is spent first. None is no limit.
+
+    Attributes:
+        trials: complete and pruned ones.
+        epochs: of all trials together.
+        seconds: of wall clock, over all starts.
+    """
+
+    trials: int | None = Field(16, ge=1, description="write a number of trials, such as 16")
+    epochs: int | None = Field(None, ge=1, description="write a number of epochs over all trials, or null")
+    seconds: float | None = Field(None, gt=0, description="write seconds of wall clock, or null")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.trials is None and self.epochs is None and self.seconds is None:
+            raise broken("", "must hold a limit: trials, epochs or seconds", "write {trials: 16}")
+        return self
+
+
+class Resources(Strict):
+    """`resources:` of one trial.
+
+    Attributes:
+        cpus: processors; torch gets as many threads.
+        gpus: devices; a part of one is shared with other trials without isolation.
+        retries: how often a trial that crashed is started again.
+    """
+
+    cpus: float = Field(1.0, gt=0, description="write a number of CPUs, such as 1")
+    gpus: float = Field(0.0, ge=0, description="write a number of GPUs, such as 0, 0.5 or 1")
+    retries: int = Field(2, ge=0, description="write how often a crashed trial is started again, such as 2")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.gpus > 1 and self.gpus % 1:
+            raise broken("gpus", "must be whole above 1", f"write {round(self.gpus)}")
+        return self
+
+
+class Tracking(Strict):
+    """`tracking:` in MLflow.
+
+    Attributes:
+        uri: of the tracking server; None for a SQLite file in the study's folder.
+    """
+
+    uri: str | None = Field(
+        None, min_length=1, description="write a tracking URI, or null for the study's folder"
+    )
+
+
+class Source(Strict):
+    """`source:` of an export: where its settings come from. Nothing is computed from it."""
+
+    study: str | None = Field(None, description="write the study's name, or leave it out")
+    trial: int | None = Field(None, ge=0, description="write the trial's number, or leave it out")
+    values: dict[str, float] = Field({}, description="write objectives and their values, or leave it out")
+    params: dict[str, JsonValue] = Field({}, description="write the searched parameters, or leave it out")
+
+
+Sampler = Tpe | RandomSearch | Nsga2
+TrialScheduler = Fifo | Asha
+SAMPLERS: dict[str, type[Sampler]] = {"tpe": Tpe, "random": RandomSearch, "nsga2": Nsga2}
+TRIAL_SCHEDULERS: dict[str, type[TrialScheduler]] = {"fifo": Fifo, "asha": Asha}
+
+Kind = TypeVar("Kind", bound=Strict)
+
+
+def read_kind(
+    value: object, key: str, kinds: Mapping[str, type[Kind]], default: Kind, findings: Findings
+) -> Kind:
+    """Return a section whose keys depend on its `kind`; the default after adding what is wrong.
+
+    Args:
+        value: as read; None where the file has no such section.
+        key: its key.
+        kinds: model by kind.
+        default: where there is none.
+        findings: where errors go.
+    """
+    if value is None:
+        return default
+    kind = value.get("kind", default.model_dump()["kind"]) if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        findings.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
+        return default
+    return parse(kinds[kind], value, key, findings) or default

@@ -1,0 +1,170 @@
+"""`method:`, `base_optimizer:` and `task.model`: a name from a registry, and the values fixed beside it."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from pydantic import JsonValue
+
+from vsam_tune.methods import METHODS, Hyperparameter
+from vsam_tune.study.findings import Findings, suggestion
+from vsam_tune.study.parameters import Named, Parameters
+
+WARMUP = (
+    "warmup_iterations"  # alone may be given in epochs, which a trial turns into iterations when it starts
+)
+
+
+def allows(known: Hyperparameter, value: object) -> bool:
+    """Return whether a setting can have this value; an int stands for the same float."""
+    if known.choices:
+        return value in known.choices
+    if isinstance(known.default, bool) or isinstance(value, bool):
+        return isinstance(known.default, bool) and isinstance(value, bool)
+    if not isinstance(value, int if isinstance(known.default, int) else int | float) or not math.isfinite(
+        value
+    ):
+        return False
+    above = known.low is None or value >= known.low
+    return above and (known.high is None or value <= known.high) and (not known.positive or value > 0)
+
+
+def rule(known: Hyperparameter) -> str:
+    """Return what the values of a setting have to be."""
+    if known.choices:
+        return f"must be one of {', '.join(known.choices)}"
+    if isinstance(known.default, bool):
+        return "must be true or false"
+    low = "> 0" if known.positive else f">= {known.low:g}" if known.low is not None else ""
+    high = f"<= {known.high:g}" if known.high is not None else ""
+    bounds = " and ".join(bound for bound in (low, high) if bound)
+    return f"must be a {'whole ' if isinstance(known.default, int) else ''}number {bounds}".rstrip()
+
+
+def cure(name: str, known: Hyperparameter) -> str:
+    """Return what to write for a setting: its default, and what it means."""
+    default = str(known.default).lower() if isinstance(known.default, bool) else known.default
+    epochs = " or {epochs: 2}" if name == WARMUP else ""
+    return f"write {default}{epochs} ({known.meaning})"
+
+
+def read_named(
+    value: object, key: str, names: Iterable[str], findings: Findings, *, any_name: bool = False
+) -> Named | None:
+    """Return a name and what stands beside it, or None after adding what is wrong.
+
+    Args:
+        value: a name alone, or a mapping with `name`.
+        key: its dotted key.
+        names: the known names.
+        findings: where errors go.
+        any_name: take names that are not known too.
+    """
+    content = {"name": value} if isinstance(value, str) else value
+    if not isinstance(content, dict):
+        findings.add(
+            key, value, "must be a name, or a mapping with name", suggestion("", names, "known names")
+        )
+        return None
+    name = content.get("name")
+    if not isinstance(name, str) or not (any_name or name in names):
+        missing = "is missing" if name is None else "is not known"
+        findings.add(f"{key}.name", name, missing, suggestion(str(name), names, "known names"))
+        return None
+    return Named(name, {setting: content[setting] for setting in content if setting != "name"})
+
+
+def check_settings(
+    given: Mapping[str, JsonValue],
+    known: Mapping[str, Hyperparameter],
+    key: str,
+    findings: Findings,
+    unknown: Callable[[str], bool],
+) -> dict[str, JsonValue]:
+    """Return the settings that a file fixes, numbers as the type of their default.
+
+    Args:
+        given: by name, as read.
+        known: what can be set.
+        key: the dotted key of the section.
+        findings: where errors go.
+        unknown: asked whether to take a name that is not known; adds the finding where not.
+    """
+    values: dict[str, JsonValue] = {}
+    for name, value in given.items():
+        setting = known.get(name)
+        if setting is None:
+            if unknown(name):
+                values[name] = value
+        elif name == WARMUP and isinstance(value, dict):
+            _check_warmup(value, key, findings)
+            values[name] = dict(value)
+        elif not allows(setting, value):
+            findings.add(f"{key}.{name}", value, rule(setting), cure(name, setting))
+        else:
+            values[name] = (
+                float(value) if isinstance(setting.default, float) and isinstance(value, int) else value
+            )
+    return values
+
+
+def check_method(method: Named, parameters: Parameters, findings: Findings, *, foreign: bool) -> Named:
+    """Return the method with checked settings.
+
+    Args:
+        method: as read.
+        parameters: of the method and its base optimizer.
+        findings: where errors go.
+        foreign: whether the trainable is one's own, and so may take settings that are not known here.
+    """
+    known = parameters.entry.hyperparameters
+
+    def unknown(name: str) -> bool:
+        if is_preset(name, method.settings[name], f"method.{name}", parameters, findings) or foreign:
+            return foreign
+        findings.unknown(f"method.{name}", name, known, f"{method.name} takes")
+        return False
+
+    return Named(method.name, check_settings(method.settings, known, "method", findings, unknown))
+
+
+def check_base_optimizer(base: Named, parameters: Parameters, findings: Findings) -> Named:
+    """Return the base optimizer with checked settings.
+
+    Args:
+        base: as read.
+        parameters: of the method and its base optimizer.
+        findings: where errors go.
+    """
+
+    def unknown(name: str) -> bool:
+        findings.unknown(f"base_optimizer.{name}", name, parameters.of_base, f"{base.name} takes")
+        return False
+
+    settings = check_settings(base.settings, parameters.of_base, "base_optimizer", findings, unknown)
+    return Named(base.name, settings)
+
+
+def is_preset(name: str, value: object, key: str, parameters: Parameters, findings: Findings) -> bool:
+    """Return whether a setting is what makes the method a preset, after adding that it cannot be set."""
+    entry = parameters.entry
+    if name not in entry.fixed:
+        return False
+    general = next(
+        other for other in METHODS if METHODS[other].optimizer == entry.optimizer and not METHODS[other].fixed
+    )
+    rule = f"is what makes {parameters.method}, {entry.fixed[name]} for good"
+    findings.add(key, value, rule, f"leave it out, or take the method {general}")
+    return True
+
+
+def _check_warmup(value: Mapping[str, object], key: str, findings: Findings) -> None:
+    epochs = value.get("epochs")
+    number = (
+        isinstance(epochs, int | float)
+        and not isinstance(epochs, bool)
+        and math.isfinite(epochs)
+        and epochs >= 0
+    )
+    if set(value) != {"epochs"} or not number:
+        rule = "must be a whole number >= 0, or {epochs: NUMBER}"
+        findings.add(f"{key}.{WARMUP}", value, rule, "write 782 or {epochs: 2}")

@@ -1,0 +1,138 @@
+"""`task:`, what a trial trains: its keys, and what they say together."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from search_spaces.schema import Strict, broken
+from vsam_tune.methods import Hyperparameter
+from vsam_tune.study.findings import Findings, parse, suggestion
+from vsam_tune.study.settings import check_settings, read_named
+from vsam_tune.tasks import DATASETS, MODELS
+
+
+class Task(Strict):
+    """`task:`, what a trial trains.
+
+    Attributes:
+        data: a key of DATASETS, or `npz:PATH`, `folder:PATH`; the path is absolute once it is loaded.
+        label_noise: fraction of the training labels that are redrawn uniformly.
+        validation_fraction: part of the training set that is held out; the data set's own once it is loaded.
+        subset: number of training images to use, None for all.
+        resize: side in pixels to which images are averaged, None to leave them.
+        data_root: folder of the downloadable data sets.
+        download: whether they may be downloaded.
+        model: `name`, a key of MODELS, and its options.
+        epochs: full budget of a trial, which its learning-rate schedule spans.
+        batch_size: images an iteration.
+        seed: fixes the split and the noise; a trial's seed is derived from it and its number.
+        augmentation: of training images, in this order.
+        channels_last: memory format.
+        options: handed to a trainable of one's own as they are.
+    """
+
+    data: str = Field("digits", description="write digits, or another name that `vsam-tune models` lists")
+    label_noise: float = Field(0.0, ge=0, le=1, description="write a fraction of the training labels, 0 to 1")
+    validation_fraction: float | None = Field(None, gt=0, lt=1, description="write a fraction such as 0.1")
+    subset: int | None = Field(None, ge=1, description="write a number of training images, or null for all")
+    resize: int | None = Field(None, ge=1, description="write a side in pixels, or null to leave the images")
+    data_root: str | None = Field(
+        None, min_length=1, description="write the folder of the data sets, or null"
+    )
+    download: bool = Field(default=False, description="write true or false")
+    model: dict[str, JsonValue] = Field(
+        {"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}"
+    )
+    epochs: int = Field(40, ge=1, description="write how often a trial sees its training images")
+    batch_size: int = Field(128, ge=1, description="write a number of images, such as 128")
+    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    augmentation: tuple[Literal["crop", "flip", "cutout"], ...] = Field(
+        (), strict=False, description="write a list of crop, flip, cutout"
+    )
+    channels_last: bool = Field(default=True, description="write true or false")
+    options: dict[str, JsonValue] = Field({}, description="write a mapping, or leave it out")
+
+    @field_validator("augmentation", mode="after")
+    @classmethod
+    def _check_augmentation(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise broken("", "must not name one twice", "leave the second one out")
+        return names
+
+
+def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool) -> Task | None:
+    """Return `task:`, its data and model filled in; None after adding what is wrong.
+
+    Args:
+        value: as read.
+        folder: that relative paths start from.
+        findings: where errors go.
+        foreign: whether the trainable is one's own, and so may know other data, models and options.
+    """
+    content = value
+    if isinstance(value, dict) and isinstance(value.get("model"), str):
+        content = {**value, "model": {"name": value["model"]}}
+    task = parse(Task, content, "task", findings)
+    if task is None:
+        return None
+    if task.options and not foreign:
+        findings.add(
+            "task.options", None, "are for a trainable of your own", "leave them out, or name your trainable"
+        )
+    changes: dict[str, object] = {"model": _model(task.model, findings, foreign=foreign)}
+    scheme, _, path = task.data.partition(":")
+    if scheme in DATASETS:
+        changes |= _data(task, scheme, path, folder, findings)
+    elif not foreign:
+        findings.add("task.data", task.data, "is not known", suggestion(scheme, DATASETS, "known data"))
+    if task.data_root is not None:
+        changes["data_root"] = absolute(task.data_root, folder)
+    return task.model_copy(update=changes)
+
+
+def absolute(path: str, folder: Path) -> str:
+    """Return a path that a file in `folder` names, absolute."""
+    return str((folder / Path(path).expanduser()).resolve())
+
+
+def absolute_data(data: str, folder: Path) -> str:
+    """Return a data specification with its path, if it has one, absolute."""
+    scheme, _, path = data.partition(":")
+    takes_path = scheme in DATASETS and DATASETS[scheme].takes_path
+    return f"{scheme}:{absolute(path, folder)}" if takes_path and path else data
+
+
+def _data(task: Task, scheme: str, path: str, folder: Path, findings: Findings) -> dict[str, object]:
+    dataset = DATASETS[scheme]
+    if dataset.takes_path and not path:
+        findings.add("task.data", task.data, "needs a path after the colon", f"write {scheme}:PATH")
+    if not dataset.takes_path and task.data != scheme:
+        findings.add("task.data", task.data, "takes no path", f"write {scheme}")
+    for key, value in (("data_root", task.data_root), ("download", task.download)):
+        if value and not dataset.downloads:
+            findings.add(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
+    fraction = task.validation_fraction or dataset.validation_fraction
+    return {"validation_fraction": fraction, "data": absolute_data(task.data, folder)}
+
+
+def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) -> dict[str, JsonValue]:
+    named = read_named(model, "task.model", MODELS, findings, any_name=foreign)
+    if named is None or named.name not in MODELS:
+        return model
+    options = {
+        name: Hyperparameter(default=default, low=1, meaning="the default")
+        for name, default in MODELS[named.name].options.items()
+    }
+
+    def unknown(name: str) -> bool:
+        if not foreign:
+            findings.unknown(f"task.model.{name}", name, options, f"{named.name} takes")
+        return foreign
+
+    defaults: dict[str, JsonValue] = {name: option.default for name, option in options.items()}
+    return {
+        "name": named.name,
+        **defaults,
+        **check_settings(named.settings, options, "task.model", findings, unknown),
+    }

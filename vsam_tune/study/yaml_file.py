@@ -1,0 +1,85 @@
+"""YAML as study files use it: safe, without duplicate keys, with numbers such as 1e-5, errors in one line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from typing_extensions import override
+
+from vsam_tune.errors import InputError, finding
+
+_EXAMPLE = "write `name: mine` on its first line, and sections below it"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, but a key is text and stands once, 1e-5 is a number and 2026-01-01 is text."""
+
+    @override
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                problem = f"the key {key!r} must be text; put it in quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key in lines:
+                problem = f"the key {key} stands in line {lines[key]} already; leave one of the two out"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            lines[key] = line
+        return super().construct_mapping(node, deep=True)  # deep: an alias of itself is an error, not a loop
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(  # YAML 1.1 asks for a dot in front of an exponent
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+)
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        InputError: if the file cannot be read, is no UTF-8 or no YAML, or holds something else; one line.
+    """
+    text = _read_text(file)
+    try:
+        content = _StrictLoader(text).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+        problem, _, cure = (error.problem or "is no YAML").partition("; ")
+        raise InputError(finding(where, "", None, problem, cure or "mend the YAML there")) from error
+    except yaml.YAMLError as error:
+        raise InputError(
+            finding(file, "", None, f"is no YAML: {error}", "leave that character out")
+        ) from error
+    except RecursionError as error:
+        raise InputError(finding(file, "", None, "is nested too deeply", _EXAMPLE)) from error
+    if content is None:
+        raise InputError(finding(file, "", None, "is empty", _EXAMPLE))
+    if not isinstance(content, dict):
+        raise InputError(finding(file, "", None, "must hold a mapping of keys to values", _EXAMPLE))
+    return content
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule = f"is no UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise InputError(finding(file, "", None, rule, "save it as UTF-8")) from error
+    except IsADirectoryError as error:
+        raise InputError(finding(file, "", None, "is a folder", "name the YAML file in it")) from error
+    except FileNotFoundError as error:
+        raise InputError(finding(file, "", None, "does not exist", "check the path")) from error
+    except OSError as error:
+        raise InputError(
+            finding(file, "", None, f"cannot be read: {error.strerror}", "check its rights")
+        ) from error
