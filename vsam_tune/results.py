@@ -50,7 +50,7 @@ class TrialRecord:
         feasible: False where it diverged.
         seed: fixes the trial; None until it has started.
         started: when it first started.
-        seconds: wall clock from its start to its end; None while it runs.
+        seconds: wall clock from its first start to its end, or to now while it runs.
         epochs: trained in full.
         error: what it failed of.
         stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.

@@ -25,8 +25,8 @@ def render_rows(
     Args:
         rows: by column name; a name that is missing is an empty cell.
         columns: what a table and CSV show, in this order. JSON holds every key of the rows.
-        format: `table` rounds and aligns for reading, in lines of any length, without colours. `csv` and `json`
-            keep full precision; JSON has null for a number that is not finite.
+        format: `table` rounds and aligns for reading, in lines of any length, without colours. `csv` and
+            `json` keep full precision; JSON has null for a number that is not finite.
 
     Returns:
         The text. Without rows a table and CSV are their head, JSON is an empty list.
@@ -39,8 +39,38 @@ def render_rows(
 
 
 def render_json(value: object) -> str:
-    """Return a value as indented JSON that every parser reads: null for nan and inf, times as text."""
+    """Return a value as indented JSON that every parser reads: null for nan and inf."""
     return json.dumps(_finite(value), indent=2, allow_nan=False, default=_as_text)
+
+
+def number_text(name: str, value: object) -> str:
+    """Return a value as a person wants to read it, on one line: numbers with the digits that mean something.
+
+    Args:
+        name: of the metric, hyper-parameter or column, which decides the digits.
+        value: a number; anything else that a row may hold is shown as it is, None as nothing.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _rounded(name, value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={number_text(str(key), held)}" for key, held in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(number_text(name, held) for held in value)
+    return " ".join(str(value).split())
+
+
+def _rounded(name: str, value: float) -> str:
+    if name == "accuracy" or name.endswith("_accuracy"):
+        return f"{value:.2f}"  # percent: one image in 10,000 is 0.01
+    if name == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS:
+        return f"{value:,.0f}"
+    return f"{value:.{_SIGNIFICANT_DIGITS}g}"
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -51,9 +81,9 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     for column in columns:
         held = [row[column] for row in rows if row.get(column) is not None]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in held)
-        table.add_column(column, justify="right" if held and numeric else "left", no_wrap=True)
+        table.add_column(column, justify="right" if held and numeric else "left")
     for row in rows:
-        table.add_row(*(_table_cell(column, row.get(column)) for column in columns))
+        table.add_row(*(number_text(column, row.get(column)) for column in columns))
     text = io.StringIO()
     # Everything is said here: what is printed must not depend on the terminal, FORCE_COLOR or COLUMNS.
     console = Console(
@@ -61,32 +91,6 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     )
     console.print(table, highlight=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
-
-
-def _table_cell(column: str, value: object) -> str:
-    """Return a value as a person wants to read it, on one line."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return _number(column, value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={_table_cell(key, held)}" for key, held in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_table_cell(column, held) for held in value)
-    return " ".join(str(value).split())
-
-
-def _number(column: str, value: float) -> str:
-    """Return a number with the digits that mean something in its column."""
-    if column == "accuracy" or column.endswith("_accuracy"):
-        return f"{value:.2f}"  # percent: one image in 10,000 is 0.01
-    if column == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS:
-        return f"{value:,.0f}"
-    return f"{value:.{_SIGNIFICANT_DIGITS}g}"
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -1,0 +1,97 @@
+"""Draw a study's front into one file: HTML that needs no network, or PNG."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsam_tune.cli.arguments import add_study
+from vsam_tune.errors import InputError, finding
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+HELP = "draw the front into an HTML or PNG file"
+
+# Without these plotly shows a button that uploads the figure, data included, to a public service.
+_CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
+_PNG_SIZE = {"width": 1000, "height": 700, "scale": 2}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_study(parser)
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="FILE.html or FILE.png")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the figure; an older file of that name is replaced.
+
+    Args:
+        arguments: `study`, `out` and `root`.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        InputError: if there is no such study, or the file cannot be written on this machine.
+    """
+    write = _writer(arguments.out)  # what is wrong with the file shows before the study is read
+    from dashboards.figures import front_figure  # noqa: PLC0415 - plotly
+    from vsam_tune.study.storage import load_result  # noqa: PLC0415 - Optuna
+
+    result = load_result(arguments.study, arguments.root)
+    try:
+        write(front_figure(result), arguments.out)
+    except OSError as error:
+        rule = f"cannot be written: {error.strerror}"
+        raise InputError(finding("--out", "", str(arguments.out), rule, "name another file")) from error
+    sys.stderr.write(f"wrote the front of {result.name} to {arguments.out}\n")
+    return 0
+
+
+def _writer(out: Path) -> Callable[["go.Figure", Path], None]:
+    """Return what writes a figure in the format that the file's name asks for.
+
+    Raises:
+        InputError: if the format is unknown or needs what is not installed.
+    """
+    if not out.parent.is_dir():
+        raise InputError(
+            finding("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}")
+        )
+    if out.suffix == ".html":
+        return _write_html
+    if out.suffix != ".png":
+        raise InputError(
+            finding("--out", "", str(out), "must end in .html or .png", "write --out front.html")
+        )
+    if importlib.util.find_spec("kaleido") is None:
+        cure = "pip install kaleido, or write --out FILE.html"
+        raise InputError(finding("--out", "", str(out), "a PNG needs kaleido, which is not installed", cure))
+    return _write_png
+
+
+def _write_html(figure: "go.Figure", out: Path) -> None:
+    page = figure.to_html(
+        config=_CONFIG, include_plotlyjs=True, include_mathjax=False, default_height="95vh", div_id="front"
+    )
+    out.write_text(page, encoding="utf-8")
+
+
+def _write_png(figure: "go.Figure", out: Path) -> None:
+    """Write a PNG through kaleido.
+
+    Raises:
+        InputError: if kaleido finds no browser to draw with.
+    """
+    try:
+        image = figure.to_image(format="png", **_PNG_SIZE)
+    except RuntimeError as error:  # plotly's word for kaleido without a Chrome
+        cure = "install Chrome or Chromium, or write --out FILE.html"
+        raise InputError(
+            finding("--out", "", str(out), "kaleido found no browser to draw with", cure)
+        ) from error
+    out.write_bytes(image)

@@ -1,0 +1,153 @@
+"""Rows as text: a table to read, CSV and JSON to compute with."""
+
+import csv
+import io
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsam_tune.cli.render import FORMATS, number_text, render_json, render_rows
+
+ROWS = [
+    {"trial": 3, "state": "complete", "beta": 0.123456, "val_accuracy": 93.2513, "ais": 12345.6},
+    {"trial": 12, "state": "fail", "beta": 0.00001234, "val_accuracy": None},
+]
+COLUMNS = ["trial", "state", "beta", "val_accuracy", "ais"]
+
+
+def cell(value, column="x"):
+    """The one cell of a table of one column."""
+    return render_rows([{column: value}], [column], "table").partition("\n")[2]
+
+
+def test_formats_are_those_of_the_option():
+    assert FORMATS == ("table", "json", "csv")
+
+
+# ---- table
+
+
+def test_a_table_aligns_numbers_right_and_words_left_and_rounds():
+    assert render_rows(ROWS, COLUMNS, "table").splitlines() == [
+        "trial  state         beta  val_accuracy     ais",
+        "    3  complete     0.123         93.25  12,346",
+        "   12  fail      1.23e-05",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("val_accuracy", 90.0, "90.00"),
+        ("test_accuracy", 95.678, "95.68"),
+        ("ais", 812.4, "812"),
+        ("ais", 1234567.0, "1,234,567"),
+        ("ais_vs_sam", 1.8234, "1.82"),
+        ("kappa", 0.8, "0.8"),
+        ("hypervolume", 43041.3, "43,041"),
+        ("beta", -0.051234, "-0.0512"),
+        ("beta", math.nan, "nan"),
+        ("seed", 1234567890123456789, "1234567890123456789"),
+        ("done", True, "yes"),
+        ("done", False, "no"),
+        ("error", "one\n  two", "one two"),
+        ("started", datetime(2026, 3, 1, 12, 30, 5, 999, tzinfo=UTC), "2026-03-01 12:30:05+00:00"),
+        ("params", {"beta": 0.123456, "ais": 1e4}, "beta=0.123 ais=10,000"),
+        ("choices", ["a", "b"], "a, b"),
+        ("folder", PurePosixPath("trials/00003"), "trials/00003"),
+    ],
+)
+def test_a_cell_shows_the_digits_that_mean_something(column, value, text):
+    assert number_text(column, value) == text
+    assert cell(value, column).strip() == text
+
+
+def test_a_table_shows_markup_and_emoji_codes_as_they_are():
+    assert cell("[red]x[/red] :smile:") == "[red]x[/red] :smile:"
+
+
+def test_a_table_is_the_same_whatever_the_terminal(monkeypatch):
+    plain = render_rows(ROWS, COLUMNS, "table")
+    for name, value in {
+        "FORCE_COLOR": "1",
+        "TTY_COMPATIBLE": "1",
+        "COLUMNS": "10",
+        "TERM": "xterm-256color",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert render_rows(ROWS, COLUMNS, "table") == plain
+    assert "\x1b" not in plain
+
+
+def test_a_table_never_cuts_or_wraps():
+    assert cell("x" * 3000) == "x" * 3000
+
+
+def test_a_table_without_rows_is_its_head():
+    assert render_rows([], ["trial", "beta"], "table") == "trial  beta"
+
+
+# ---- CSV
+
+
+def test_csv_keeps_every_digit_and_only_the_columns():
+    rows = [{"beta": 0.1 + 0.2, "note": 'a "b", c', "other": 1}, {"note": "d\ne"}]
+    assert (
+        render_rows(rows, ["note", "beta"], "csv") == 'note,beta\n"a ""b"", c",0.30000000000000004\n"d\ne",'
+    )
+
+
+def test_csv_writes_what_is_nested_as_json():
+    rows = [{"params": {"beta": 0.5, "loss": math.nan}, "feasible": True}]
+    (read,) = csv.DictReader(io.StringIO(render_rows(rows, ["params", "feasible"], "csv")))
+    assert json.loads(read["params"]) == {"beta": 0.5, "loss": None}
+    assert read["feasible"] == "true"
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=5))
+def test_csv_round_trips_floats(values):
+    text = render_rows([{"x": value} for value in values], ["x"], "csv")
+    assert [float(row["x"]) for row in csv.DictReader(io.StringIO(text))] == values
+
+
+def test_csv_writes_times_as_iso():
+    text = render_rows([{"started": datetime(2026, 3, 1, tzinfo=UTC)}], ["started"], "csv")
+    assert text == "started\n2026-03-01T00:00:00+00:00"
+
+
+# ---- JSON
+
+
+def test_json_holds_every_key_of_the_rows():
+    assert json.loads(render_rows(ROWS, ["trial"], "json")) == ROWS
+
+
+def test_json_without_rows_is_an_empty_list():
+    assert render_rows([], ["trial"], "json") == "[]"
+
+
+def test_json_has_null_for_what_is_not_finite_at_any_depth():
+    value = {"a": math.nan, "b": [math.inf, {"c": -math.inf}, (1.5, 2)], "d": True}
+    assert json.loads(render_json(value)) == {"a": None, "b": [None, {"c": None}, [1.5, 2]], "d": True}
+
+
+def test_json_writes_times_and_paths_as_text():
+    value = {"started": datetime(2026, 3, 1, tzinfo=UTC), "folder": PurePosixPath("a/b")}
+    assert json.loads(render_json(value)) == {"started": "2026-03-01T00:00:00+00:00", "folder": "a/b"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON_VALUES)
+def test_json_round_trips_what_json_knows(value):
+    assert json.loads(render_json(value)) == value

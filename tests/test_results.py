@@ -1,0 +1,281 @@
+"""What a study answers: counts, front, hypervolume, knee, picks, and the JSON that other tools read."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsam_tune.errors import InputError
+from vsam_tune.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord
+
+ACCURACY = Objective("val_accuracy", "maximize")
+AIS = Objective("ais", "maximize")
+EVALUATIONS = Objective("gradient_evaluations", "minimize")
+
+
+def trial(number, *values, state="complete", objectives=(ACCURACY, AIS), feasible=True):
+    named = {each.name: value for each, value in zip(objectives, values, strict=False)}
+    return TrialRecord(
+        number=number,
+        state=state,
+        params={"beta": 0.1 * number},
+        values=named if state == "complete" else {},
+        metrics={**named, "val_loss": 0.5},
+        feasible=feasible,
+    )
+
+
+def study(*trials, objectives=(ACCURACY, AIS), reference_point=None):
+    return StudyResult(
+        name="mine",
+        objectives=objectives,
+        trials=trials,
+        reference_point=reference_point,
+        study={"name": "mine"},
+    )
+
+
+# A front of 4 (accurate), 1 (knee), 2 (fast); 0 is dominated, 3 diverged, and the rest did not finish.
+MIXED = study(
+    trial(0, 90.0, 1000.0),
+    trial(1, 95.0, 1800.0),
+    trial(2, 88.0, 2000.0),
+    trial(3, 99.0, 9000.0, feasible=False),
+    trial(4, 96.0, 1000.0),
+    trial(5, 99.0, 9000.0, state="pruned", feasible=False),
+    trial(6, state="fail"),
+    trial(7, 99.0, 9000.0, state="running"),
+    trial(8, state="waiting"),
+)
+EMPTY = study()
+
+
+# ---- records
+
+
+def test_records_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        MIXED.trials[0].state = "fail"
+
+
+def test_losses_are_negated_where_more_is_better():
+    objectives = (ACCURACY, EVALUATIONS)
+    trials = [trial(0, 90.0, 1.5, objectives=objectives), trial(1, 80.0, 1.25, objectives=objectives)]
+    assert study(objectives=objectives).losses(trials).tolist() == [[-90.0, 1.5], [-80.0, 1.25]]
+
+
+def test_losses_of_no_trials_keep_the_number_of_objectives():
+    assert EMPTY.losses([]).shape == (0, 2)
+
+
+# ---- counts
+
+
+def test_counts_name_every_state():
+    assert MIXED.counts() == {"complete": 5, "pruned": 1, "fail": 1, "running": 1, "waiting": 1}
+    assert EMPTY.counts() == dict.fromkeys(STATES, 0)
+
+
+# ---- front
+
+
+def test_front_holds_complete_feasible_undominated_trials_best_in_the_first_objective_first():
+    assert [each.number for each in MIXED.front()] == [4, 1, 2]
+
+
+def test_front_starts_with_the_lowest_value_of_an_objective_to_be_minimised():
+    objectives = (EVALUATIONS, ACCURACY)
+    trials = [
+        trial(n, *values, objectives=objectives) for n, values in enumerate([(2, 96), (1, 90), (1.2, 95)])
+    ]
+    assert [each.number for each in study(*trials, objectives=objectives).front()] == [1, 2, 0]
+
+
+def test_equal_trials_all_stand_on_the_front_by_number():
+    assert [each.number for each in study(trial(0, 90, 5), trial(1, 90, 5), trial(2, 80, 5)).front()] == [
+        0,
+        1,
+    ]
+
+
+def test_front_of_one_objective_is_its_best_trial():
+    trials = [trial(n, value, objectives=(ACCURACY,)) for n, value in enumerate([90.0, 95.0, 93.0])]
+    assert [each.number for each in study(*trials, objectives=(ACCURACY,)).front()] == [1]
+
+
+def test_front_of_an_empty_study_is_empty():
+    assert EMPTY.front() == ()
+
+
+# ---- reference point and hypervolume
+
+
+def test_the_stored_reference_point_wins():
+    stored = {"val_accuracy": 80.0, "ais": 500.0}
+    result = study(*MIXED.trials, reference_point=stored)
+    assert result.effective_reference_point() == stored
+    # Steps from the fastest down: 8 x 2000, 7 x 1800 more, 1 x 1000 more, each over 500.
+    assert result.hypervolume() == 8 * 1500 + 7 * 1300 + 1 * 500
+
+
+def test_the_provisional_reference_point_is_ten_percent_below_the_worst_feasible_value():
+    # val_accuracy 88 to 96, ais 1000 to 2000; the infeasible 99 and 9000 do not count.
+    assert MIXED.effective_reference_point() == pytest.approx({"val_accuracy": 87.2, "ais": 900.0})
+
+
+def test_the_reference_point_of_an_objective_to_be_minimised_lies_above_it():
+    objectives = (ACCURACY, EVALUATIONS)
+    trials = [trial(0, 90.0, 1.0, objectives=objectives), trial(1, 95.0, 2.0, objectives=objectives)]
+    corner = study(*trials, objectives=objectives).effective_reference_point()
+    assert corner == pytest.approx({"val_accuracy": 89.5, "gradient_evaluations": 2.1})
+
+
+@pytest.mark.parametrize(
+    "result", [EMPTY, study(trial(0, state="fail")), study(trial(0, 99, 9, feasible=False))]
+)
+def test_before_a_feasible_trial_completes_there_is_no_reference_point_and_no_volume(result):
+    assert result.effective_reference_point() is None
+    assert result.hypervolume() == 0.0
+    assert result.knee() is None
+
+
+def test_hypervolume_over_trials_counts_what_a_budget_counts():
+    result = study(*MIXED.trials, reference_point={"val_accuracy": 80.0, "ais": 500.0})
+    first, second = 10 * 500.0, 8 * 1500 + 7 * 1300.0
+    # Trials 0 to 5 are complete or pruned; 3 and 5 are infeasible and add nothing, 6 to 8 are not finished.
+    assert result.hypervolume_over_trials() == [
+        (1, first),
+        (2, 15 * 1300.0),
+        (3, second),
+        (4, second),
+        (5, second + 500),
+        (6, second + 500),
+    ]
+
+
+def test_hypervolume_over_trials_of_nothing_is_empty_and_of_pruned_trials_is_zero():
+    assert EMPTY.hypervolume_over_trials() == []
+    assert study(trial(0, state="pruned")).hypervolume_over_trials() == [(1, 0.0)]
+
+
+VALUES = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=10)
+
+
+@given(VALUES)
+def test_hypervolume_over_trials_grows_to_the_hypervolume(values):
+    result = study(*(trial(number, *pair) for number, pair in enumerate(values)))
+    volumes = [volume for _, volume in result.hypervolume_over_trials()]
+    assert volumes == sorted(volumes)
+    assert volumes[-1] == result.hypervolume()
+    assert result.hypervolume() > 0  # every completed trial is better than the provisional reference point
+
+
+@given(VALUES)
+def test_directions_are_only_a_sign(values):
+    negated = (Objective("val_accuracy", "minimize"), Objective("ais", "minimize"))
+    result = study(*(trial(n, *pair) for n, pair in enumerate(values)))
+    mirrored = study(*(trial(n, -a, -b) for n, (a, b) in enumerate(values)), objectives=negated)
+    assert [each.number for each in mirrored.front()] == [each.number for each in result.front()]
+    assert mirrored.knee() == result.knee()
+    assert mirrored.hypervolume() == result.hypervolume()
+
+
+# ---- knee and picks
+
+
+def test_knee_is_a_trial_number():
+    assert MIXED.knee() == 1
+
+
+def test_knee_of_two_points_is_the_lower_number_whatever_the_order_of_the_front():
+    result = study(trial(0, 90.0, 2000.0), trial(1, 95.0, 1000.0))
+    assert [each.number for each in result.front()] == [1, 0]
+    assert result.knee() == 0
+
+
+def test_pick_knee():
+    assert MIXED.pick("knee") is MIXED.trials[1]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_pick_any_complete_trial_by_number(number):
+    assert MIXED.pick(f"trial={number}") is MIXED.trials[number]
+
+
+def test_the_forms_of_pick_are_listed():
+    assert PICK_FORMS == ("knee", "trial=N")
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("best", "--pick: 'best': must be one of knee, trial=N. Cure: write --pick knee."),
+        ("", "--pick: '': must be one of knee, trial=N. Cure: write --pick knee."),
+        ("knee=2", "--pick: knee = '2': takes no value. Cure: write --pick knee."),
+        (
+            "trial=9",
+            "--pick: trial = '9': must be the number of one of the 9 trials of mine. "
+            "Cure: take one that vsam-tune trials mine lists as complete.",
+        ),
+        (
+            "trial",
+            "--pick: trial = '': must be the number of one of the 9 trials of mine. "
+            "Cure: take one that vsam-tune trials mine lists as complete.",
+        ),
+        (
+            "trial=5",
+            "--pick: trial = 5: must be complete, but its state is pruned. "
+            "Cure: take one that vsam-tune trials mine lists as complete.",
+        ),
+    ],
+)
+def test_a_pick_that_chooses_nothing_says_what_would(rule, line):
+    with pytest.raises(InputError) as caught:
+        MIXED.pick(rule)
+    assert caught.value.lines == (line,)
+
+
+def test_pick_knee_of_a_study_without_a_front():
+    with pytest.raises(InputError, match="mine has none") as caught:
+        study(trial(0, state="fail")).pick("knee")
+    assert len(caught.value.lines) == 1
+
+
+# ---- JSON
+
+
+def test_as_json_is_the_object_that_other_tools_read():
+    result = study(*MIXED.trials, reference_point={"val_accuracy": 80.0, "ais": 500.0})
+    assert result.as_json() == {
+        "study": "mine",
+        "objectives": [
+            {"name": "val_accuracy", "direction": "maximize"},
+            {"name": "ais", "direction": "maximize"},
+        ],
+        "trials": {"complete": 5, "pruned": 1, "fail": 1, "running": 1, "waiting": 1},
+        "hypervolume": 21600.0,
+        "reference_point": {"val_accuracy": 80.0, "ais": 500.0},
+        "points": [
+            {
+                "trial": number,
+                "params": {"beta": 0.1 * number},
+                "values": {"val_accuracy": accuracy, "ais": ais},
+                "metrics": {"val_accuracy": accuracy, "ais": ais, "val_loss": 0.5},
+            }
+            for number, accuracy, ais in [(4, 96.0, 1000.0), (1, 95.0, 1800.0), (2, 88.0, 2000.0)]
+        ],
+        "knee": 1,
+    }
+
+
+def test_as_json_holds_only_what_json_knows():
+    assert json.loads(json.dumps(MIXED.as_json(), allow_nan=False)) == MIXED.as_json()
+    assert json.loads(json.dumps(EMPTY.as_json()))["knee"] is None
+
+
+def test_a_complete_trial_with_a_value_that_is_not_finite_is_never_put_on_a_front_in_silence():
+    with pytest.raises(ValueError, match="must be finite"):
+        study(trial(0, 90.0, 5.0), trial(1, math.inf, 5.0)).front()
