@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,9 +35,8 @@ def crop(x: Tensor, generator: Generator) -> Tensor:
     size, height, width = x.shape[0], x.shape[2], x.shape[3]
     padding = 4 if height >= 28 else 1
     offsets = torch.randint(2 * padding + 1, (2, size), generator=generator, device=x.device)
-    windows = (
-        F.pad(x, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
-    )  # (B, C, 2p+1, 2p+1, H, W), a view
+    padded = pad(x, [padding] * 4)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: (B, C, 2p + 1, 2p + 1, H, W)
     return windows[torch.arange(size, device=x.device), :, offsets[0], offsets[1]]
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 _RESIZED_TOGETHER = 4096  # images that are float32 at the same time: 48 MiB of 32x32 in colour
 
@@ -42,7 +42,7 @@ def resized(x: Tensor, size: int) -> Tensor:
     if x.shape[2:] == (size, size):
         return x
     parts = [
-        F.interpolate(part.float(), size=(size, size), mode="area")
+        interpolate(part.float(), size=(size, size), mode="area")
         for part in torch.split(x, _RESIZED_TOGETHER)
     ]
     return torch.cat([part.round().to(torch.uint8) for part in parts])

@@ -115,7 +115,7 @@ class ResidentLoader:
         x = pixels.to(torch.float32, memory_format=self._layout).sub_(self._mean).div_(self._std)
         for apply in self._on_normalised:
             x = apply(x, self._generator)
-        return x
+        return x.contiguous(memory_format=self._layout)  # no copy, unless an augmentation changed the layout
 
 
 def _check(batch_size: int, augmentation: Sequence[str]) -> None:

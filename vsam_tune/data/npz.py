@@ -35,9 +35,8 @@ def read(request: Request) -> Source:
         lengths = [len(arrays[f"{axis}_{part}"]) if arrays[f"{axis}_{part}"].ndim else 0 for axis in "xy"]
         if lengths[0] != lengths[1]:
             rule = f"y_{part} must have one label an image; x_{part} holds {lengths[0]} images"
-            found.append(
-                finding(path, f"length of y_{part}", lengths[1], rule, "write both from the same images")
-            )
+            cure = "write both from the same images"
+            found.append(finding(path, f"length of y_{part}", lengths[1], rule, cure))
     if found:
         raise InputError(*found)
     parts = [_images(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
@@ -53,12 +52,10 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     if not path.is_file():
         raise InputError(finding(path, "", None, "there is no such file", "correct the path after npz:"))
     try:
-        archive = np.load(path, allow_pickle=False)  # a pickle could run anything
-        if isinstance(archive, np.ndarray):
-            raise InputError(
-                finding(path, "", None, "holds one array, not an archive", "write it with numpy.savez")
-            )
-        with archive:
+        with path.open("rb") as file:  # opened here, since np.load leaves the file open when it raises
+            archive = np.load(file, allow_pickle=False)  # a pickle could run anything
+            if isinstance(archive, np.ndarray):
+                raise InputError(finding(path, "", None, "holds one array, no archive", "use numpy.savez"))
             missing = [key for key in _ARRAYS if key not in archive.files]
             if missing:
                 rule = f"must hold {', '.join(_ARRAYS)}; it lacks {', '.join(missing)}"
@@ -80,6 +77,9 @@ def _array_findings(path: Path, key: str, array: NDArray[np.generic]) -> list[st
         if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] > _MAX_CHANNELS):
             rule = f"must be (N, H, W), or (N, H, W, C) with C at most {_MAX_CHANNELS}"
             cure = "put channels last, e.g. x.transpose(0, 2, 3, 1)"
+            found.append(finding(path, f"{key}.shape", array.shape, rule, cure))
+        elif 0 in array.shape[1:]:
+            rule, cure = "images must have pixels", "store images"
             found.append(finding(path, f"{key}.shape", array.shape, rule, cure))
     else:
         if array.dtype.kind not in "iu":

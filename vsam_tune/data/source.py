@@ -56,22 +56,22 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
         The source; the number of classes is the largest training label plus one.
 
     Raises:
-        InputError: a part is empty, image sizes differ, labels are negative, a class has no training image,
-            or a test label does not occur in training. All findings at once.
+        InputError: a part is empty, image sizes differ, labels are negative, there is one class only, a class
+            has no training image, or a test label does not occur in training. All findings at once.
     """
     empty = [part for part, images in (("train", train), ("test", test)) if len(images) == 0]
     if empty:
-        raise InputError(
-            *(finding(where, part, None, "holds no images", "add images to it") for part in empty)
-        )
-    num_classes = int(train.y.max()) + 1
+        cure = "add images to it"
+        raise InputError(*(finding(where, part, None, "holds no images", cure) for part in empty))
+    num_classes = max(2, int(train.y.max()) + 1)  # one class leaves nothing to learn
     found = [
         *_label_findings(where, "train", train.y, num_classes),
         *_label_findings(where, "test", test.y, num_classes),
     ]
     present = torch.unique(train.y[train.y >= 0])
     if len(present) < num_classes:
-        rule = f"labels must be 0 to K-1, each at least once; {len(present)} of {num_classes} classes occur"
+        occur = f"{len(present)} of {num_classes} classes occur"
+        rule = f"labels must be 0 to K-1, K >= 2, each at least once; {occur}"
         found.append(finding(where, "train", None, rule, "number the classes without gaps, from 0"))
     if train.x.shape[1:] != test.x.shape[1:]:
         shapes = f"{_shape(train.x)} and {_shape(test.x)}"

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from vsam_tune.data.images import Images, channel_statistics, resized
+from vsam_tune.data.label_noise import noisy_labels
 from vsam_tune.data.source import Request, Source
+from vsam_tune.data.split import split_index, subset_index
 from vsam_tune.errors import InputError, finding
-from vsam_tune.seeds import derive_seed
 from vsam_tune.tasks import DATASETS
 
 
@@ -109,50 +107,27 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
         raise InputError(finding(data, "label_noise", label_noise, rule, cure))
     read: Callable[[Request], Source] = pkgutil.resolve_name(DATASETS[name].reader)
     source = read(Request(name=name, path=path, root=data_root, download=download, resize=resize))
+    classes = source.num_classes
     clean = source.train
     if subset is not None:
-        clean = clean.select(_subset(data, clean.y, subset, source.num_classes, seed))
+        clean = clean.select(subset_index(data, clean.y, num_classes=classes, size=subset, seed=seed))
     clean = _squared(data, clean, resize)
-    noisy = Images(
-        clean.x, noisy_labels(clean.y, num_classes=source.num_classes, rate=label_noise, seed=seed)
-    )
-    train, validation = noisy, None
-    changed = noisy.y != clean.y
+    train = Images(clean.x, noisy_labels(clean.y, num_classes=classes, rate=label_noise, seed=seed))
+    validation, changed = None, train.y != clean.y
     if not final:
         fraction = DATASETS[name].validation_fraction if validation_fraction is None else validation_fraction
-        kept, held_out = _split(data, clean.y, fraction, source.num_classes, seed)
-        train, validation, changed = noisy.select(kept), clean.select(held_out), changed[kept]
+        kept, held_out = split_index(data, clean.y, num_classes=classes, fraction=fraction, seed=seed)
+        train, validation, changed = train.select(kept), clean.select(held_out), changed[kept]
     mean, std = channel_statistics(train.x)
     return TaskData(
         train=train,
         validation=validation,
         test=_squared(data, source.test, resize),
-        num_classes=source.num_classes,
+        num_classes=classes,
         mean=mean,
         std=std,
         redrawn=int(changed.sum()),
     )
-
-
-def noisy_labels(y: Tensor, *, num_classes: int, rate: float, seed: int) -> Tensor:
-    """Draw labels anew with probability `rate`, label by label.
-
-    What happens to label i depends on i, `rate` and `seed` alone, since both draws are made for every label:
-    a part's labels do not depend on how the set is split, and those that 0.2 changes, 0.4 changes likewise.
-
-    Args:
-        y: (N,) int64, clean.
-        num_classes: classes to draw from, uniformly; the true one is among them.
-        rate: probability of a draw, in [0, 1].
-        seed: the task's seed.
-
-    Returns:
-        (N,) int64.
-    """
-    generator = np.random.default_rng(derive_seed(seed, "label noise"))
-    chosen = torch.from_numpy(generator.random(len(y)) < rate)
-    drawn = torch.from_numpy(generator.integers(num_classes, size=len(y)))
-    return torch.where(chosen, drawn, y)
 
 
 def _squared(data: str, images: Images, resize: int | None) -> Images:
@@ -164,73 +139,10 @@ def _squared(data: str, images: Images, resize: int | None) -> Images:
     height, width = images.x.shape[2:]
     if resize is None:
         if height != width:
-            rule, cure = (
-                f"images are {width}x{height}, and must be square",
-                f"set resize: {min(height, width)}",
-            )
-            raise InputError(finding(data, "", None, rule, cure))
+            rule = f"images are {width}x{height}, and must be square"
+            raise InputError(finding(data, "", None, rule, f"set resize: {min(height, width)}"))
         return images
     if not 1 <= resize <= min(height, width):
         rule = f"must be in 1 to {min(height, width)}, the size of the images"
         raise InputError(finding(data, "resize", resize, rule, f"write {min(height, width)} or less"))
     return Images(resized(images.x, resize), images.y)
-
-
-def _subset(data: str, y: Tensor, size: int, num_classes: int, seed: int) -> Tensor:
-    """Return the indices, ascending, of a stratified subset of `size` images.
-
-    Raises:
-        InputError: there are fewer images, or too few of a class.
-    """
-    if size == len(y):
-        return torch.arange(size)
-    rest = len(y) - size
-    if size < num_classes or rest < num_classes:
-        rule = f"must be {len(y)}, or in {num_classes} to {len(y) - num_classes}: every class on both sides"
-        raise InputError(finding(data, "subset", size, rule, "write such a number, or leave it out"))
-    return _stratified(data, "subset", y, rest, derive_seed(seed, "subset"))[0]
-
-
-def _split(data: str, y: Tensor, fraction: float, num_classes: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices, ascending, of the training and the validation part.
-
-    Raises:
-        InputError: a part would be too small to hold every class, or a class has one image only.
-    """
-    held_out = int(np.ceil(fraction * len(y))) if 0.0 < fraction < 1.0 else 0
-    if held_out < num_classes or len(y) - held_out < num_classes:
-        rule = (
-            f"must leave {num_classes} images, one a class, on both sides: in "
-            f"[{num_classes / len(y):.3g}, {1 - num_classes / len(y):.3g}] for {len(y)} images"
-        )
-        raise InputError(
-            finding(data, "validation_fraction", fraction, rule, "write 0.2, or use more images")
-        )
-    return _stratified(data, "validation_fraction", y, held_out, derive_seed(seed, "split"))
-
-
-def _stratified(data: str, key: str, y: Tensor, second: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Cut the indices of `y` into two parts, each class in proportion.
-
-    Args:
-        data: for the message.
-        key: the setting that asks for the cut, likewise.
-        y: (N,) int64.
-        second: images in the second part.
-        seed: fixes the cut.
-
-    Returns:
-        Two ascending index tensors, int64.
-
-    Raises:
-        InputError: a class has fewer than two images.
-    """
-    counts = torch.bincount(y)
-    if int(counts.min()) < 2:
-        rule = f"class {int(counts.argmin())} has too few images for a stratified cut: {int(counts.min())}"
-        raise InputError(finding(data, key, None, rule, "add images of this class, or remove it"))
-    parts = train_test_split(
-        np.arange(len(y)), test_size=second, stratify=y.numpy(), random_state=seed % 2**32
-    )
-    first, last = (torch.from_numpy(np.sort(part)) for part in parts)
-    return first, last

@@ -1,0 +1,87 @@
+"""Stratified cuts of a training set: the subset that a task keeps, and the part that it holds out."""
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.seeds import derive_seed
+
+
+def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int) -> Tensor:
+    """Return the indices of a stratified subset.
+
+    Args:
+        data: name of the data set, for the message.
+        y: (N,) int64.
+        num_classes: labels are in [0, num_classes).
+        size: images to keep.
+        seed: the task's seed.
+
+    Returns:
+        (size,) int64, ascending.
+
+    Raises:
+        InputError: there are fewer than `size` images, a side of the cut could not hold every class, or a
+            class has one image only.
+    """
+    if size == len(y):
+        return torch.arange(size)
+    rest = len(y) - size
+    if size < num_classes or rest < num_classes:
+        rule = f"must be {len(y)}, or in {num_classes} to {len(y) - num_classes}: every class on both sides"
+        raise InputError(finding(data, "subset", size, rule, "write such a number, or leave it out"))
+    _check_classes(data, y, num_classes)
+    return _stratified(y, rest, derive_seed(seed, "subset"))[0]
+
+
+def split_index(
+    data: str, y: Tensor, *, num_classes: int, fraction: float, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return the indices of the training and of the validation part, each class in proportion.
+
+    Args:
+        data: name of the data set, for the message.
+        y: (N,) int64.
+        num_classes: labels are in [0, num_classes).
+        fraction: part to hold out, rounded to a whole number of images.
+        seed: the task's seed.
+
+    Returns:
+        Two int64 tensors, ascending; together they are 0 to N - 1.
+
+    Raises:
+        InputError: a part could not hold every class, or a class has one image only.
+    """
+    held_out = round(fraction * len(y)) if 0.0 < fraction < 1.0 else 0
+    if held_out < num_classes or len(y) - held_out < num_classes:
+        low = num_classes / len(y)
+        rule = f"must leave an image of each class on both sides: in [{low:.3g}, {1 - low:.3g}]"
+        cure = "write a number in that range, or use more images"
+        raise InputError(finding(data, "validation_fraction", fraction, rule, cure))
+    _check_classes(data, y, num_classes)
+    return _stratified(y, held_out, derive_seed(seed, "split"))
+
+
+def _check_classes(data: str, y: Tensor, num_classes: int) -> None:
+    """Refuse classes that cannot be on both sides of a cut.
+
+    Raises:
+        InputError: a class has fewer than two images.
+    """
+    counts = torch.bincount(y, minlength=num_classes)
+    if int(counts.min()) < 2:
+        rule = (
+            f"class {int(counts.argmin())} must have 2 training images for a split; {int(counts.min())} found"
+        )
+        raise InputError(finding(data, "", None, rule, "add images of this class, or keep a larger subset"))
+
+
+def _stratified(y: Tensor, second: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of two parts, ascending, the latter of `second` images."""
+    parts = train_test_split(
+        np.arange(len(y)), test_size=second, stratify=y.numpy(), random_state=seed % 2**32
+    )
+    first, last = (torch.from_numpy(np.sort(part)) for part in parts)
+    return first, last
