@@ -1,13 +1,24 @@
 """What a dimension of a search space is: a range, or choices, and the condition under which it exists."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 Value = bool | int | float | str  # of one parameter
-Condition = dict[str, Annotated[tuple[Value, ...], Field(strict=False, min_length=1)]]
+
+
+def _check_value(value: object) -> object:
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, Value) or not finite:
+        raise broken("", "must be a finite number, a word, true or false", "put anything else in quotes")
+    return value
+
+
+_Values = tuple[Annotated[Value, BeforeValidator(_check_value)], ...]
+Condition = dict[str, Annotated[_Values, Field(strict=False, min_length=1)]]
 
 _LOW = "write the smallest value to try"
 _HIGH = "write the largest value to try"
@@ -66,11 +77,7 @@ class FloatDimension(_Conditional):
 
     def contains(self, value: object) -> bool:
         """Return whether the dimension can take this value; an int stands for the same float."""
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not self.low <= value <= self.high
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
         return self.step is None or _on_grid(value, self.low, self.step)
 
@@ -102,14 +109,12 @@ class CategoricalDimension(_Conditional):
     """One of some values without an order."""
 
     type: Literal["categorical"]
-    choices: tuple[Value, ...] = Field(strict=False, description="write a list of two values or more")
+    choices: _Values = Field(strict=False, description="write a list of two values or more")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.choices) < 2:
-            raise broken(
-                "choices", "must hold two values or more", "fix a single value instead of searching it"
-            )
+            raise broken("choices", "must hold two values or more", "fix a single value instead of searching it")
         if any(same(a, b) for i, a in enumerate(self.choices) for b in self.choices[:i]):
             raise broken("choices", "must differ from each other", "leave the second one out")
         return self
@@ -134,9 +139,7 @@ def same(a: object, b: object) -> bool:
 
 def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:
     if not low < high:
-        raise broken(
-            "low", f"must be < high, {high}", "swap the two, or fix the parameter instead of searching it"
-        )
+        raise broken("low", f"must be < high, {high:g}", "swap the two, or fix the parameter instead of searching it")
     if log and not low > 0:
         raise broken("low", "must be > 0 on a log scale", "raise low, or leave log out")
     if log and step is not None:

@@ -78,13 +78,9 @@ _VSAM = {
     "warmup_iterations": Hyperparameter(
         default=782, low=0, meaning="iterations before the rate adapts; 782 is 2 epochs of CIFAR at batch 128"
     ),
-    "window": Hyperparameter(
-        default=40, low=2, meaning="sampled iterations remembered; at least 2 * num_slices"
-    ),
+    "window": Hyperparameter(default=40, low=2, meaning="sampled iterations remembered; at least 2 * num_slices"),
     "interval": Hyperparameter(default=100, low=1, meaning="iterations between two adaptations of the rate"),
-    "initial_rate": Hyperparameter(
-        default=0.1, low=0.0, high=1.0, meaning="sampling rate until the warm-up ends"
-    ),
+    "initial_rate": Hyperparameter(default=0.1, low=0.0, high=1.0, meaning="sampling rate until the warm-up ends"),
     "max_rate": Hyperparameter(
         default=0.5,
         low=0.0,
@@ -206,9 +202,7 @@ BASE_OPTIMIZERS: dict[str, BaseOptimizer] = {
                 meaning="learning rate, the start of the cosine",
                 source="ESAM's run.sh, ResNet-18",
             ),
-            "momentum": Hyperparameter(
-                default=0.9, low=0.0, high=1.0, meaning="of the update", source="ESAM's run.sh"
-            ),
+            "momentum": Hyperparameter(default=0.9, low=0.0, high=1.0, meaning="of the update", source="ESAM's run.sh"),
             "weight_decay": Hyperparameter(
                 default=0.001,
                 low=0.0,

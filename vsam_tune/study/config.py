@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from typing_extensions import override
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import Objective
 from vsam_tune.study.configuration import CONFIGURATION_KEYS, Configuration, read_configuration
-from vsam_tune.study.findings import Findings, parse, suggestion
+from vsam_tune.study.findings import Findings
 from vsam_tune.study.initial import Point, default_initial, read_initial
 from vsam_tune.study.limits import Limits
 from vsam_tune.study.objectives import DEFAULT_OBJECTIVES, read_objectives, read_reference_point
@@ -22,16 +21,16 @@ from vsam_tune.study.parameters import Named
 from vsam_tune.study.sections import (
     SAMPLERS,
     TRIAL_SCHEDULERS,
-    Asha,
     Budget,
-    Fifo,
     Resources,
     Sampler,
     Source,
-    Tpe,
     Tracking,
     TrialScheduler,
+    check_scheduler,
     read_kind,
+    read_name,
+    read_section,
 )
 from vsam_tune.study.space import Space, check_fixed, read_space, written
 from vsam_tune.study.task import absolute, absolute_data
@@ -51,7 +50,7 @@ STUDY_KEYS = (
     "reference_point",
 )
 EXPORT_KEYS = (*CONFIGURATION_KEYS, "source")
-CHANGEABLE = ("budget", "resources", "tracking")  # between two starts of a study
+CHANGEABLE = ("budget", "resources", "tracking", "task.data_root", "task.download")  # between two starts of a study
 _PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 
 
@@ -108,11 +107,11 @@ class Study(Configuration):
         Args:
             resolved: what `resolved` returned at the former start.
         """
-        now, then = self.resolved(), dict(resolved)
-        for key in CHANGEABLE:
-            now.pop(key, None)
-            then.pop(key, None)
-        return _differences(now, then, "")
+        return [
+            key
+            for key in _differences(self.resolved(), resolved, "")
+            if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
+        ]
 
     def digest(self) -> str:
         """Return a short hash of the resolved file, a mark for its trials."""
@@ -124,17 +123,15 @@ class Export(Configuration):
     """One configuration, everything fixed, for a final training.
 
     Attributes:
-        source: where its settings come from; None for one written by hand.
+        source: where its settings come from; empty for one written by hand.
     """
 
-    source: Source | None
+    source: Source
 
     @override
     def resolved(self) -> dict[str, Any]:
-        source = (
-            {} if self.source is None else {"source": self.source.model_dump(mode="json", exclude_none=True)}
-        )
-        return {**source, **super().resolved()}
+        source = self.source.model_dump(mode="json", exclude_defaults=True)
+        return {**({"source": source} if source else {}), **super().resolved()}
 
 
 def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Study:
@@ -142,8 +139,8 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
 
     Args:
         file: YAML; relative paths in it start from its folder.
-        overrides: values of the command line by dotted key, such as `budget.trials`; relative paths in them
-            start from the current folder.
+        overrides: values of the command line by dotted key, such as `budget.trials`, None where there is
+            none; relative paths in them start from the current folder.
 
     Returns:
         The study, everything that the file leaves out filled in.
@@ -154,30 +151,20 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
     content = read_mapping(file)
     if "source" in content:
         raise InputError(finding(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
-    findings = Findings(file, overrides or {})
-    _override(content, overrides or {})
-    _check_keys(content, STUDY_KEYS, findings)
-    around = _read_around(content, findings)
-    draft = read_configuration(content, findings)
-    if draft is None:
+    findings = _override(content, file, overrides or {})
+    findings.check_keys(content, STUDY_KEYS)
+    study = _read_study(content, findings)
+    if study is None or findings.lines:
         raise InputError(*findings.lines)
-    wrong = len(findings.lines)
-    space = read_space(content.get("space", {}), draft, findings)
-    configuration, initial = draft.completed(space), default_initial(space, draft.values)
-    if len(findings.lines) == wrong:  # else what follows would tell the same again
-        Limits(draft, space).check(findings)
-        if "initial" in content:
-            initial = read_initial(content["initial"], space, configuration.fixed, findings)
-    _check_scheduler(around["trial_scheduler"], around["objectives"], draft.task.epochs, findings)
-    findings.raise_any()
-    return Study(**_fields(configuration), **around, space=space, initial=initial)
+    return study
 
 
-def load_export(file: Path) -> Export:
+def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Export:
     """Read a file for a final training: an export of `vsam-tune front`, or a few lines written by hand.
 
     Args:
         file: YAML; relative paths in it start from its folder.
+        overrides: as for `load_study`.
 
     Returns:
         The configuration, everything that the file leaves out filled in.
@@ -187,18 +174,26 @@ def load_export(file: Path) -> Export:
     """
     content = read_mapping(file)
     if set(content) & (set(STUDY_KEYS) - set(EXPORT_KEYS)):
-        cure = f"vsam-tune front {file} --pick knee --export FILE, then vsam-tune train FILE"
+        cure = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
         raise InputError(finding(file, "", None, "is a study, no export", cure))
-    findings = Findings(file)
-    _check_keys(content, EXPORT_KEYS, findings)
-    source = parse(Source, content["source"], "source", findings) if "source" in content else None
+    findings = _override(content, file, overrides or {})
+    findings.check_keys(content, EXPORT_KEYS)
+    source = read_section(content, "source", Source, findings)
     draft = read_configuration(content, findings)
-    if draft is None:
+    if draft is not None:
+        check_fixed({}, draft, findings)
+        Limits(draft, {}).check(findings)
+    if draft is None or findings.lines:
         raise InputError(*findings.lines)
-    check_fixed({}, draft, findings)
-    Limits(draft, {}).check(findings)
-    findings.raise_any()
-    return Export(**_fields(draft.completed({})), source=source)
+    complete = draft.completed({})
+    return Export(
+        file=file,
+        task=complete.task,
+        base_optimizer=complete.base_optimizer,
+        method=complete.method,
+        trainable=complete.trainable,
+        source=source,
+    )
 
 
 def export(
@@ -215,68 +210,74 @@ def export(
     of_base = study.parameters.of_base
     base = {name: value for name, value in params.items() if name in of_base}
     method = {name: value for name, value in params.items() if name not in of_base}
-    chosen = replace(
-        study,
+    chosen = Export(
+        file=study.file,
+        task=study.task,
         base_optimizer=Named(study.base_optimizer.name, {**study.base_optimizer.settings, **base}),
         method=Named(study.method.name, {**study.method.settings, **method}),
+        trainable=study.trainable,
+        source=Source(study=study.name, trial=trial_number, values=dict(values), params=dict(params)),
     )
-    source = {"study": study.name, "trial": trial_number, "values": dict(values), "params": dict(params)}
-    return {"source": source, **Configuration.resolved(chosen.completed({}))}
+    return chosen.completed({}).resolved()
 
 
-def _read_around(content: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
-    """Return what a study has around its configuration, by field of `Study`."""
-    name = content.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        rule = (
-            "is missing" if name is None else "must be a folder's name: letters, digits, . _ -, at most 100"
-        )
-        findings.add("name", name, rule, "write a word such as mine")
+def _read_study(content: Mapping[str, object], findings: Findings) -> Study | None:
+    """Return the study, with defaults in place of what is wrong; None if it is not known what trains."""
+    name = read_name(content.get("name"), findings)
     objectives = read_objectives(content.get("objectives", DEFAULT_OBJECTIVES), findings)
-    return {
-        "name": name,
-        "objectives": objectives,
-        "reference_point": read_reference_point(content.get("reference_point"), objectives, findings),
-        "sampler": read_kind(content.get("sampler"), "sampler", SAMPLERS, Tpe(), findings),
-        "trial_scheduler": read_kind(
-            content.get("trial_scheduler"), "trial_scheduler", TRIAL_SCHEDULERS, Fifo(), findings
-        ),
-        "budget": parse(Budget, content.get("budget", {}), "budget", findings),
-        "resources": parse(Resources, content.get("resources", {}), "resources", findings),
-        "tracking": parse(Tracking, content.get("tracking", {}), "tracking", findings),
-    }
+    reference_point = read_reference_point(content.get("reference_point"), objectives, findings)
+    sampler = read_kind(content, "sampler", SAMPLERS, findings)
+    trial_scheduler = read_kind(content, "trial_scheduler", TRIAL_SCHEDULERS, findings)
+    budget = read_section(content, "budget", Budget, findings)
+    resources = read_section(content, "resources", Resources, findings)
+    tracking = read_section(content, "tracking", Tracking, findings)
+    draft = read_configuration(content, findings)
+    if draft is None:
+        return None
+    check_scheduler(trial_scheduler, objectives, draft.task.epochs, findings)
+    space, initial = _read_search(content, draft, findings)
+    complete = draft.completed(space)
+    return Study(
+        file=findings.file,
+        name=name,
+        task=complete.task,
+        base_optimizer=complete.base_optimizer,
+        method=complete.method,
+        trainable=complete.trainable,
+        space=space,
+        initial=initial,
+        objectives=objectives,
+        sampler=sampler,
+        trial_scheduler=trial_scheduler,
+        budget=budget,
+        resources=resources,
+        tracking=tracking,
+        reference_point=reference_point,
+    )
 
 
-def _check_scheduler(
-    scheduler: TrialScheduler, objectives: Sequence[Objective], epochs: int, findings: Findings
-) -> None:
-    if not isinstance(scheduler, Asha):
-        return
-    names = [objective.name for objective in objectives]
-    if scheduler.metric not in names:
-        cure = suggestion(scheduler.metric, names, "one of")
-        findings.add("trial_scheduler.metric", scheduler.metric, "is no objective of the study", cure)
-    if scheduler.min_epochs >= epochs:
-        rule = f"must be < task.epochs, {epochs}, or no trial is ever stopped"
-        findings.add("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write 1, or `kind: fifo`")
+def _read_search(
+    content: Mapping[str, object], draft: Configuration, findings: Findings
+) -> tuple[Space, tuple[Point, ...]]:
+    wrong = len(findings.lines)
+    space = read_space(content.get("space", {}), draft, findings)
+    if len(findings.lines) > wrong:  # what follows would tell the same again
+        return space, ()
+    Limits(draft, space).check(findings)
+    if "initial" in content:
+        return space, read_initial(content["initial"], space, draft.completed(space).fixed, findings)
+    return space, default_initial(space, draft.values)
 
 
-def _check_keys(content: Mapping[str, object], known: Sequence[str], findings: Findings) -> None:
-    for key in content:
-        if key not in known:
-            findings.unknown(key, key, known)
-
-
-def _override(content: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    for key, value in overrides.items():
+def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, object]) -> Findings:
+    """Put the command line's values into the content of a file, and return where its errors go."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    for key, value in given.items():
         section, _, name = key.partition(".")
-        given = content.setdefault(section, {})
-        if isinstance(given, dict):  # a section that is no mapping is told by its own check
-            given[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
-
-
-def _fields(configuration: Configuration) -> dict[str, Any]:
-    return {each.name: getattr(configuration, each.name) for each in fields(Configuration)}
+        settings = content.setdefault(section, {})
+        if isinstance(settings, dict):  # a section that is no mapping is told by its own check
+            settings[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
+    return Findings(file, given)
 
 
 def _differences(now: object, then: object, key: str) -> list[str]:

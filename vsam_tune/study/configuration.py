@@ -112,32 +112,28 @@ class Configuration:
 
 
 def read_configuration(content: Mapping[str, object], findings: Findings) -> Configuration | None:
-    """Return what a file trains, as far as it says so; None after adding what is wrong.
+    """Return what a file trains, as far as it says so; what is wrong is added, and a default in its place.
 
     Args:
         content: the file.
         findings: where errors go.
+
+    Returns:
+        None where the method is not known, on which everything else depends.
     """
     trainable = content.get("trainable", DEFAULT_TRAINABLE)
     if not isinstance(trainable, str) or not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", trainable):
-        findings.add(
-            "trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out"
-        )
+        findings.add("trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
         return None
     foreign = trainable != DEFAULT_TRAINABLE
-    if foreign and "method" not in content:
-        rule = "is missing, and a trainable of your own has no default"
-        findings.add("method", None, rule, "write a name, vsam for vSAM's parameters and space")
-        return None
     task = read_task(content.get("task", {}), findings.file.parent, findings, foreign=foreign)
-    base = read_named(content.get("base_optimizer", "sgd"), "base_optimizer", BASE_OPTIMIZERS, findings)
-    method = read_named(content.get("method", "vsam"), "method", METHODS, findings, any_name=foreign)
-    if base is not None and method is not None:
-        parameters = Parameters(method.name, base.name)
-        base = check_base_optimizer(base, parameters, findings)
-        method = check_method(method, parameters, findings, foreign=foreign)
-    if task is None or base is None or method is None:
+    base = read_named(content.get("base_optimizer", {}), "base_optimizer", BASE_OPTIMIZERS, "sgd", findings)
+    default = None if foreign else "vsam"  # a trainable of one's own may not have vSAM's parameters
+    method = read_named(content.get("method", {}), "method", METHODS, default, findings)
+    if method is None:
         return None
-    return Configuration(
-        file=findings.file, task=task, base_optimizer=base, method=method, trainable=trainable
-    )
+    base = base or Named("sgd", {})
+    parameters = Parameters(method.name, base.name)
+    base = check_base_optimizer(base, parameters, findings)
+    method = check_method(method, parameters, findings, foreign=foreign)
+    return Configuration(file=findings.file, task=task, base_optimizer=base, method=method, trainable=trainable)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import finding
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -23,12 +23,13 @@ _RULES = {  # of pydantic's errors, by type; the values in braces are in the err
     "model_type": "must be a mapping",
     "tuple_type": "must be a list",
     "literal_error": "must be one of {expected}",
-    "greater_than": "must be > {gt}",
-    "greater_than_equal": "must be >= {ge}",
-    "less_than": "must be < {lt}",
-    "less_than_equal": "must be <= {le}",
+    "greater_than": "must be > {gt:g}",
+    "greater_than_equal": "must be >= {ge:g}",
+    "less_than": "must be < {lt:g}",
+    "less_than_equal": "must be <= {le:g}",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "invalid-json-value": "must be plain JSON",
 }
 
 
@@ -49,22 +50,17 @@ class Findings:
     def add(self, key: str, value: object, rule: str, cure: str) -> None:
         """Add one finding; a mapping or a list is told by its key alone."""
         where = "command line" if key in self.overridden else self.file
-        self.lines.append(
-            finding(where, key, None if isinstance(value, dict | list | tuple) else value, rule, cure)
-        )
+        self.lines.append(finding(where, key, None if isinstance(value, dict | list | tuple) else value, rule, cure))
 
     def unknown(self, key: str, name: str, known: Iterable[str], what: str = "known keys") -> None:
         """Add that `name`, which stands at the dotted key, is none of the known ones."""
         self.add(key, None, "is not known", suggestion(name, known, what))
 
-    def raise_any(self) -> None:
-        """Raise what was found.
-
-        Raises:
-            InputError: if there is a finding.
-        """
-        if self.lines:
-            raise InputError(*self.lines)
+    def check_keys(self, content: Iterable[str], known: Collection[str]) -> None:
+        """Add each key of a file that is not known."""
+        for key in content:
+            if key not in known:
+                self.unknown(key, key, known)
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:

@@ -52,9 +52,7 @@ def _read_point(
     findings: Findings,
 ) -> Point:
     if not isinstance(entry, dict) or not entry:
-        findings.add(
-            key, entry, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out"
-        )
+        findings.add(key, entry, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
         return {}
     point: Point = {}
     for name, value in entry.items():

@@ -35,7 +35,7 @@ class Limits:
         if smallest < 2 * slices:
             other = self._key("num_slices")
             rule = f"must be >= 2 * {other} for all values of both: {smallest:g} < 2 * {slices:g}"
-            cure = f"let {other} end at {smallest // 2:g}, or window begin at {2 * slices:g}"
+            cure = f"keep num_slices <= {smallest // 2:g}, or window >= {2 * slices:g}"
             findings.add(self._key("window"), None, rule, cure)
 
     def _check_rates(self, findings: Findings) -> None:
@@ -43,7 +43,7 @@ class Limits:
         if initial > largest:
             other = self._key("max_rate")
             rule = f"must be <= {other} for all values of both: {initial:g} > {largest:g}"
-            cure = f"let initial_rate end at {largest:g}, or max_rate begin at {initial:g}"
+            cure = f"keep initial_rate <= {largest:g}, or max_rate >= {initial:g}"
             findings.add(self._key("initial_rate"), None, rule, cure)
 
     def _possible(self, name: str) -> tuple[float, ...]:

@@ -1,6 +1,5 @@
 """`objectives:` and `reference_point:`: what a study is about."""
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -9,6 +8,7 @@ from pydantic import Field
 from search_spaces.schema import Strict
 from vsam_tune.results import Objective
 from vsam_tune.study.findings import Findings, parse, suggestion
+from vsam_tune.study.settings import is_number
 
 Direction = Literal["maximize", "minimize"]
 
@@ -36,9 +36,7 @@ def read_objectives(value: object, findings: Findings) -> tuple[Objective, ...]:
         findings: where errors go.
     """
     if not isinstance(value, list) or not value:
-        findings.add(
-            "objectives", value, "must be a list of one or more", f"write [{', '.join(DEFAULT_OBJECTIVES)}]"
-        )
+        findings.add("objectives", value, "must be a list of one or more", f"write [{', '.join(DEFAULT_OBJECTIVES)}]")
         return ()
     objectives: list[Objective] = []
     for i, entry in enumerate(value):
@@ -67,9 +65,7 @@ def _read(key: str, entry: object, findings: Findings) -> Objective | None:
     return Objective(read.name, read.direction)
 
 
-def read_reference_point(
-    value: object, objectives: Sequence[Objective], findings: Findings
-) -> dict[str, float] | None:
+def read_reference_point(value: object, objectives: Sequence[Objective], findings: Findings) -> dict[str, float] | None:
     """Return the fixed corner of the hypervolume by objective name, None where the file leaves it open.
 
     Args:
@@ -87,8 +83,8 @@ def read_reference_point(
     point: dict[str, float] = {}
     for name in names:
         number = value[name]
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            findings.add(f"reference_point.{name}", number, "must be a number", example)
-        else:
+        if is_number(number):
             point[name] = float(number)
+        else:
+            findings.add(f"reference_point.{name}", number, "must be a number", example)
     return point

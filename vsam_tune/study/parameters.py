@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from search_spaces.loader import DefaultSpace, base_space, default_space
-from search_spaces.schema import Dimension, same
+from search_spaces.schema import Dimension, Value, same
 from vsam_tune.methods import BASE_OPTIMIZERS, METHODS, Hyperparameter, Method
 
-_OF_ONES_OWN = Method(
-    optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a trainable of one's own"
-)
+_OF_ONES_OWN = Method(optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a trainable of one's own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,7 @@ class Parameters:
         """Return the value of each setting where a file says nothing, a preset's own included."""
         return {**{name: known.default for name, known in self.known.items()}, **self.entry.fixed}
 
-    def complete(
-        self, fixed: Mapping[str, JsonValue], params: Mapping[str, JsonValue]
-    ) -> dict[str, JsonValue]:
+    def complete(self, fixed: Mapping[str, JsonValue], params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return all settings of a trial: defaults, then what the file fixes, then what was searched.
 
         A setting whose condition does not hold has no effect and gets its default, so that trials that train
@@ -88,9 +84,7 @@ class Parameters:
         """
         defaults = self.defaults()
         values = {**defaults, **fixed, **params}
-        return {
-            name: value if self.has_effect(name, values) else defaults[name] for name, value in values.items()
-        }
+        return {name: value if self.has_effect(name, values) else defaults[name] for name, value in values.items()}
 
     def has_effect(self, name: str, values: Mapping[str, JsonValue]) -> bool:
         """Return whether a setting does anything beside these values of all settings."""
@@ -99,19 +93,27 @@ class Parameters:
 
 
 def can_exist(dimension: Dimension, space: Mapping[str, Dimension], values: Mapping[str, JsonValue]) -> bool:
-    """Return whether a parameter's condition holds for some values of the others.
+    """Return whether all parts of a parameter's condition can hold.
 
     Args:
         dimension: of the parameter.
         space: what is searched.
         values: of everything else.
     """
-    return all(
-        any(
-            space[other].contains(wanted)
-            if other in space
-            else other in values and same(values[other], wanted)
-            for wanted in matches
-        )
-        for other, matches in (dimension.when or {}).items()
-    )
+    return all(can_be(name, matches, space, values) for name, matches in (dimension.when or {}).items())
+
+
+def can_be(
+    name: str, matches: tuple[Value, ...], space: Mapping[str, Dimension], values: Mapping[str, JsonValue]
+) -> bool:
+    """Return whether a parameter can have one of some values.
+
+    Args:
+        name: of the parameter, searched, fixed or unknown.
+        matches: the values.
+        space: what is searched.
+        values: of everything else.
+    """
+    if name in space:
+        return any(space[name].contains(wanted) for wanted in matches)
+    return name in values and any(same(values[name], wanted) for wanted in matches)

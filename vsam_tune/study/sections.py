@@ -1,36 +1,38 @@
 """The sections of a study file around its trials. A field's description is the cure where it is wrong."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self, TypeVar
 
 from pydantic import Field, JsonValue, model_validator
 
 from search_spaces.schema import Strict, broken
+from vsam_tune.results import Objective
 from vsam_tune.study.findings import Findings, parse, suggestion
+
+_LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
 
 
 class Tpe(Strict):
     """`sampler:` of kind tpe: multi-objective TPE, multivariate and grouped."""
 
     kind: Literal["tpe"] = "tpe"
-    seed: int = Field(0, ge=0, description="write a whole number >= 0")
-    startup_trials: int = Field(
-        10, ge=1, description="write how many trials are drawn at random first, such as 10"
-    )
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
+    startup_trials: int = Field(10, ge=1, description="write how many trials are drawn at random first, such as 10")
 
 
 class RandomSearch(Strict):
     """`sampler:` of kind random."""
 
     kind: Literal["random"] = "random"
-    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
 
 
 class Nsga2(Strict):
     """`sampler:` of kind nsga2."""
 
     kind: Literal["nsga2"] = "nsga2"
-    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
     population_size: int = Field(50, ge=2, description="write how many trials make a generation, such as 50")
 
 
@@ -52,9 +54,7 @@ class Asha(Strict):
     kind: Literal["asha"] = "asha"
     metric: str = Field("val_accuracy", description="write one of the objectives")
     reduction_factor: int = Field(3, ge=2, description="write 3, or `kind: fifo` to stop no trial")
-    min_epochs: int = Field(
-        1, ge=1, description="write the epochs after which trials are first compared, such as 1"
-    )
+    min_epochs: int = Field(1, ge=1, description="write the epochs after which trials are first compared, such as 1")
 
 
 class Budget(Strict):
@@ -104,9 +104,7 @@ class Tracking(Strict):
         uri: of the tracking server; None for a SQLite file in the study's folder.
     """
 
-    uri: str | None = Field(
-        None, min_length=1, description="write a tracking URI, or null for the study's folder"
-    )
+    uri: str | None = Field(None, min_length=1, description="write a tracking URI, or null for the study's folder")
 
 
 class Source(Strict):
@@ -126,22 +124,65 @@ TRIAL_SCHEDULERS: dict[str, type[TrialScheduler]] = {"fifo": Fifo, "asha": Asha}
 Kind = TypeVar("Kind", bound=Strict)
 
 
-def read_kind(
-    value: object, key: str, kinds: Mapping[str, type[Kind]], default: Kind, findings: Findings
-) -> Kind:
-    """Return a section whose keys depend on its `kind`; the default after adding what is wrong.
+def read_section(content: Mapping[str, object], key: str, model: type[Kind], findings: Findings) -> Kind:
+    """Return a section; its defaults where the file has none, and after adding what is wrong.
 
     Args:
-        value: as read; None where the file has no such section.
-        key: its key.
-        kinds: model by kind.
-        default: where there is none.
+        content: the file.
+        key: of the section.
+        model: of the section; all its keys have defaults.
         findings: where errors go.
     """
-    if value is None:
-        return default
-    kind = value.get("kind", default.model_dump()["kind"]) if isinstance(value, dict) else None
+    return parse(model, content.get(key, {}), key, findings) or model()
+
+
+def read_kind(content: Mapping[str, object], key: str, kinds: Mapping[str, type[Kind]], findings: Findings) -> Kind:
+    """Return a section whose keys depend on its `kind`, the first one where it has none.
+
+    Args:
+        content: the file.
+        key: of the section.
+        kinds: model by kind.
+        findings: where errors go.
+    """
+    default = next(iter(kinds))
+    section = content.get(key, {})
+    if not isinstance(section, dict):
+        findings.add(key, section, "must be a mapping", f"write {{kind: {default}}}")
+        return kinds[default]()
+    kind = section.get("kind", default)
     if not isinstance(kind, str) or kind not in kinds:
         findings.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
-        return default
-    return parse(kinds[kind], value, key, findings) or default
+        return kinds[default]()
+    return read_section(content, key, kinds[kind], findings)
+
+
+def read_name(name: object, findings: Findings) -> str:
+    """Return the study's name, which its folder gets; empty after adding what is wrong."""
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        return name
+    rule = "is missing" if name is None else "must be a folder's name: letters, digits, . _ -, at most 100"
+    findings.add("name", name, rule, "write a word such as mine")
+    return ""
+
+
+def check_scheduler(
+    scheduler: TrialScheduler, objectives: Sequence[Objective], epochs: int, findings: Findings
+) -> None:
+    """Add what keeps a trial scheduler from stopping any trial.
+
+    Args:
+        scheduler: as read.
+        objectives: of the study.
+        epochs: full budget of a trial.
+        findings: where errors go.
+    """
+    if not isinstance(scheduler, Asha):
+        return
+    names = [objective.name for objective in objectives]
+    if scheduler.metric not in names:
+        cure = suggestion(scheduler.metric, names, "one of")
+        findings.add("trial_scheduler.metric", scheduler.metric, "is no objective of the study", cure)
+    if scheduler.min_epochs >= epochs:
+        rule = f"must be < task.epochs, {epochs}, or no trial is ever stopped"
+        findings.add("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")

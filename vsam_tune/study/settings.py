@@ -1,7 +1,9 @@
 """`method:`, `base_optimizer:` and `task.model`: a name from a registry, and the values fixed beside it."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+import json
+import sys
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeGuard
 
 from pydantic import JsonValue
 
@@ -9,20 +11,23 @@ from vsam_tune.methods import METHODS, Hyperparameter
 from vsam_tune.study.findings import Findings, suggestion
 from vsam_tune.study.parameters import Named, Parameters
 
-WARMUP = (
-    "warmup_iterations"  # alone may be given in epochs, which a trial turns into iterations when it starts
-)
+WARMUP = "warmup_iterations"  # alone may be given in epochs; a trial turns them into iterations when it starts
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number that a float can hold, and no bool."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # False for NaN, exact for an int of any size
 
 
 def allows(known: Hyperparameter, value: object) -> bool:
     """Return whether a setting can have this value; an int stands for the same float."""
     if known.choices:
         return value in known.choices
-    if isinstance(known.default, bool) or isinstance(value, bool):
-        return isinstance(known.default, bool) and isinstance(value, bool)
-    if not isinstance(value, int if isinstance(known.default, int) else int | float) or not math.isfinite(
-        value
-    ):
+    if isinstance(known.default, bool):
+        return isinstance(value, bool)
+    if not is_number(value) or (isinstance(known.default, int) and not isinstance(value, int)):
         return False
     above = known.low is None or value >= known.low
     return above and (known.high is None or value <= known.high) and (not known.positive or value > 0)
@@ -48,27 +53,25 @@ def cure(name: str, known: Hyperparameter) -> str:
 
 
 def read_named(
-    value: object, key: str, names: Iterable[str], findings: Findings, *, any_name: bool = False
+    value: object, key: str, names: Collection[str], default: str | None, findings: Findings
 ) -> Named | None:
     """Return a name and what stands beside it, or None after adding what is wrong.
 
     Args:
-        value: a name alone, or a mapping with `name`.
+        value: a name alone, or a mapping in which `name` may be left out.
         key: its dotted key.
         names: the known names.
+        default: the name where there is none; None to ask for one and to take any.
         findings: where errors go.
-        any_name: take names that are not known too.
     """
     content = {"name": value} if isinstance(value, str) else value
     if not isinstance(content, dict):
-        findings.add(
-            key, value, "must be a name, or a mapping with name", suggestion("", names, "known names")
-        )
+        findings.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
         return None
-    name = content.get("name")
-    if not isinstance(name, str) or not (any_name or name in names):
-        missing = "is missing" if name is None else "is not known"
-        findings.add(f"{key}.name", name, missing, suggestion(str(name), names, "known names"))
+    name = content.get("name", default)
+    if not isinstance(name, str) or (default is not None and name not in names):
+        rule = "is missing" if name is None else "is not known"
+        findings.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
         return None
     return Named(name, {setting: content[setting] for setting in content if setting != "name"})
 
@@ -93,17 +96,18 @@ def check_settings(
     for name, value in given.items():
         setting = known.get(name)
         if setting is None:
-            if unknown(name):
-                values[name] = value
+            if not unknown(name):
+                continue
+            if not is_plain(value):
+                findings.add(f"{key}.{name}", value, "must be plain JSON", "write numbers, words, lists, mappings")
+            values[name] = value
         elif name == WARMUP and isinstance(value, dict):
             _check_warmup(value, key, findings)
             values[name] = dict(value)
         elif not allows(setting, value):
             findings.add(f"{key}.{name}", value, rule(setting), cure(name, setting))
         else:
-            values[name] = (
-                float(value) if isinstance(setting.default, float) and isinstance(value, int) else value
-            )
+            values[name] = float(value) if isinstance(setting.default, float) and isinstance(value, int) else value
     return values
 
 
@@ -159,12 +163,15 @@ def is_preset(name: str, value: object, key: str, parameters: Parameters, findin
 
 def _check_warmup(value: Mapping[str, object], key: str, findings: Findings) -> None:
     epochs = value.get("epochs")
-    number = (
-        isinstance(epochs, int | float)
-        and not isinstance(epochs, bool)
-        and math.isfinite(epochs)
-        and epochs >= 0
-    )
-    if set(value) != {"epochs"} or not number:
+    if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
         rule = "must be a whole number >= 0, or {epochs: NUMBER}"
         findings.add(f"{key}.{WARMUP}", value, rule, "write 782 or {epochs: 2}")
+
+
+def is_plain(value: object) -> bool:
+    """Return whether a value can stand in JSON."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -9,11 +9,14 @@ from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension
 from vsam_tune.methods import Hyperparameter
 from vsam_tune.study.configuration import Configuration
 from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.parameters import can_exist
+from vsam_tune.study.parameters import can_be, can_exist
 from vsam_tune.study.settings import allows, cure, is_preset, rule
 from vsam_tune.study.task import Task
 
 Space = dict[str, Dimension]
+
+_EXAMPLE = "{type: float, low: 0.1, high: 1}"
+_KINDS = {int: "int", float: "float", str: "categorical", bool: "categorical"}  # by the type of a default
 
 
 def merge(entries: Mapping[str, object], defaults: DefaultSpace, findings: Findings) -> Space:
@@ -41,11 +44,10 @@ def merge(entries: Mapping[str, object], defaults: DefaultSpace, findings: Findi
                 space[name] = changed
         elif entry is None:
             findings.add(key, None, "is null, but not searched by default", "leave it out")
+        elif entry is True:
+            findings.add(key, None, "has no default range", f"write {_EXAMPLE}")
         else:
-            example = "write {type: float, low: 0.1, high: 1}"
-            findings.add(
-                key, entry, "must be a dimension", example if default is None else f"{example}, true or null"
-            )
+            findings.add(key, entry, "must be a dimension", f"write {_EXAMPLE}, true or null")
     return space
 
 
@@ -62,9 +64,7 @@ def read_dimension(entry: Mapping[str, object], key: str, findings: Findings) ->
     kind = entry.get("type")
     model = DIMENSIONS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        findings.add(
-            f"{key}.type", kind, "must be a kind of dimension", suggestion(str(kind), DIMENSIONS, "one of")
-        )
+        findings.add(f"{key}.type", kind, "must be a kind of dimension", suggestion(str(kind), DIMENSIONS, "one of"))
         return None
     return parse(model, entry, key, findings)
 
@@ -91,8 +91,8 @@ def read_space(value: object, configuration: Configuration, findings: Findings) 
     space = merge(value, configuration.parameters.space, findings)
     for name, dimension in space.items():
         _check_name(name, dimension, configuration, findings)
-    check_fixed(space, configuration, findings)
     possible = _drop_impossible(space, value, configuration, findings)
+    check_fixed(possible, configuration, findings)
     ordered = _order(possible, configuration.parameters.known, findings)
     if not ordered and not findings.lines:
         findings.add("space", None, "leaves nothing to search", "name a parameter, or vsam-tune train")
@@ -111,30 +111,20 @@ def _check_name(name: str, dimension: Dimension, configuration: Configuration, f
         findings.unknown(key, name, parameters.known, f"{parameters.method} has")
 
 
-def _check_range(
-    key: str, name: str, dimension: Dimension, known: Hyperparameter, findings: Findings
-) -> None:
+def _check_range(key: str, name: str, dimension: Dimension, known: Hyperparameter, findings: Findings) -> None:
     if isinstance(dimension, CategoricalDimension):
         for i, choice in enumerate(dimension.choices):
             if not allows(known, choice):
                 findings.add(f"{key}.choices[{i}]", choice, rule(known), cure(name, known))
         return
-    kind = (
-        "int"
-        if type(known.default) is int
-        else "float"
-        if isinstance(known.default, float)
-        else "categorical"
-    )
+    kind = _KINDS[type(known.default)]
     if dimension.type != kind:
-        findings.add(
-            f"{key}.type", dimension.type, f"must be {kind}", f"write {{type: {kind}, ...}} ({known.meaning})"
-        )
+        findings.add(f"{key}.type", dimension.type, f"must be {kind}", f"write {{type: {kind}, ...}} ({known.meaning})")
         return
     for end in ("low", "high"):
         value = getattr(dimension, end)
         if not allows(known, value):
-            findings.add(f"{key}.{end}", value, rule(known), cure(name, known))
+            findings.add(f"{key}.{end}", value, rule(known), f"write one inside ({known.meaning})")
 
 
 def check_fixed(space: Space, configuration: Configuration, findings: Findings) -> None:
@@ -178,9 +168,7 @@ def _order(space: Space, known: Mapping[str, Hyperparameter], findings: Findings
         ready = [name for name in waiting if not set(space[name].when or {}) & set(waiting)]
         if not ready:
             cycle = ", ".join(waiting)
-            findings.add(
-                "space", None, f"has conditions that wait for each other: {cycle}", "take one `when` out"
-            )
+            findings.add("space", None, f"has conditions that wait for each other: {cycle}", "take one `when` out")
             return ordered
         ordered |= {name: space[name] for name in ready}
         waiting = [name for name in waiting if name not in ready]
@@ -190,6 +178,8 @@ def _order(space: Space, known: Mapping[str, Hyperparameter], findings: Findings
 def _add_impossible(name: str, space: Space, values: Mapping[str, JsonValue], findings: Findings) -> None:
     for other, matches in (space[name].when or {}).items():
         key = f"space.{name}.when.{other}"
+        if can_be(other, matches, space, values):
+            continue
         if other in space:
             findings.add(
                 key,

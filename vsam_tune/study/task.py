@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, field_validator
 from search_spaces.schema import Strict, broken
 from vsam_tune.methods import Hyperparameter
 from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.settings import check_settings, read_named
+from vsam_tune.study.settings import check_settings, is_plain, read_named
 from vsam_tune.tasks import DATASETS, MODELS
 
 
@@ -37,13 +37,9 @@ class Task(Strict):
     validation_fraction: float | None = Field(None, gt=0, lt=1, description="write a fraction such as 0.1")
     subset: int | None = Field(None, ge=1, description="write a number of training images, or null for all")
     resize: int | None = Field(None, ge=1, description="write a side in pixels, or null to leave the images")
-    data_root: str | None = Field(
-        None, min_length=1, description="write the folder of the data sets, or null"
-    )
+    data_root: str | None = Field(None, min_length=1, description="write the folder of the data sets, or null")
     download: bool = Field(default=False, description="write true or false")
-    model: dict[str, JsonValue] = Field(
-        {"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}"
-    )
+    model: dict[str, JsonValue] = Field({"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}")
     epochs: int = Field(40, ge=1, description="write how often a trial sees its training images")
     batch_size: int = Field(128, ge=1, description="write a number of images, such as 128")
     seed: int = Field(0, ge=0, description="write a whole number >= 0")
@@ -61,8 +57,8 @@ class Task(Strict):
         return names
 
 
-def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool) -> Task | None:
-    """Return `task:`, its data and model filled in; None after adding what is wrong.
+def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool) -> Task:
+    """Return `task:`, its data and model filled in; what is wrong is added, and defaults in its place.
 
     Args:
         value: as read.
@@ -73,13 +69,11 @@ def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool)
     content = value
     if isinstance(value, dict) and isinstance(value.get("model"), str):
         content = {**value, "model": {"name": value["model"]}}
-    task = parse(Task, content, "task", findings)
-    if task is None:
-        return None
+    task = parse(Task, content, "task", findings) or Task()
     if task.options and not foreign:
-        findings.add(
-            "task.options", None, "are for a trainable of your own", "leave them out, or name your trainable"
-        )
+        findings.add("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
+    if not is_plain(task.options):
+        findings.add("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
     changes: dict[str, object] = {"model": _model(task.model, findings, foreign=foreign)}
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
@@ -117,7 +111,7 @@ def _data(task: Task, scheme: str, path: str, folder: Path, findings: Findings) 
 
 
 def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) -> dict[str, JsonValue]:
-    named = read_named(model, "task.model", MODELS, findings, any_name=foreign)
+    named = read_named(model, "task.model", MODELS, None if foreign else "cnn", findings)
     if named is None or named.name not in MODELS:
         return model
     options = {

@@ -52,14 +52,9 @@ def read_mapping(file: Path) -> dict[str, Any]:
     try:
         content = _StrictLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        problem, _, cure = (error.problem or "is no YAML").partition("; ")
-        raise InputError(finding(where, "", None, problem, cure or "mend the YAML there")) from error
+        raise InputError(_explain(file, error)) from error
     except yaml.YAMLError as error:
-        raise InputError(
-            finding(file, "", None, f"is no YAML: {error}", "leave that character out")
-        ) from error
+        raise InputError(finding(file, "", None, f"is no YAML: {error}", "leave that character out")) from error
     except RecursionError as error:
         raise InputError(finding(file, "", None, "is nested too deeply", _EXAMPLE)) from error
     if content is None:
@@ -67,6 +62,17 @@ def read_mapping(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(finding(file, "", None, "must hold a mapping of keys to values", _EXAMPLE))
     return content
+
+
+def _explain(file: Path, error: yaml.MarkedYAMLError) -> str:
+    mark, start = error.problem_mark, error.context_mark
+    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+    problem, _, cure = (error.problem or "is no YAML").partition("; ")
+    if error.context and problem.startswith("but "):
+        problem = f"{error.context} {problem}"
+    if start and mark and start.line < mark.line:
+        problem = f"{problem}, in what begins in line {start.line + 1}"
+    return finding(where, "", None, problem, cure or "mend the YAML there")
 
 
 def _read_text(file: Path) -> str:
@@ -80,6 +86,4 @@ def _read_text(file: Path) -> str:
     except FileNotFoundError as error:
         raise InputError(finding(file, "", None, "does not exist", "check the path")) from error
     except OSError as error:
-        raise InputError(
-            finding(file, "", None, f"cannot be read: {error.strerror}", "check its rights")
-        ) from error
+        raise InputError(finding(file, "", None, f"cannot be read: {error.strerror}", "check its rights")) from error
