@@ -1,6 +1,6 @@
 """Layers: the parts of a network, the last few of which vSAM's controller takes its norms over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -38,14 +38,14 @@ def _layers_by_shape(parameters: Sequence[Tensor]) -> list[Layer]:
     return [tuple(layer) for layer in layers]
 
 
-def last_with_gradient(layers: Iterable[Layer], num_layers: int) -> list[Tensor]:
+def last_with_gradient(layers: Sequence[Layer], num_layers: int) -> list[Tensor]:
     """Return the tensors that have a gradient in the last `num_layers` layers that have any; 0 is all layers.
 
     Layers without a gradient now, such as frozen ones, do not count; each tensor comes once.
     """
     tensors: dict[Tensor, None] = {}
     found = 0
-    for layer in reversed(list(layers)):
+    for layer in reversed(layers):
         having = [parameter for parameter in layer if parameter.grad is not None]
         tensors.update(dict.fromkeys(having))
         found += bool(having)

@@ -26,7 +26,7 @@ class PeriodicSAM(SharpnessAware):
         model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
     """
 
-    def __init__(  # noqa: PLR0913 - the hyper-parameters of METHODS, by keyword
+    def __init__(
         self,
         base: Optimizer,
         *,

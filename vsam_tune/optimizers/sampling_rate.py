@@ -155,19 +155,21 @@ class SamplingRate:
         check_integer("num_slices", self.num_slices, low=1)
         check_integer("warmup_iterations", self.warmup_iterations, low=0)
         check_integer("interval", self.interval, low=1)
-        least = 2 * self.num_slices
-        rule = f"an integer >= 2 * num_slices = {least}"
         check_integer("window", self.window, low=2)
-        check("window", self.window, rule, holds=self.window >= least)
+        rule = f"at least 2 * num_slices = {2 * self.num_slices}"
+        check("window", self.window, rule, holds=self.window >= 2 * self.num_slices)
         check_number("max_rate", self.max_rate, low=0.0, high=1.0)
         check("max_rate", self.max_rate, "greater than 0", holds=self.max_rate > 0)
-        rule = f"a number in [0, max_rate = {self.max_rate}]"
-        check("initial_rate", self.initial_rate, rule, holds=0 <= self.initial_rate <= self.max_rate)
+        check_number("initial_rate", self.initial_rate, low=0.0, high=1.0)
+        rule = f"at most max_rate = {self.max_rate}"
+        check("initial_rate", self.initial_rate, rule, holds=self.initial_rate <= self.max_rate)
         check_choice("change", self.change, CHANGES)
 
     @property
     def rate(self) -> float:
         """The probability p = N / K that an iteration is sampled (eq. 15), in [0, p_max]."""
+        if self.adaptation_start is None:
+            return self.initial_rate
         return min(self.expected / self.interval, self.max_rate)
 
     @property
@@ -204,9 +206,7 @@ class SamplingRate:
         self.ratios.append(h / q if q > 0 and math.isfinite(q) else math.nan)
         if len(self.ratios) > 1:
             largest = max(filter(math.isfinite, self.ratios), default=0.0)
-            u = change_rate(
-                self.ratios[-2], self.ratios[-1], smallest=RELATIVE_GUARD * largest, change=self.change
-            )
+            u = change_rate(self.ratios[-2], self.ratios[-1], smallest=RELATIVE_GUARD * largest, change=self.change)
             self.ratio_changes.append(self._guarded(u))
         if len(self.norms) == self.window:
             self.sigma = slice_variance(self.norms, self.num_slices)

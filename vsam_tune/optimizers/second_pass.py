@@ -48,9 +48,7 @@ class RandomState:
     @classmethod
     def now(cls, devices: Iterable[torch.device]) -> "RandomState":
         """Return the state of the CPU and of the CUDA devices among these."""
-        cuda = tuple(
-            (device, torch.cuda.get_rng_state(device)) for device in devices if device.type == "cuda"
-        )
+        cuda = tuple((device, torch.cuda.get_rng_state(device)) for device in devices if device.type == "cuda")
         return cls(torch.get_rng_state(), cuda)
 
     def restore(self) -> None:

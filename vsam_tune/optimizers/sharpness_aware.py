@@ -177,9 +177,7 @@ class SharpnessAware(Optimizer):
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
     def _devices(self) -> list[torch.device]:
-        return list(dict.fromkeys(parameter.device for parameter in self._parameters())) or [
-            torch.device("cpu")
-        ]
+        return list(dict.fromkeys(parameter.device for parameter in self._parameters())) or [torch.device("cpu")]
 
     def _having_gradient(self) -> list[Tensor]:
         return [parameter for parameter in self._parameters() if parameter.grad is not None]

@@ -203,7 +203,5 @@ class VSAM(SharpnessAware):
         self._draws = list(state["draws"])
         device = self._devices()[0]
         self._pending = [(h.to(device), q.to(device)) for h, q in state["pending"]]
-        self._psf = {
-            parameters[i]: psf.to(parameters[i].device, copy=True) for i, psf in state["psf"].items()
-        }
+        self._psf = {parameters[i]: psf.to(parameters[i].device, copy=True) for i, psf in state["psf"].items()}
         self._age = state["age"]
