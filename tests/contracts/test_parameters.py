@@ -1,0 +1,180 @@
+"""Parameter groups, frozen parameters, missing and zero gradients."""
+
+import pytest
+import torch
+
+from tests.contracts.tiny import BASES, TinyTrial, tiny_network, two_groups, wrap
+from vsam_tune.methods import METHODS
+
+WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+
+
+def one_group(network):
+    return [{"params": list(network.parameters())}]
+
+
+def same_split_in_two(network):
+    parameters = list(network.parameters())
+    return [{"params": parameters[:3]}, {"params": parameters[3:]}]
+
+
+def with_an_empty_group(network):
+    return [{"params": []}, *two_groups(network)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", METHODS)
+def test_splitting_the_parameters_into_groups_changes_no_bit(name, dtype):
+    whole = TinyTrial(name, dtype=dtype, groups=one_group)
+    split = TinyTrial(name, dtype=dtype, groups=same_split_in_two)
+    whole.train(12)
+    split.train(12)
+    assert torch.equal(whole.weights, split.weights)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_empty_group_changes_nothing(name):
+    with_empty, without = TinyTrial(name, groups=with_an_empty_group), TinyTrial(name)
+    with_empty.train(12)
+    without.train(12)
+    assert torch.equal(with_empty.weights, without.weights)
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_the_groups_and_the_state_are_the_base_optimizers_own(name):
+    trial = TinyTrial(name)
+    trial.train(3)
+    for _ in range(2):
+        assert trial.optimizer.param_groups is trial.base.param_groups
+        assert trial.optimizer.state is trial.base.state
+        trial.optimizer.load_state_dict(trial.optimizer.state_dict())
+    trial.base.load_state_dict(trial.base.state_dict())
+    assert trial.optimizer.param_groups is trial.base.param_groups
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("name", METHODS)
+def test_frozen_parameters_stay(name, base):
+    trial = TinyTrial(name, base=base)
+    frozen = [trial.network[0].weight, trial.network[9].bias]
+    before = [parameter.clone() for parameter in frozen]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    trial.train(12)
+    assert all(map(torch.equal, frozen, before))
+    assert not any(parameter.requires_grad for parameter in frozen)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_parameter_that_is_thawed_later_is_trained_from_then_on(name):
+    trial = TinyTrial(name)
+    weight = trial.network[0].weight.requires_grad_(False)
+    trial.train(7)
+    before = weight.clone()
+    weight.requires_grad_(True)
+    trial.train(1)
+    assert not torch.equal(weight, before)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_parameter_without_gradient_now_and_then_is_untouched_then(name):
+    network = tiny_network()
+    branch = torch.nn.Parameter(torch.ones(3))
+    optimizer = wrap(name, torch.optim.SGD([*network.parameters(), branch], lr=0.1), model=network)
+    images = torch.randn(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    for iteration in range(20):
+        used = iteration % 3 == 0
+
+        def closure(used=used):
+            optimizer.zero_grad()
+            loss = network(images).square().mean() + (branch.square().sum() if used else 0.0)
+            loss.backward()
+            return loss
+
+        before = branch.detach().clone()
+        optimizer.step(closure)
+        assert torch.equal(branch, before) != used
+    assert branch.isfinite().all()
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_zero_gradient_moves_nothing_and_makes_no_nan(name, set_to_none):
+    weight = torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
+
+    def closure():
+        optimizer.zero_grad(set_to_none=set_to_none)
+        loss = (0.0 * weight).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(20):
+        optimizer.step(closure)
+    assert torch.equal(weight, torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_gradient_at_all_moves_nothing(name):
+    weight = torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
+    for _ in range(20):
+        optimizer.step(lambda: torch.zeros(()))
+    assert torch.equal(weight, torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_clearing_gradients_to_zero_or_to_none_gives_the_same_bits(name):
+    cleared, removed = TinyTrial(name), TinyTrial(name)
+    zero_grad = cleared.optimizer.zero_grad
+    cleared.optimizer.zero_grad = lambda: zero_grad(set_to_none=False)
+    cleared.train(15)
+    removed.train(15)
+    assert torch.equal(cleared.weights, removed.weights)
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_each_group_may_have_its_own_rho_and_zero_does_not_perturb(name):
+    trial = TinyTrial(name)
+    trial.optimizer.param_groups[1]["rho"] = 0.0
+    kept = [parameter for parameter in trial.network.parameters() if parameter.ndim <= 1]
+    seen = []
+    trial.before_backward = lambda: seen.append([parameter.detach().clone() for parameter in kept])
+    for _ in range(12):
+        seen.clear()
+        trial.step()
+        assert all(map(torch.equal, seen[0], seen[-1]))
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_group_can_be_added_and_is_perturbed_and_trained(name):
+    trial = TinyTrial(name, groups=lambda network: [{"params": list(network[0].parameters())}])
+    trial.train(4)
+    rest = [parameter for layer in trial.network[1:] for parameter in layer.parameters()]
+    trial.optimizer.add_param_group({"params": rest, "lr": 0.05})
+    assert trial.base.param_groups[1]["rho"] == trial.base.param_groups[0]["rho"]
+    assert trial.base.param_groups[1]["momentum"] == 0.9
+    before = [parameter.detach().clone() for parameter in rest]
+    trial.train(12)
+    assert not any(map(torch.equal, rest, before))
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_gradient_that_is_not_finite_perturbs_nothing(name):
+    trial = TinyTrial(name)
+    seen = []
+
+    def spoil():
+        seen.append(trial.weights)
+        trial.network[0].weight.register_hook(lambda gradient: gradient * float("inf"))
+
+    trial.before_backward = spoil
+    for group in trial.optimizer.param_groups:
+        group["lr"] = 0.0
+    for _ in range(12):
+        seen.clear()
+        start = trial.weights
+        trial.optimizer.base.step = lambda: None
+        trial.step()
+        assert all(torch.equal(weights, start) for weights in seen)
+        assert torch.equal(trial.weights, start)

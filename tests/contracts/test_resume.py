@@ -1,0 +1,81 @@
+"""A trial that is cut anywhere, saved to a file and loaded into fresh objects ends with the same bits."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from tests.contracts.tiny import TinyTrial, equal_state
+from vsam_tune.methods import METHODS
+
+WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 10, 18])  # 10 ends an interval, the others lie within one
+@pytest.mark.parametrize("base", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", METHODS)
+def test_resume_is_exact(name, base, cut, tmp_path):
+    straight, first = TinyTrial(name, base=base), TinyTrial(name, base=base)
+    losses = straight.train(30)
+    first.train(cut)
+    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
+    resumed = TinyTrial(name, base=base)
+    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert resumed.train(30 - cut) == losses[cut:]
+    assert torch.equal(resumed.weights, straight.weights)
+    assert equal_state(resumed.state_dict(), straight.state_dict())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_trial_that_was_saved_goes_on_undisturbed(name):
+    straight, first, second = TinyTrial(name), TinyTrial(name), TinyTrial(name)
+    straight.train(20)
+    first.train(8)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    second.train(5)
+    first.train(12)
+    assert torch.equal(first.weights, straight.weights)
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_loading_shares_no_tensor_with_what_was_loaded(name):
+    trial = TinyTrial(name)
+    trial.train(8)
+    state = trial.optimizer.state_dict()
+    before = copy.deepcopy(state)
+    loaded = TinyTrial(name)
+    loaded.optimizer.load_state_dict(state)
+    loaded.train(8)
+    assert equal_state(state, before)
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_missing_key_is_a_key_error_and_changes_nothing(name):
+    saved, trial = TinyTrial(name), TinyTrial(name)
+    saved.train(8)
+    complete = saved.optimizer.state_dict()
+    before = copy.deepcopy(trial.optimizer.state_dict())
+    for key in complete:
+        with pytest.raises(KeyError, match=key):
+            trial.optimizer.load_state_dict({other: complete[other] for other in complete if other != key})
+    plain = copy.deepcopy(complete)
+    del plain["base"]["param_groups"][1]["rho"]
+    with pytest.raises(KeyError, match="rho"):
+        trial.optimizer.load_state_dict(plain)
+    assert equal_state(trial.optimizer.state_dict(), before)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda trial: pickle.loads(pickle.dumps(trial))])  # noqa: S301 - ours
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_copy_of_network_and_optimizer_together_goes_on_by_itself(name, copied):
+    straight, trial = TinyTrial(name), TinyTrial(name)
+    straight.train(20)
+    trial.train(8)
+    twin = TinyTrial(name)
+    twin.network, twin.optimizer = copied((trial.network, trial.optimizer))
+    twin.iterations = trial.iterations
+    twin.train(12)
+    assert torch.equal(twin.weights, straight.weights)
+    trial.train(12)
+    assert torch.equal(trial.weights, straight.weights)
