@@ -59,15 +59,11 @@ def _writer(out: Path) -> Callable[["go.Figure", Path], None]:
         InputError: if the format is unknown or needs what is not installed.
     """
     if not out.parent.is_dir():
-        raise InputError(
-            finding("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}")
-        )
+        raise InputError(finding("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}"))
     if out.suffix == ".html":
         return _write_html
     if out.suffix != ".png":
-        raise InputError(
-            finding("--out", "", str(out), "must end in .html or .png", "write --out front.html")
-        )
+        raise InputError(finding("--out", "", str(out), "must end in .html or .png", "write --out front.html"))
     if importlib.util.find_spec("kaleido") is None:
         cure = "pip install kaleido, or write --out FILE.html"
         raise InputError(finding("--out", "", str(out), "a PNG needs kaleido, which is not installed", cure))
@@ -91,7 +87,5 @@ def _write_png(figure: "go.Figure", out: Path) -> None:
         image = figure.to_image(format="png", **_PNG_SIZE)
     except RuntimeError as error:  # plotly's word for kaleido without a Chrome
         cure = "install Chrome or Chromium, or write --out FILE.html"
-        raise InputError(
-            finding("--out", "", str(out), "kaleido found no browser to draw with", cure)
-        ) from error
+        raise InputError(finding("--out", "", str(out), "kaleido found no browser to draw with", cure)) from error
     out.write_bytes(image)

@@ -88,9 +88,7 @@ def test_front_holds_complete_feasible_undominated_trials_best_in_the_first_obje
 
 def test_front_starts_with_the_lowest_value_of_an_objective_to_be_minimised():
     objectives = (EVALUATIONS, ACCURACY)
-    trials = [
-        trial(n, *values, objectives=objectives) for n, values in enumerate([(2, 96), (1, 90), (1.2, 95)])
-    ]
+    trials = [trial(n, *values, objectives=objectives) for n, values in enumerate([(2, 96), (1, 90), (1.2, 95)])]
     assert [each.number for each in study(*trials, objectives=objectives).front()] == [1, 2, 0]
 
 
@@ -133,9 +131,7 @@ def test_the_reference_point_of_an_objective_to_be_minimised_lies_above_it():
     assert corner == pytest.approx({"val_accuracy": 89.5, "gradient_evaluations": 2.1})
 
 
-@pytest.mark.parametrize(
-    "result", [EMPTY, study(trial(0, state="fail")), study(trial(0, 99, 9, feasible=False))]
-)
+@pytest.mark.parametrize("result", [EMPTY, study(trial(0, state="fail")), study(trial(0, 99, 9, feasible=False))])
 def test_before_a_feasible_trial_completes_there_is_no_reference_point_and_no_volume(result):
     assert result.effective_reference_point() is None
     assert result.hypervolume() == 0.0

@@ -1,5 +1,7 @@
 """What a user can put right: `InputError`, and the one form of the lines that say how."""
 
+from typing_extensions import override
+
 
 def finding(where: object, key: str, value: object, rule: str, cure: str) -> str:
     """Return one line: file, key path, value, rule, cure.
@@ -30,5 +32,6 @@ class InputError(Exception):
         super().__init__(*lines)
         self.lines = lines
 
+    @override
     def __str__(self) -> str:
         return "\n".join(self.lines)

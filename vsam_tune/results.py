@@ -130,9 +130,7 @@ class StudyResult:
         if not candidates:
             return None
         corner = pareto.reference_point(self.losses(candidates))
-        return {
-            each.name: each.sign * float(loss) for each, loss in zip(self.objectives, corner, strict=True)
-        }
+        return {each.name: each.sign * float(loss) for each, loss in zip(self.objectives, corner, strict=True)}
 
     def hypervolume(self) -> float:
         """Return what the front dominates up to the effective reference point; 0 before a trial completes."""

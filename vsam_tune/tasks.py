@@ -30,18 +30,22 @@ class Model:
         builder: `module:function`, called with (in_channels, image_size, num_classes, **options).
         options: name -> default of what a study may set, all integers >= 1.
         source: paper and the library it is taken from.
+        channels: of the images it is meant for, for which `vsam-tune models` counts its parameters.
+        image_size: of these images, in pixels.
     """
 
     builder: str
     options: dict[str, int]
     source: str
+    channels: int = 3
+    image_size: int = 32
 
 
 DATASETS: dict[str, Dataset] = {
     "digits": Dataset(
         reader="vsam_tune.data.digits:read",
         validation_fraction=0.24,
-        source="UCI optical digits, in scikit-learn: 1,797 grey images of 8x8, 10 classes; 349 are the test set",
+        source="UCI optical digits, in scikit-learn: 1,797 grey images of 8x8, 10 classes, 349 for test",
     ),
     "cifar10": Dataset(
         reader="vsam_tune.data.torchvision_sets:read",
@@ -79,6 +83,8 @@ MODELS: dict[str, Model] = {
     "cnn": Model(
         builder="vsam_tune.models.cnn:cnn",
         options={"width": 32},
+        channels=1,
+        image_size=8,
         source="ours: three 3x3 convolutions with batch norm, for 8x8 and 28x28 images on a CPU",
     ),
     "resnet8": Model(

@@ -97,9 +97,7 @@ def test_a_table_without_rows_is_its_head():
 
 def test_csv_keeps_every_digit_and_only_the_columns():
     rows = [{"beta": 0.1 + 0.2, "note": 'a "b", c', "other": 1}, {"note": "d\ne"}]
-    assert (
-        render_rows(rows, ["note", "beta"], "csv") == 'note,beta\n"a ""b"", c",0.30000000000000004\n"d\ne",'
-    )
+    assert render_rows(rows, ["note", "beta"], "csv") == 'note,beta\n"a ""b"", c",0.30000000000000004\n"d\ne",'
 
 
 def test_csv_writes_what_is_nested_as_json():

@@ -26,9 +26,7 @@ def study(monkeypatch):
         for n, (a, s) in enumerate([(90.0, 2000.0), (95.0, 1800.0), (96.0, 1000.0)])
     ]
     objectives = (Objective("val_accuracy", "maximize"), Objective("ais", "maximize"))
-    result = StudyResult(
-        name="mine", objectives=objectives, trials=tuple(trials), reference_point=None, study={}
-    )
+    result = StudyResult(name="mine", objectives=objectives, trials=tuple(trials), reference_point=None, study={})
     asked = []
 
     def load_result(study, root):
@@ -106,9 +104,7 @@ def test_what_is_wrong_with_the_file_is_said_before_the_study_is_read(study, tmp
 @pytest.mark.usefixtures("study")
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "front.html").mkdir()
-    assert "front.html': cannot be written: Is a directory." in refusal(
-        "mine", "--out", tmp_path / "front.html"
-    )
+    assert "front.html': cannot be written: Is a directory." in refusal("mine", "--out", tmp_path / "front.html")
 
 
 @pytest.mark.usefixtures("study")

@@ -61,8 +61,7 @@ def test_grey_and_palette_images_become_colour(folder):
 def test_a_missing_part(folder, part):
     (folder / part).rename(folder / "elsewhere")
     assert line_of(folder) == (
-        f"{folder / part}: there is no such folder. "
-        "Cure: put images into train/CLASS/ and test/CLASS/ below it."
+        f"{folder / part}: there is no such folder. Cure: put images into train/CLASS/ and test/CLASS/ below it."
     )
 
 
@@ -110,6 +109,5 @@ def test_an_image_smaller_than_resize_is_named(folder):
     file = folder / "train" / "cat" / "1.png"
     save(file, (9, 3), (0, 0, 0))
     assert line_of(folder, resize=5) == (
-        f"{file}: resize = 5: must be at most 3, the smaller side of this image. "
-        "Cure: write 3, or remove this file."
+        f"{file}: resize = 5: must be at most 3, the smaller side of this image. Cure: write 3, or remove this file."
     )

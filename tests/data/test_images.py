@@ -30,13 +30,7 @@ def test_resized_keeps_extremes_and_images_that_fit():
 
 
 def test_resized_takes_more_images_than_it_handles_together():
-    x = (
-        torch
-        .arange(5000, dtype=torch.int64)
-        .remainder(256)
-        .to(torch.uint8)[:, None, None, None]
-        .expand(-1, 1, 2, 2)
-    )
+    x = torch.arange(5000, dtype=torch.int64).remainder(256).to(torch.uint8)[:, None, None, None].expand(-1, 1, 2, 2)
     assert torch.equal(resized(x, 1), x[:, :, :1, :1])
 
 

@@ -130,8 +130,7 @@ def test_a_truncated_fashion_mnist_file(fashion, name, kept):
 )
 def test_not_downloaded(tmp_path, name, folder):
     assert line_of(Request(name=name, root=tmp_path)) == (
-        f"{tmp_path}: '{name}': is not there. "
-        f"Cure: use --download, or set data_root to the folder that holds {folder}."
+        f"{tmp_path}: '{name}': is not there. Cure: use --download, or set data_root to the folder that holds {folder}."
     )
     assert list(tmp_path.iterdir()) == []
 

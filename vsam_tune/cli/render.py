@@ -86,9 +86,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
         table.add_row(*(number_text(column, row.get(column)) for column in columns))
     text = io.StringIO()
     # Everything is said here: what is printed must not depend on the terminal, FORCE_COLOR or COLUMNS.
-    console = Console(
-        file=text, width=_TABLE_WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False
-    )
+    console = Console(file=text, width=_TABLE_WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False)
     console.print(table, highlight=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 

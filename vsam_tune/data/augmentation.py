@@ -69,9 +69,7 @@ def cutout(x: Tensor, generator: Generator) -> Tensor:
     """
     size, side = x.shape[0], x.shape[2]
     chosen = torch.rand(size, generator=generator, device=x.device) < 0.5
-    corners = torch.randint(
-        -(side // 4), side - side // 4, (2, size, 1), generator=generator, device=x.device
-    )
+    corners = torch.randint(-(side // 4), side - side // 4, (2, size, 1), generator=generator, device=x.device)
     pixels = torch.arange(side, device=x.device)
     rows, columns = (pixels >= corners) & (pixels < corners + side // 2)  # (B, H) each
     return x.masked_fill((chosen[:, None, None] & rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.0)

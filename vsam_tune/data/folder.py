@@ -30,9 +30,7 @@ def read(request: Request) -> Source:
     missing = [part for part in ("train", "test") if not (path / part).is_dir()]
     if missing:
         cure = "put images into train/CLASS/ and test/CLASS/ below it"
-        raise InputError(
-            *(finding(path / part, "", None, "there is no such folder", cure) for part in missing)
-        )
+        raise InputError(*(finding(path / part, "", None, "there is no such folder", cure) for part in missing))
     train, test = _listed(path / "train"), _listed(path / "test")
     if train.classes != test.classes:
         alone = ", ".join(sorted(set(train.classes) ^ set(test.classes)))
@@ -50,9 +48,7 @@ def _listed(folder: Path) -> ImageFolder:
     try:
         return ImageFolder(str(folder))
     except OSError as error:
-        raise InputError(
-            finding(folder, "", None, str(error).rstrip("."), "put images into CLASS/")
-        ) from error
+        raise InputError(finding(folder, "", None, str(error).rstrip("."), "put images into CLASS/")) from error
 
 
 def _loaded(listed: ImageFolder, resize: int | None) -> Images:

@@ -41,10 +41,7 @@ def resized(x: Tensor, size: int) -> Tensor:
     """
     if x.shape[2:] == (size, size):
         return x
-    parts = [
-        interpolate(part.float(), size=(size, size), mode="area")
-        for part in torch.split(x, _RESIZED_TOGETHER)
-    ]
+    parts = [interpolate(part.float(), size=(size, size), mode="area") for part in torch.split(x, _RESIZED_TOGETHER)]
     return torch.cat([part.round().to(torch.uint8) for part in parts])
 
 
@@ -58,9 +55,7 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
         Two (C,) float32, in the units of `x` (0 to 255); the deviation of a constant channel is given as 1,
         so that dividing by it is safe.
     """
-    counts = torch.stack([
-        torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)
-    ]).double()
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)]).double()
     levels = torch.arange(256, dtype=torch.float64)
     share = counts / counts.sum(1, keepdim=True)
     mean = share @ levels

@@ -36,9 +36,7 @@ def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int
     return _stratified(y, rest, derive_seed(seed, "subset"))[0]
 
 
-def split_index(
-    data: str, y: Tensor, *, num_classes: int, fraction: float, seed: int
-) -> tuple[Tensor, Tensor]:
+def split_index(data: str, y: Tensor, *, num_classes: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Return the indices of the training and of the validation part, each class in proportion.
 
     Args:
@@ -72,16 +70,12 @@ def _check_classes(data: str, y: Tensor, num_classes: int) -> None:
     """
     counts = torch.bincount(y, minlength=num_classes)
     if int(counts.min()) < 2:
-        rule = (
-            f"class {int(counts.argmin())} must have 2 training images for a split; {int(counts.min())} found"
-        )
+        rule = f"class {int(counts.argmin())} must have 2 training images for a split; {int(counts.min())} found"
         raise InputError(finding(data, "", None, rule, "add images of this class, or keep a larger subset"))
 
 
 def _stratified(y: Tensor, second: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return the indices of two parts, ascending, the latter of `second` images."""
-    parts = train_test_split(
-        np.arange(len(y)), test_size=second, stratify=y.numpy(), random_state=seed % 2**32
-    )
+    parts = train_test_split(np.arange(len(y)), test_size=second, stratify=y.numpy(), random_state=seed % 2**32)
     first, last = (torch.from_numpy(np.sort(part)) for part in parts)
     return first, last

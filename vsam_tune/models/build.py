@@ -33,9 +33,7 @@ def build_model(
         raise InputError(finding("model", "", name, "no such model", f"write one of {', '.join(MODELS)}"))
     model = MODELS[name]
     found = [
-        finding(
-            f"model {name}", option, value, "no such option", f"known: {', '.join(model.options) or 'none'}"
-        )
+        finding(f"model {name}", option, value, "no such option", f"known: {', '.join(model.options) or 'none'}")
         if option not in model.options
         else finding(f"model {name}", option, value, "must be at least 1", f"write {model.options[option]}")
         for option, value in options.items()

@@ -35,9 +35,7 @@ def resnet18(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
     check_image_size("resnet18", image_size, smallest=16)
     model: nn.Module = resnet.resnet18(weights=None, num_classes=num_classes)
     stem = nn.Conv2d(in_channels, 64, kernel_size=3, stride=1, padding=1, bias=False)
-    nn.init.kaiming_normal_(
-        stem.weight, mode="fan_out", nonlinearity="relu"
-    )  # as torchvision does the others
+    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does the others
     model.conv1, model.maxpool = stem, nn.Identity()
     return model
 

@@ -1,0 +1,140 @@
+"""From the settings of a trial to its data, model, optimizer and trainer; and a dry run of its first iterations."""
+
+import time
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from vsam_tune.data.loader import ResidentLoader
+from vsam_tune.data.task import TaskData, load_task
+from vsam_tune.errors import InputError, finding
+from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.seeds import derive_seed
+from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.trainer import Trainer
+
+_EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger than a training batch
+
+
+def data_arguments(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `vsam_tune.data.task.load_task` for a trial, as JSON values."""
+    task = config["task"]
+    names = (
+        "data",
+        "label_noise",
+        "validation_fraction",
+        "subset",
+        "resize",
+        "seed",
+        "data_root",
+        "download",
+    )
+    return {**{name: task[name] for name in names}, "final": config["final"]}
+
+
+def load_data(arguments: dict[str, Any]) -> TaskData:
+    """Return the task's data, read into memory; InputError says what is wrong with them."""
+    root = arguments["data_root"]
+    return load_task(**{**arguments, "data_root": None if root is None else Path(root)})
+
+
+def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, ResidentLoader]:
+    """Return the trainer of a trial, and the loader of the images it is evaluated on.
+
+    Sets the number of torch's threads to the trial's CPUs: two trials with two threads each on two cores run at half
+    the throughput of two with one.
+
+    Args:
+        config: the settings of a trial, as docs/trainables.md lists them.
+        data: the task's data, shared by trials and never written to.
+
+    Raises:
+        InputError: if model, batch size and data do not fit each other.
+    """
+    torch.set_num_threads(max(1, int(config["cpus"])))
+    device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
+    task, seed = config["task"], config["seed"]
+    torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
+    if len(data.train) % task["batch_size"] == 1:
+        rule = f"the last batch of an epoch would hold one of {len(data.train)} images, which batch norm cannot take"
+        cure = f"write {task['batch_size'] - 1}"
+        raise InputError(finding("task", "batch_size", task["batch_size"], rule, cure))
+    layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
+    model = build_model(
+        task["model"]["name"],
+        in_channels=data.train.x.shape[1],
+        image_size=data.train.x.shape[2],
+        num_classes=data.num_classes,
+        seed=derive_seed(seed, "weights"),
+        **{name: value for name, value in task["model"].items() if name != "name"},
+    )
+    model = model.to(device).to(memory_format=layout)
+    shared = {"mean": data.mean, "std": data.std, "device": device, "channels_last": task["channels_last"]}
+    loader = ResidentLoader(
+        data.train,
+        batch_size=task["batch_size"],
+        augmentation=task["augmentation"],
+        seed=derive_seed(seed, "order"),
+        **shared,
+    )
+    evaluated = data.test if data.validation is None else data.validation
+    evaluation = ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
+    optimizer = build_optimizer(
+        model,
+        base=config["base_optimizer"],
+        method=config["method"],
+        iterations_per_epoch=len(loader),
+        seed=derive_seed(seed, "draws"),
+    )
+    return Trainer(model, optimizer, loader, epochs=task["epochs"]), evaluation
+
+
+def warm_up(config: dict[str, Any], data: TaskData) -> None:
+    """Train two iterations of a trial and throw it away.
+
+    What a process pays once, such as the first call of each kernel, then counts in no trial's AIS.
+    """
+    trainer, _ = build_trainer({**config, "method": {"name": "sam", "rho": 0.0}}, data)
+    _seconds(trainer, 2)
+
+
+def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+    """Train the first iteration of a trial, and measure some more on request.
+
+    Args:
+        config: the settings of a trial.
+        time_iterations: measure iterations of the base optimizer alone and of SAM, interleaved: whatever the method,
+            an iteration of it costs one or the other.
+
+    Returns:
+        `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `plain_seconds` and
+        `sampled_seconds`, medians of an iteration.
+    """
+    data = load_data(data_arguments(config))
+    trainer, _ = build_trainer(config, data)
+    trainer.model.train()
+    _seconds(trainer, 1)
+    facts: dict[str, float] = {
+        "train_images": len(data.train),
+        "iterations_per_epoch": len(trainer.loader),
+        "parameters": count_parameters(trainer.model),
+    }
+    if time_iterations:
+        trainers = {
+            kind: build_trainer({**config, "method": method}, data)[0]
+            for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
+        }
+        rounds = [{kind: _seconds(each, 1) for kind, each in trainers.items()} for _ in range(12)]
+        for kind in trainers:
+            facts[f"{kind}_seconds"] = median(seconds[kind] for seconds in rounds[2:])  # the first two warm up
+    return facts
+
+
+def _seconds(trainer: Trainer, iterations: int) -> float:
+    start = time.perf_counter()
+    trainer.model.train()
+    trainer.iterate(islice(trainer.loader.batches(0), iterations), trainer.iteration + iterations)
+    return time.perf_counter() - start

@@ -1,0 +1,32 @@
+"""List the networks, with their number of parameters for ten classes."""
+
+import argparse
+import sys
+
+from vsam_tune.cli.arguments import add_format
+from vsam_tune.cli.render import render_rows
+from vsam_tune.tasks import MODELS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the models; return 0."""
+    from vsam_tune.models.build import build_model, count_parameters
+
+    rows = [
+        {
+            "name": name,
+            "parameters": count_parameters(
+                build_model(name, in_channels=entry.channels, image_size=entry.image_size, num_classes=10, seed=0)
+            ),
+            "options": entry.options,
+            "source": entry.source,
+        }
+        for name, entry in MODELS.items()
+    ]
+    sys.stdout.write(render_rows(rows, ("name", "parameters", "options", "source"), arguments.format) + "\n")
+    return 0

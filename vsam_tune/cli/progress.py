@@ -1,0 +1,120 @@
+"""What a person sees while trials run: a live table on a terminal, plain lines elsewhere. On stderr."""
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vsam_tune.cli.render import number_text
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+    from vsam_tune.results import TrialRecord
+
+_ENDED_ROWS = 12  # of the live table: the newest
+
+
+@dataclass(slots=True)
+class _Row:
+    params: Mapping[str, Any]
+    state: str = "running"
+    point: Mapping[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    note: str = ""
+
+
+class Progress:
+    """Shows trials as they start, report and end; a `Listener` of `study.events`, to be used as a context.
+
+    Args:
+        objectives: names of what is shown of each trial.
+        epochs: full budget of a trial.
+        total: trials that the run is to end with; None if its budget is another.
+        ended: trials that had ended before.
+    """
+
+    def __init__(self, objectives: Sequence[str], *, epochs: int, total: int | None, ended: int) -> None:
+        self._objectives, self._epochs, self._total, self._ended = objectives, epochs, total, ended
+        self._rows: dict[int, _Row] = {}
+        self._seconds: list[float] = []  # of the trials that ended in this run
+        self._live: Live | None = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=4, get_renderable=self._table)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, number: int, config: Mapping[str, Any]) -> None:
+        """Show the trial."""
+        self._rows[number] = _Row(config["params"])
+
+    def reported(self, number: int, point: Mapping[str, float]) -> None:
+        """Show how far the trial is."""
+        self._rows[number].point = point
+
+    def ended(self, record: "TrialRecord") -> None:
+        """Show the trial's end."""
+        row = self._rows[record.number]
+        row.state, row.note = record.state, record.stopped or (record.error or "").split("\n")[-1]
+        row.seconds = time.monotonic() - row.started
+        if record.state in ("complete", "pruned"):
+            self._ended += 1
+            self._seconds.append(row.seconds)
+        if self._live is None:
+            objectives = ", ".join(f"{name} {number_text(name, row.point[name])}" for name in self._shown(row))
+            params = ", ".join(f"{name}={number_text(name, value)}" for name, value in row.params.items())
+            note = f" ({row.note})" if row.note else ""
+            line = f"trial {record.number} {record.state}{note}: {objectives}; {params}; {self._summary()}"
+            sys.stderr.write(line + "\n")
+
+    def _shown(self, row: _Row) -> list[str]:
+        return [name for name in (*self._objectives, "sampled_fraction") if name in row.point]
+
+    def _summary(self) -> str:
+        """Return how many trials ended, and how long the rest will take at the pace so far."""
+        of = f"/{self._total}" if self._total else ""
+        running = sum(row.state == "running" for row in self._rows.values())
+        text = f"{self._ended}{of} ended"
+        if self._total and self._seconds:
+            left = max(0, self._total - self._ended)
+            pace = sum(self._seconds) / len(self._seconds)
+            seconds = math.ceil(left / max(1, min(running or 1, left or 1))) * pace
+            text += f", about {_duration(seconds)} left" if left else ""
+        return text
+
+    def _table(self) -> "Table":
+        from rich.table import Table
+
+        names = [*self._objectives, "sampled_fraction"]
+        params = list(dict.fromkeys(name for row in self._rows.values() for name in row.params))
+        table = Table(box=None, title=self._summary(), title_justify="left")
+        for name in ("trial", "state", "epoch", *names, *params):
+            table.add_column(name, justify="right" if name != "state" else "left")
+        ended = [number for number, row in self._rows.items() if row.state != "running"]
+        for number, row in sorted(self._rows.items()):
+            if number in ended[:-_ENDED_ROWS]:
+                continue
+            cells = [number_text(name, row.point[name]) if name in row.point else "" for name in names]
+            values = [number_text(name, row.params[name]) if name in row.params else "" for name in params]
+            epoch = f"{row.point.get('epoch', 0):.0f}/{self._epochs}"
+            table.add_row(str(number), row.state, epoch, *cells, *values)
+        return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,74 @@
+"""Search for the front of a study: accuracy against images a second, or whatever its objectives are.
+
+State is kept under DIR / study name. A study that was interrupted goes on with the same command; one whose budget is
+spent says so, and goes on with a larger one.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsam_tune.cli.arguments import add_engine, add_root, add_study_file, overrides
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_study_file(parser)
+    add_root(parser)
+    parser.add_argument("--fresh", action="store_true", help="refuse a study that was started before")
+    add_engine(parser, workers=None)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, then print the front and where to look next.
+
+    Returns:
+        0 when the budget is spent; 1 when the search ended before.
+    """
+    from vsam_tune.cli.front import write_front
+    from vsam_tune.cli.progress import Progress
+    from vsam_tune.study.config import load_study
+    from vsam_tune.study.search import search
+
+    study = load_study(arguments.study, overrides(arguments))
+    progress = Progress(
+        [each.name for each in study.objectives], epochs=study.task.epochs, total=study.budget.trials, ended=0
+    )
+    with progress:
+        result, searched = search(
+            study,
+            root=arguments.root,
+            listeners=[progress],
+            workers=arguments.workers,
+            address=arguments.address,
+            fresh=arguments.fresh,
+        )
+    counts = result.counts()
+    if not searched:
+        cure = "a larger budget goes on: --trials N"
+        sys.stderr.write(
+            f"{study.name} is finished: {counts['complete']} complete, {counts['pruned']} pruned; {cure}\n"
+        )
+    if result.front():
+        write_front(result, "table")
+        sys.stdout.write(_next_steps(arguments, study.name))
+    if counts["fail"]:
+        failed = ", ".join(str(record.number) for record in result.trials if record.state == "fail")
+        sys.stderr.write(f"{study.name}: trials {failed} failed. Cure: vsam-tune show {arguments.study} N says why\n")
+    if counts["running"] or counts["waiting"] or not result.front():
+        sys.stderr.write(f"{study.name}: the search ended early. Cure: the same command goes on\n")
+        return 1
+    return 0
+
+
+def _next_steps(arguments: argparse.Namespace, name: str) -> str:
+    root = "" if arguments.root == Path("runs") else f" --root {arguments.root}"
+    return "\n".join([
+        "",
+        "next:",
+        f"  vsam-tune front {name}{root} --pick knee --export best.yaml   the configuration at the knee, as a file",
+        "  vsam-tune train best.yaml --seeds 3                   final training, with test accuracy",
+        f"  vsam-tune mlflow {name}{root}                              every trial and its trajectory in the MLflow UI",
+        f"  vsam-tune plot {name}{root} --out front.html               the front as a picture",
+        "",
+    ])  # fmt: skip

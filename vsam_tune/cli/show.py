@@ -1,0 +1,71 @@
+"""Show one trial: parameters, objectives, learning curve, rungs, failure, log, and where its files are."""
+
+import argparse
+import sys
+from typing import Any
+
+from vsam_tune.cli.arguments import add_study
+from vsam_tune.cli.render import render_json, render_rows
+
+_CURVE_ROWS = 12  # of a table: first, last, and evenly between
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_study(parser)
+    parser.add_argument("trial", type=int, metavar="N", help="the trial's number")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to print it (table)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the trial; return 0.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: if the study has no such trial.
+    """
+    from dataclasses import asdict
+
+    from vsam_tune.errors import InputError, finding
+    from vsam_tune.study.events import read_curve
+    from vsam_tune.study.storage import load_result, study_folder
+
+    result = load_result(arguments.study, arguments.root)
+    if not 0 <= arguments.trial < len(result.trials):
+        cure = f"vsam-tune trials {arguments.study}"
+        raise InputError(finding(result.name, "trial", arguments.trial, f"it has {len(result.trials)} trials", cure))
+    record = result.trials[arguments.trial]
+    facts: dict[str, Any] = asdict(record)
+    folder = study_folder(arguments.study, arguments.root) / record.folder if record.folder else None
+    curve: list[dict[str, float]] = []
+    if folder is not None:
+        curve = read_curve(folder)
+        facts["files"] = {path.name: str(path) for path in sorted(folder.iterdir())} if folder.exists() else {}
+    if arguments.format == "json":
+        sys.stdout.write(render_json({**facts, "learning_curve": curve}) + "\n")
+        return 0
+    log = (folder / "log.txt").read_text() if folder and (folder / "log.txt").exists() else ""
+    sys.stdout.write(_text(facts, curve, log))
+    return 0
+
+
+def _text(facts: dict[str, Any], curve: list[dict[str, float]], log: str) -> str:
+    files, error = facts.pop("files", {}), facts.pop("error")
+    rows = [{"": name, "value": value} for name, value in facts.items() if value not in (None, {}, [])]
+    parts = [render_rows(rows, ("", "value"), "table")]
+    if curve:
+        step = max(1, len(curve) // _CURVE_ROWS)
+        kept = curve[:-1:step] + curve[-1:]
+        names = [name for name in curve[-1] if name != "time_ms"]
+        parts.append("learning curve\n" + render_rows(kept, names, "table"))
+    if error:
+        parts.append(f"error\n{error}")
+    if log:
+        parts.append(f"log\n{log.rstrip()}")
+    if files:
+        parts.append("files\n" + "\n".join(files.values()))
+    if files and "checkpoint.pt" not in files:
+        parts.append("checkpoint: none, a trial's is removed when it ends; train the configuration to have its weights")
+    return "\n\n".join(parts) + "\n"

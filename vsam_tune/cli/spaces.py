@@ -1,0 +1,36 @@
+"""List what a search varies by default for each method, and what `space: {NAME: true}` switches on besides."""
+
+import argparse
+import sys
+
+from vsam_tune.cli.arguments import add_format
+from vsam_tune.cli.render import render_rows
+from vsam_tune.methods import METHODS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("method", nargs="*", metavar="METHOD", choices=[[], *METHODS], help="only these (all)")
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the dimensions; return 0."""
+    from search_spaces.loader import default_space
+
+    rows = []
+    for method in arguments.method or METHODS:
+        space = default_space(method)
+        for searched, dimensions in ((True, space.searched), (False, space.optional)):
+            rows += [
+                {
+                    "method": method,
+                    "parameter": name,
+                    "searched": searched,
+                    **dimension.model_dump(exclude_none=True),
+                }
+                for name, dimension in dimensions.items()
+            ]
+    columns = ("method", "parameter", "searched", "type", "low", "high", "log", "choices", "when")
+    sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
+    return 0

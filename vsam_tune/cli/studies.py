@@ -1,0 +1,43 @@
+"""List the studies under a root: how many trials each has, by state, and its hypervolume."""
+
+import argparse
+import sys
+
+from vsam_tune.cli.arguments import add_format, add_root
+from vsam_tune.cli.render import render_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_root(parser)
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the studies; return 0, also where there is none."""
+    from vsam_tune.study.storage import DATABASE, load_result
+
+    rows = []
+    for database in sorted(arguments.root.glob(f"*/{DATABASE}")):
+        result = load_result(database.parent.name, arguments.root)
+        counts = result.counts()
+        rows.append({
+            "study": result.name,
+            **counts,
+            "budget": (result.study.get("budget") or {}).get("trials"),
+            "objectives": [each.name for each in result.objectives],
+            "hypervolume": result.hypervolume(),
+        })  # fmt: skip
+    columns = (
+        "study",
+        "complete",
+        "pruned",
+        "fail",
+        "running",
+        "waiting",
+        "budget",
+        "objectives",
+        "hypervolume",
+    )
+    sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
+    return 0

@@ -1,0 +1,41 @@
+"""List all trials of a study: state, parameters, objectives, and why one was stopped or failed."""
+
+import argparse
+import sys
+
+from vsam_tune.cli.arguments import add_format, add_study
+from vsam_tune.cli.render import render_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_study(parser)
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the trials; return 0."""
+    from vsam_tune.study.storage import load_result
+
+    result = load_result(arguments.study, arguments.root)
+    front = {record.number for record in result.front()}
+    names = [each.name for each in result.objectives]
+    params = sorted({name for record in result.trials for name in record.params})
+    rows = [
+        {
+            "trial": record.number,
+            "state": record.state,
+            "front": record.number in front,
+            **{name: record.metrics.get(name) for name in (*names, "sampled_fraction")},
+            **record.values,
+            **record.params,
+            "epochs": record.epochs,
+            "seconds": record.seconds,
+            "resumed": record.resumed,
+            "why": record.stopped or (record.error or "").splitlines()[-1:] or None,
+        }
+        for record in result.trials
+    ]
+    columns = ["trial", "state", "front", *names, "sampled_fraction", *params, "epochs", "seconds", "why"]
+    sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
+    return 0

@@ -1,0 +1,123 @@
+"""Ray, started quietly and ended without remains: the engine that executes trials."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from typing_extensions import override
+
+from vsam_tune.errors import InputError, finding
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own loggers double the cost of a trial
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective; our searcher sees to it
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+_OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a third of the memory
+_SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+_PROCESSES = "ray_processes.json"
+
+
+class Unsaved:
+    """Pickles as nothing: Ray saves what a Tuner is made of to restore it, ours is restored from Optuna's storage."""
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+@contextmanager
+def connect(address: str) -> Iterator[dict[str, float]]:
+    """Connect to an existing cluster for the time of the block.
+
+    Yields:
+        Its resources, such as `CPU` and `GPU`.
+
+    Raises:
+        InputError: if there is no cluster at the address.
+    """
+    ray = _quiet_ray()
+    try:
+        ray.init(address=address, **_SILENT)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
+        raise InputError(finding("--address", "", address, rule, "the address that `ray start` printed")) from error
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
+    """Start a cluster on this machine for the time of the block.
+
+    Args:
+        folder: the study's, which remembers the cluster's processes for the next start.
+        cpus: at least so many are offered, even where the machine has fewer cores.
+
+    Yields:
+        Its resources, such as `CPU` and `GPU`.
+    """
+    end_remains(folder)
+    ray = _quiet_ray()
+    ray.init(
+        address="local",  # without it Ray would join whatever cluster a file of a former one names
+        num_cpus=max(os.cpu_count() or 1, math.ceil(cpus)),
+        object_store_memory=_OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        **_SILENT,
+    )
+    try:
+        _remember(folder)
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+        (folder / _PROCESSES).unlink(missing_ok=True)
+
+
+def _quiet_ray() -> Any:  # noqa: ANN401 - the module
+    for key, value in _QUIET.items():
+        os.environ.setdefault(key, value)
+    import ray  # noqa: PLC0415 - a second; and it reads the environment when it is imported
+
+    return ray
+
+
+def _remember(folder: Path) -> None:
+    """Note the processes that Ray started under this one."""
+    started = [[child.pid, child.create_time()] for child in psutil.Process().children(recursive=True)]
+    (folder / _PROCESSES).write_text(json.dumps(started))
+
+
+def end_remains(folder: Path) -> int:
+    """End what a local cluster of this study left running after a `kill -9` of its driver.
+
+    Only processes that were noted by id and start time are touched.
+
+    Returns:
+        How many there were.
+    """
+    path = folder / _PROCESSES
+    if not path.exists():
+        return 0
+    remains = []
+    for pid, create_time in json.loads(path.read_text()):
+        try:
+            process = psutil.Process(pid)
+            if abs(process.create_time() - create_time) < 1:
+                process.kill()
+                remains.append(process)
+        except psutil.Error:  # gone, which is what we want
+            continue
+    psutil.wait_procs(remains, timeout=5)
+    path.unlink()
+    return len(remains)

@@ -1,0 +1,113 @@
+"""What happens to trials while a driver runs: Ray's callback, turned into events by trial number."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial as RayTrial
+from typing_extensions import override
+
+from vsam_tune.results import TrialRecord
+from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.searcher import numbers
+
+logger = logging.getLogger(__name__)
+
+CURVE = "learning_curve.jsonl"  # in a trial's folder: a line a report
+
+
+class Listener(Protocol):
+    """Hears of trials, on the driver's thread: it must return at once."""
+
+    def started(self, number: int, config: Mapping[str, Any]) -> None:
+        """A trial starts, or goes on after a restart."""
+
+    def reported(self, number: int, point: Mapping[str, float]) -> None:
+        """A trial reported metrics: `point` also holds `time_ms`, milliseconds since 1970."""
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial is told in the storage."""
+
+
+class TrialEvents(Unsaved, Callback):
+    """Keeps each trial's learning curve in a file of its folder, and passes events on.
+
+    An exception in a Ray callback ends the whole experiment, so a listener's is logged once and goes no further.
+
+    Args:
+        listeners: told in order.
+        record: returns a trial as the storage has it.
+    """
+
+    def __init__(self, listeners: Sequence[Listener], record: Callable[[int], TrialRecord]) -> None:
+        self._listeners, self._record = listeners, record
+        self._curve_ends: dict[int, float] = {}  # the last iteration in a trial's file
+        self._warned: set[str] = set()
+
+    @override
+    def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
+        number, folder = trial.config["number"], Path(trial.config["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        curve = read_curve(folder)
+        if curve and not (folder / CURVE).read_text().endswith("\n"):
+            with (folder / CURVE).open("a") as file:
+                file.write("\n")  # a crash cut the last line: the next point starts on its own
+        self._curve_ends[number] = position(curve[-1]) if curve else -1
+        self._tell("started", number, trial.config)
+
+    @override
+    def on_trial_result(
+        self, iteration: int, trials: list[RayTrial], trial: RayTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        number = trial.config["number"]
+        point = {**numbers(result), "time_ms": time.time_ns() // 1_000_000}
+        if position(point) <= self._curve_ends.get(number, -1):
+            return  # a resumed trial repeats what it had reported after its checkpoint: each point once
+        self._curve_ends[number] = position(point)
+        with (Path(trial.config["folder"]) / CURVE).open("a") as file:
+            file.write(json.dumps(point) + "\n")
+        self._tell("reported", number, point)
+
+    @override
+    def on_trial_complete(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
+        self._end(trial)
+
+    @override
+    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
+        self._end(trial)
+
+    def _end(self, trial: RayTrial) -> None:
+        (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)  # told: nothing to go on from
+        self._tell("ended", self._record(trial.config["number"]))
+
+    def _tell(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own
+        for listener in self._listeners:
+            try:
+                getattr(listener, event)(*arguments)
+            except Exception:
+                if type(listener).__name__ not in self._warned:
+                    self._warned.add(type(listener).__name__)
+                    logger.exception("%s: %s failed; the search goes on", type(listener).__name__, event)
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """Return the points of a trial's learning curve, oldest first; a line cut by a crash is left out."""
+    path = folder / CURVE
+    if not path.exists():
+        return []
+    points = []
+    for line in path.read_text().splitlines():
+        try:
+            points.append(json.loads(line))
+        except json.JSONDecodeError:
+            logger.warning("%s: a line was cut by a crash and is left out", path)
+    return points
+
+
+def position(point: Mapping[str, float]) -> float:
+    """Return where on its curve a point stands: the iteration, else the epoch, else the time."""
+    return point.get("iteration", point.get("epoch", point["time_ms"]))

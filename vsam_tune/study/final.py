@@ -1,0 +1,89 @@
+"""Final training: one configuration, several seeds, on the whole training set; tested once, at the end."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search_spaces.schema import IntDimension
+from vsam_tune.errors import InputError, finding
+from vsam_tune.results import Objective, StudyResult
+from vsam_tune.seeds import derive_seed
+from vsam_tune.study.config import Export
+from vsam_tune.study.events import Listener
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.runner import Run, budget_spent
+from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Resources
+from vsam_tune.study.trainable import preflight
+
+_OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
+
+
+def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, tracking_uri: str | None = None) -> Plan:
+    """Return what the final training runs: the configuration under the replicates 0 .. seeds - 1.
+
+    Args:
+        export: the configuration, as `front --export` writes it or a user.
+        name: of the training, and of its folder.
+        seeds: number of replicates.
+        resources: of one replicate.
+        tracking_uri: of MLflow; None for a file in the folder.
+    """
+
+    def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
+        seed = derive_seed(export.task.seed, "final", params["replicate"]) % 2**32
+        return {**export.settings(), "seed": seed, "final": True}
+
+    resolved = {"objectives": [{"name": each.name, "direction": each.direction} for each in _OBJECTIVES]}
+    resolved |= export.resolved()
+    return Plan(
+        name=name,
+        objectives=_OBJECTIVES,
+        space={"replicate": IntDimension(type="int", low=0, high=9999)},
+        fixed={},
+        initial=[{"replicate": replicate} for replicate in range(seeds)],
+        only_initial=True,
+        budget=Budget(),
+        epochs=export.task.epochs,
+        resources=resources,
+        sampler=RandomSearch(),
+        trial_scheduler=Fifo(),
+        tracking_uri=tracking_uri,
+        trainable=export.trainable,
+        config=config,
+        resolved=resolved,
+    )
+
+
+def train(
+    plan: Plan,
+    folder: Path,
+    *,
+    listeners: Sequence[Listener] = (),
+    workers: int | None = None,
+    address: str | None = None,
+) -> StudyResult:
+    """Train the replicates that are not done yet.
+
+    Args:
+        plan: as `final_plan` returned it.
+        folder: holds storage, checkpoints and tracking.
+        listeners: hear of replicates as they go.
+        workers: replicates side by side.
+        address: of an existing Ray cluster; None for one on this machine.
+
+    Returns:
+        All replicates as they stand; those that failed are among them.
+
+    Raises:
+        InputError: if the folder holds another configuration, or the data are not there.
+    """
+    with Run(plan, folder) as run:
+        former = run.former()
+        if former is not None and former != plan.resolved:
+            rule = "holds the final training of another configuration"
+            raise InputError(finding(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
+        storage = run.open_storage()
+        if budget_spent(plan, storage):
+            return storage.result()
+        preflight(plan, time_iterations=False)
+        return run.execute(storage, listeners=listeners, workers=workers, address=address)

@@ -1,0 +1,192 @@
+"""What MLflow holds of a study: one experiment, a run a trial at top level, one summary run.
+
+Top level, because the UI's table and charts leave nested runs out until their parent is expanded. Runs are found again
+by their tag. Points carry the time at which they were reported, and MLflow keeps one of equal points: logging a trial
+again is harmless.
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vsam_tune.results import StudyResult, TrialRecord
+from vsam_tune.study.events import position, read_curve
+from vsam_tune.study.storage import RESOLVED
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+TRIAL_TAG, KIND_TAG = "vsam_tune.trial", "vsam_tune.kind"
+THINNED = 200  # points of a trajectory column that go to MLflow
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
+_BATCH = 1000  # metrics a call: MLflow's limit
+_NOT_CURVES = ("time_ms", "iteration", "epoch")  # the axes of a learning curve
+
+Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
+
+
+class MlflowStore:
+    """A study's experiment, opened or created.
+
+    Args:
+        uri: the tracking URI.
+        name: of the experiment.
+        artifacts: URI of the artifacts of a new experiment; None for the server's own place.
+        tags: of a new experiment.
+    """
+
+    def __init__(self, uri: str, name: str, *, artifacts: str | None, tags: Mapping[str, str]) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # a server that is away must not hold the writer for MLflow's minutes; what it misses is logged later
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        from mlflow import MlflowClient  # noqa: PLC0415 - a second, and it reads the environment
+
+        for noisy in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        self._client = MlflowClient(tracking_uri=uri)
+        found = self._client.get_experiment_by_name(name)
+        self._experiment: str = (
+            found.experiment_id
+            if found is not None
+            else self._client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: "study", **tags})
+        )
+        self._runs = {int(run.data.tags[TRIAL_TAG]): run for run in self._search() if TRIAL_TAG in run.data.tags}
+        self._logged: dict[int, int] = {}  # points of a trial's curve that this process has logged
+        self._ended: set[int] = set()  # trials whose end this process has logged
+
+    def holds(self, record: TrialRecord) -> bool:
+        """Return whether the end of a trial was logged, by this process or a former one."""
+        run = self._runs.get(record.number)
+        return record.number in self._ended or (run is not None and run.info.status == STATUS.get(record.state))
+
+    def log_trial(self, number: int, folder: Path, *, params: Mapping[str, str], record: TrialRecord | None) -> None:
+        """Log what a trial has reported since the last call; with its record also its end.
+
+        Args:
+            number: of the trial.
+            folder: the trial's, with its learning curve and files.
+            params: shown as the run's parameters; written when its run is opened.
+            record: of a trial that ended; None while it runs.
+        """
+        run = self._runs.get(number) or self._open(number, params)
+        points = read_curve(folder)
+        self._log(run, curve_points(points[self._logged.get(number, 0) :]))
+        self._logged[number] = len(points)
+        if record is not None:
+            self._log_end(run, folder, record, int(points[-1]["time_ms"]) if points else run.info.start_time)
+
+    def log_summary(self, result: StudyResult, folder: Path) -> None:
+        """Write the run that speaks of the study as a whole: hypervolume by trials, the front, the resolved file."""
+        runs = self._search(f"tags.`{KIND_TAG}` = 'summary'")
+        run = (
+            runs[0]
+            if runs
+            else self._client.create_run(self._experiment, run_name="summary", tags={KIND_TAG: "summary"})
+        )
+        volumes = result.hypervolume_over_trials()
+        self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
+        self._client.log_dict(run.info.run_id, result.as_json(), "front.json")
+        self._client.log_artifact(run.info.run_id, str(folder / RESOLVED))
+        front = " ".join(str(record.number) for record in result.front())
+        self._client.set_tag(run.info.run_id, "vsam_tune.front", front)
+        self._client.set_terminated(run.info.run_id)
+
+    def _search(self, filter_string: str = "") -> "list[Run]":
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment], filter_string, max_results=1000, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def _open(self, number: int, params: Mapping[str, str]) -> "Run":
+        from mlflow.entities import Param  # noqa: PLC0415 - with mlflow
+
+        tags = {TRIAL_TAG: str(number), KIND_TAG: "trial"}
+        run = self._client.create_run(self._experiment, run_name=f"trial {number}", tags=tags)
+        self._client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in params.items()])
+        self._runs[number] = run
+        return run
+
+    def _log(self, run: "Run", points: Sequence[Point]) -> None:
+        from mlflow.entities import Metric  # noqa: PLC0415 - with mlflow
+
+        for start in range(0, len(points), _BATCH):
+            batch = [Metric(*point) for point in points[start : start + _BATCH]]
+            self._client.log_batch(run.info.run_id, metrics=batch)
+
+    def _log_end(self, run: "Run", folder: Path, record: TrialRecord, time_ms: int) -> None:
+        run_id, trajectory = run.info.run_id, folder / "trajectory.parquet"
+        if trajectory.exists():
+            self._log(run, trajectory_points(trajectory, time_ms))
+        for name in ("trajectory.parquet", "error.txt", "log.txt"):
+            if (folder / name).exists():
+                self._client.log_artifact(run_id, str(folder / name))
+        for key, value in (("state", record.state), ("stopped", record.stopped), ("error", record.error)):
+            if value:
+                self._client.set_tag(run_id, f"vsam_tune.{key}", value[-5000:])  # MLflow's limit of a tag
+        self._client.set_terminated(run_id, STATUS[record.state])
+        self._ended.add(record.number)
+
+
+def run_params(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what MLflow shows as a trial's parameters: all that was set, searched or not, by its bare name.
+
+    Args:
+        config: the settings of a trial, as docs/trainables.md lists them.
+    """
+    task = {key: value for key, value in config["task"].items() if key != "options"}
+    task["model"] = " ".join(str(part) for part in config["task"]["model"].values())
+    task["task_seed"] = task.pop("seed")
+    settings = {key: value for key, value in config["base_optimizer"].items() if key != "optimizer"}
+    settings |= {key: value for key, value in config["method"].items() if key != "name"}
+    named = {"method": config["method"]["name"], "base_optimizer": config["base_optimizer"]["optimizer"]}
+    params = {**task, **named, **settings, **config["params"], "seed": config["seed"]}
+    return {key: str(value) for key, value in params.items() if value not in (None, [], {})}
+
+
+def curve_points(curve: Sequence[Mapping[str, float]]) -> list[Point]:
+    """Return a learning curve as MLflow's points, by iteration."""
+    return [
+        (key, value, int(point["time_ms"]), int(position(point)))
+        for point in curve
+        for key, value in point.items()
+        if key not in _NOT_CURVES
+    ]
+
+
+def trajectory_points(path: Path, time_ms: int) -> list[Point]:
+    """Return a trajectory as MLflow's points by iteration, thinned to `THINNED` a column.
+
+    A column keeps the iterations at which it has a number, such as the sampled ones of `l2_psf`;
+    `cumulative_samples` counts the sampled iterations.
+
+    Args:
+        path: of `trajectory.parquet`.
+        time_ms: the time that all points carry.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - on the writer's thread alone
+
+    table = pq.read_table(path)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    iterations, sampled = columns.pop("iteration"), columns.pop("sampled")
+    columns["cumulative_samples"] = np.cumsum(sampled).astype(np.float64)
+    return [
+        (name, float(column[row]), time_ms, int(iterations[row]))
+        for name, column in columns.items()
+        for row in thinned(np.flatnonzero(np.isfinite(column)))
+    ]
+
+
+def thinned(rows: np.ndarray) -> np.ndarray:
+    """Return at most `THINNED` of the rows, first and last among them, evenly spread; (m,) integers as given."""
+    if len(rows) <= THINNED:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, THINNED).round().astype(np.int64)]

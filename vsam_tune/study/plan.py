@@ -1,0 +1,55 @@
+"""A plan: trials to run, whatever they are for. A search is one; the seeds of a final training are another."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.schema import Dimension
+from vsam_tune.results import Objective
+from vsam_tune.study.sections import Budget, Resources, Sampler, TrialScheduler
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What the runner needs to know.
+
+    Attributes:
+        name: of the Optuna study, the MLflow experiment and the folder.
+        objectives: in order.
+        space: searched parameters by name, each after those that its condition names.
+        fixed: settings that a condition may name as well.
+        initial: parameters to try first.
+        only_initial: try nothing else, and try again what failed: a list of replicates rather than a search.
+        budget: limit of a search; of no effect with `only_initial`.
+        epochs: full budget of one trial.
+        resources: of one trial.
+        sampler: suggests parameters.
+        trial_scheduler: stops trials.
+        tracking_uri: of MLflow; None for a file in the folder.
+        trainable: `module:Class`.
+        config: (params, trial number) -> settings and seed of that trial, as docs/trainables.md lists them.
+        resolved: the file it came from, written out.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    space: Mapping[str, Dimension]
+    fixed: Mapping[str, Any]
+    initial: Sequence[Mapping[str, Any]]
+    only_initial: bool = False
+    budget: Budget
+    epochs: int
+    resources: Resources
+    sampler: Sampler
+    trial_scheduler: TrialScheduler
+    tracking_uri: str | None
+    trainable: str
+    config: Callable[[Mapping[str, Any], int], dict[str, Any]]
+    resolved: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """A short hash of `resolved`, the mark that each trial carries."""
+        return hashlib.sha256(json.dumps(self.resolved, sort_keys=True).encode()).hexdigest()[:12]

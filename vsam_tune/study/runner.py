@@ -1,0 +1,208 @@
+"""The runner: Ray executes, the searcher suggests, the storage keeps, MLflow displays. Goes on where it stopped."""
+
+import logging
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.results import StudyResult
+from vsam_tune.study.asha import Asha, rung_epochs
+from vsam_tune.study.engine import connect, start_local
+from vsam_tune.study.events import Listener, TrialEvents
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.sampler import build_sampler
+from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.sections import Fifo
+from vsam_tune.study.storage import RESOLVED, StudyStorage
+from vsam_tune.study.tracking import MlflowTracking
+from vsam_tune.study.trainable import resolve
+from vsam_tune.study.view import view_tags
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """One start of a plan in its folder, which no other process may share meanwhile.
+
+    Args:
+        plan: what to run.
+        folder: where its state is, created if need be.
+
+    Raises:
+        InputError: on entering, if another process works in the folder.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder.absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / "lock", timeout=0)
+
+    def __enter__(self) -> "Run":
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            cure = "wait for it, or end it"
+            raise InputError(finding(self.folder, "", None, "another process works on this study", cure)) from error
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+    def former(self) -> dict[str, Any] | None:
+        """Return the resolved file of an earlier start; None at the first."""
+        path = self.folder / RESOLVED
+        return yaml.safe_load(path.read_text()) if path.exists() else None
+
+    def open_storage(self) -> StudyStorage:
+        """Write the resolved file down, and open the study's storage or create it."""
+        plan, path = self.plan, self.folder / RESOLVED
+        part = path.with_suffix(".part")
+        part.write_text(yaml.safe_dump(dict(plan.resolved), sort_keys=False, allow_unicode=True))
+        part.replace(path)
+        reader = StudyStorage.open(self.folder, plan.name, resolved=plan.resolved, objectives=plan.objectives)
+        reader.enqueue(plan.initial, again=plan.only_initial)
+        sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
+        return StudyStorage.open(
+            self.folder, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
+        )
+
+    def execute(
+        self,
+        storage: StudyStorage,
+        *,
+        listeners: Sequence[Listener] = (),
+        workers: int | None = None,
+        address: str | None = None,
+    ) -> StudyResult:
+        """Run trials until the plan's budget is spent.
+
+        Args:
+            storage: as `open_storage` returned it.
+            listeners: hear of trials as they go.
+            workers: trials side by side; None for as many as the cluster holds.
+            address: of an existing Ray cluster; None for one on this machine.
+
+        Returns:
+            The study as it stands; the budget may be unspent when it was interrupted, or too many trials failed.
+
+        Raises:
+            InputError: if there is no such cluster, trainable or GPU.
+        """
+        plan = self.plan
+        trainable = resolve(plan.trainable)
+        columns = dict.fromkeys([*(each.name for each in plan.objectives), "sampled_fraction"])
+        tags = view_tags(list(columns), list(plan.space))
+        tracking = MlflowTracking(plan.tracking_uri, plan.name, self.folder, tags)
+        wanted = (workers or 1) * plan.resources.cpus
+        with connect(address) if address else start_local(self.folder, cpus=wanted) as resources:
+            workers = workers or _workers(plan, resources)
+            searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=stamps(plan))
+            events = TrialEvents([*listeners, tracking], storage.record)
+            _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
+        result = storage.result()
+        if budget_spent(plan, storage) and (point := result.effective_reference_point()):
+            storage.fix_reference_point(point)
+            result = storage.result()
+        if missing := tracking.close(result):
+            logger.warning("MLflow lacks a part of this study (%s); the next start logs it", missing)
+        return result
+
+
+def budget_spent(plan: Plan, storage: StudyStorage) -> bool:
+    """Return whether nothing is left to do: the budget is spent, and no trial was left behind."""
+    if storage.num_trials("running"):
+        return False
+    if plan.only_initial:
+        return not storage.num_trials("waiting")
+    budget = plan.budget
+    return (
+        (budget.trials is not None and storage.num_trials("complete", "pruned") >= budget.trials)
+        or (budget.epochs is not None and sum(record.epochs for record in storage.records()) >= budget.epochs)
+        or (budget.seconds is not None and storage.seconds() >= budget.seconds)
+    )
+
+
+def stamps(plan: Plan) -> dict[str, Any]:
+    """Return what every trial is marked with: device, versions, git commit, and a hash of the study file."""
+    packages = ("vsam-tune", "torch", "ray", "optuna", "mlflow")
+    versions = {package: version(package) for package in packages}
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    device = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return {
+        "versions": versions | {"commit": commit or "unknown"},
+        "device": device,
+        "study_hash": plan.digest,
+    }
+
+
+def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
+    """Return how many trials fit the cluster side by side.
+
+    Raises:
+        InputError: if not a single one does.
+    """
+    wanted = {"CPU": plan.resources.cpus, "GPU": plan.resources.gpus}
+    fits = [resources.get(kind, 0) / amount for kind, amount in wanted.items() if amount]
+    if min(fits) < 1:
+        there = ", ".join(f"{resources.get(kind, 0):g} {kind}s" for kind in wanted)
+        rule = f"no trial fits: there are {there}"
+        raise InputError(finding(plan.name, "resources", dict(wanted), rule, "take less, or --address of a cluster"))
+    return int(min(fits))
+
+
+def _trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> Asha | None:
+    section = plan.trial_scheduler
+    if isinstance(section, Fifo):
+        return None
+    return Asha(
+        storage,
+        searcher,
+        objective=next(each for each in plan.objectives if each.name == section.metric),
+        rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+        reduction_factor=section.reduction_factor,
+    )
+
+
+def _fit(
+    plan: Plan,
+    trainable: type[Any],
+    searcher: OptunaSearcher,
+    trial_scheduler: Asha | None,
+    events: TrialEvents,
+    folder: Path,
+) -> None:
+    from ray import tune  # noqa: PLC0415 - after Ray's environment is set
+
+    resources = {"cpu": plan.resources.cpus, "gpu": plan.resources.gpus}
+    tune.Tuner(
+        tune.with_resources(trainable, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=trial_scheduler,
+            num_samples=-1,  # the searcher says when the budget is spent
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: f"{trial.config['number']:05d}-{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=str(folder),
+            callbacks=[events],
+            failure_config=tune.FailureConfig(max_failures=plan.resources.retries),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    ).fit()

@@ -1,0 +1,120 @@
+"""The Pareto search of a study file."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search_spaces.schema import IntDimension
+from vsam_tune.errors import InputError, finding
+from vsam_tune.results import StudyResult
+from vsam_tune.seeds import derive_seed
+from vsam_tune.study.config import Study
+from vsam_tune.study.events import Listener
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.runner import Run, budget_spent
+from vsam_tune.study.trainable import preflight
+
+logger = logging.getLogger(__name__)
+
+
+def search_plan(study: Study) -> Plan:
+    """Return what a search of the study runs."""
+
+    def config(params: Mapping[str, Any], number: int) -> dict[str, Any]:
+        seed = derive_seed(study.task.seed, "trial", number) % 2**32
+        return {**study.settings(dict(params)), "seed": seed, "final": False}
+
+    return Plan(
+        name=study.name,
+        objectives=study.objectives,
+        space=study.space,
+        fixed=study.values,
+        initial=study.initial,
+        budget=study.budget,
+        epochs=study.task.epochs,
+        resources=study.resources,
+        sampler=study.sampler,
+        trial_scheduler=study.trial_scheduler,
+        tracking_uri=study.tracking.uri,
+        trainable=study.trainable,
+        config=config,
+        resolved=study.resolved(),
+    )
+
+
+def search(
+    study: Study,
+    *,
+    root: Path,
+    listeners: Sequence[Listener] = (),
+    workers: int | None = None,
+    address: str | None = None,
+    fresh: bool = False,
+) -> tuple[StudyResult, bool]:
+    """Search until the study's budget is spent; a study that was interrupted goes on.
+
+    Args:
+        study: the loaded study file.
+        root: the study's folder is `root / study.name`.
+        listeners: hear of trials as they go.
+        workers: trials side by side; None for as many as the cluster holds.
+        address: of an existing Ray cluster; None for one on this machine.
+        fresh: refuse a study that exists.
+
+    Returns:
+        The study as it stands, and whether there was anything left to do.
+
+    Raises:
+        InputError: if the study exists and differs, is being searched by another process, or its data are not there.
+    """
+    with Run(search_plan(study), root / study.name) as run:
+        _agree(study, run, fresh=fresh)
+        storage = run.open_storage()
+        if budget_spent(run.plan, storage):
+            return storage.result(), False
+        for line in warnings(study, ask_trainable(study, time_iterations=False)):
+            logger.warning("%s", line)
+        return run.execute(storage, listeners=listeners, workers=workers, address=address), True
+
+
+def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:
+    """Return what the trainable's `check` says of a trial at the study's first starting point.
+
+    Raises:
+        InputError: if the trainable, the data or the model cannot be had, or do not fit each other.
+    """
+    return preflight(search_plan(study), time_iterations=time_iterations)
+
+
+def _agree(study: Study, run: Run, *, fresh: bool) -> None:
+    """Hold the study against the one that was started under its name."""
+    former = run.former()
+    if former is None:
+        return
+    if fresh:
+        cure = "another name:, or --root DIR; nothing is ever deleted"
+        raise InputError(finding(study.file, "name", study.name, f"{run.folder} exists", cure))
+    rule = f"differs from the study that was started in {run.folder}"
+    if lines := [
+        finding(study.file, key, None, rule, "what it was, or another name:") for key in study.differences(former)
+    ]:
+        raise InputError(*lines)
+
+
+def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
+    """Return a line for each range that reaches past the end of the run.
+
+    Args:
+        study: the loaded study file.
+        facts: what the trainable's `check` said.
+    """
+    if "iterations_per_epoch" not in facts:
+        return []
+    iterations = int(facts["iterations_per_epoch"]) * study.task.epochs
+    rule = f"a trial has {iterations} iterations: above that it never takes effect"
+    return [
+        finding(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")
+        for name in ("warmup_iterations", "interval")
+        if isinstance(dimension := study.space.get(name), IntDimension) and dimension.high > iterations
+    ]

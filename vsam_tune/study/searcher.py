@@ -1,0 +1,216 @@
+"""The searcher: a Ray Tune `Searcher` on Optuna's ask and tell, so that Optuna's storage is the truth.
+
+Ray's own `OptunaSearch` is not used: it tells stopped trials as complete with their last values, leaves one with a
+missing or non-finite metric running for ever, and keeps no link from Ray's trial to Optuna's (docs/search.md).
+"""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import Trial
+from ray.tune.search import Searcher
+from typing_extensions import override
+
+from search_spaces.schema import Dimension
+from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.storage import StudyStorage, trial_folder
+
+logger = logging.getLogger(__name__)
+
+
+class OptunaSearcher(Unsaved, Searcher):
+    """Suggests configurations to Ray and tells Optuna how each ended.
+
+    A trial that ended by itself with finite objectives is complete; one that the trial scheduler stopped is pruned,
+    with its rungs; one that diverged, or gave an objective that is not finite, is pruned and infeasible; one that
+    crashed past its retries failed. Never partial values as final ones.
+
+    Args:
+        storage: of the study, opened with its sampler.
+        plan: what there is to try.
+        folder: the study's folder, absolute, seen by every worker.
+        stamps: user attributes that every trial gets.
+        workers: trials that may run side by side; nothing is suggested while that many run.
+        clock: seconds, for a budget of seconds.
+    """
+
+    def __init__(
+        self,
+        storage: StudyStorage,
+        plan: Plan,
+        *,
+        folder: Path,
+        workers: int,
+        stamps: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._storage, self._plan, self._folder = storage, plan, folder
+        self._workers, self._stamps, self._clock = workers, stamps, clock
+        self._mark = clock()  # up to here the storage has the seconds
+        self._left_behind = deque(storage.unfinished())
+        self._running: dict[str, Trial] = {}  # by Ray's trial id
+        self._stopped: dict[int, str] = {}  # why, by number
+        self._last: dict[str, Mapping[str, Any]] = {}
+        self._epochs_of_ended = sum(record.epochs for record in storage.records())
+        self.failures = 0  # since this start
+
+    @override
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True  # the objectives are the study's, not the Tuner's
+
+    @override
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override] # Ray means FINISHED too
+        if len(self._running) >= self._workers:
+            return None
+        if self._left_behind:
+            trial = self._left_behind.popleft()
+            self._storage.annotate(trial, resumed=trial.user_attrs.get("resumed", 0) + 1)
+        elif self._spent():
+            # Ray asks no more after FINISHED, but a running trial may still fail and have to be replaced
+            return None if self._running else Searcher.FINISHED
+        else:
+            trial = self._storage.ask()
+        params = suggest_params(trial, self._plan.space, self._plan.fixed)
+        config = self._plan.config(params, trial.number)
+        ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
+        self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
+        self._running[trial_id] = trial
+        return {
+            **config,
+            "params": params,
+            "number": trial.number,
+            "folder": str(self._folder / trial_folder(trial.number)),
+            "cpus": self._plan.resources.cpus,
+            "gpus": self._plan.resources.gpus,
+        }
+
+    def _spent(self) -> bool:
+        if self.given_up():
+            return True
+        if self._plan.only_initial:
+            return not self._storage.num_trials("waiting")
+        budget, ended = self._plan.budget, self._storage.num_trials("complete", "pruned")
+        return (
+            (budget.trials is not None and ended + len(self._running) >= budget.trials)
+            or (budget.seconds is not None and self._storage.seconds() + self._clock() - self._mark >= budget.seconds)
+            or (budget.epochs is not None and self._epochs() >= budget.epochs)
+        )
+
+    def _epochs(self) -> int:
+        """Count the epochs of ended trials, and the whole of those that run: they were promised them."""
+        return self._epochs_of_ended + len(self._running) * self._plan.epochs
+
+    def given_up(self) -> bool:
+        """Return whether trials fail so often that going on is waste: 3 more failures than successes."""
+        return self.failures >= 3 + self._storage.num_trials("complete", "pruned")
+
+    def stop(self, trial_id: str, reason: str) -> None:
+        """Note why the trial scheduler is about to stop a trial."""
+        self._stopped[self._running[trial_id].number] = reason
+
+    def trial(self, trial_id: str) -> Trial:
+        """Return the Optuna trial of a running Ray trial."""
+        return self._running[trial_id]
+
+    @override
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._last[trial_id] = result
+
+    @override
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,
+    ) -> None:
+        trial = self._running.pop(trial_id, None)
+        if trial is None:
+            return
+        last = result or self._last.pop(trial_id, {})
+        metrics = numbers(last)
+        self._epochs_of_ended += int(metrics.get("epoch", 0))
+        now = self._clock()
+        self._storage.add_seconds(now - self._mark)
+        self._mark = now
+        if error:
+            self.failures += 1
+            self._storage.fail(trial, self._error(trial))
+            return
+        values = [float(last.get(each.name, math.nan)) for each in self._plan.objectives]
+        stopped = self._stopped.pop(trial.number, None)
+        if "diverged" in last:
+            reason = f"diverged at iteration {last['diverged']}"
+            self._storage.prune(trial, reason, metrics, diverged=True)
+        elif stopped is not None:
+            self._storage.prune(trial, stopped, metrics, diverged=False)
+        elif not all(map(math.isfinite, values)):
+            names = [
+                each.name for each, value in zip(self._plan.objectives, values, strict=True) if not math.isfinite(value)
+            ]
+            reason = f"no finite {', '.join(names)} was reported"
+            self._storage.prune(trial, reason, metrics, diverged=True)
+        else:
+            self._storage.complete(trial, values, metrics)
+
+    def _error(self, trial: Trial) -> str:
+        """Return what the worker left of its failure; a worker that was killed leaves nothing."""
+        path = self._folder / trial_folder(trial.number) / "error.txt"
+        if path.exists():
+            return path.read_text().strip()
+        return "the worker died without a word: killed, or out of memory"
+
+    @override
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: every step is in Optuna's storage already."""
+
+    @override
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing: a restart reads Optuna's storage (`StudyStorage.unfinished`)."""
+
+
+def suggest_params(trial: Trial, space: Mapping[str, Dimension], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each dimension whose condition holds; those that the trial has already are kept.
+
+    Args:
+        trial: running.
+        space: by parameter name, each after those that its condition names.
+        fixed: the settings that are not searched, which a condition may also name.
+    """
+    params: dict[str, Any] = {}
+    for name, dimension in space.items():
+        known = {**fixed, **params}
+        if dimension.applies(known):
+            params[name] = _suggest(trial, name, dimension)
+    return params
+
+
+def _suggest(trial: Trial, name: str, dimension: Dimension) -> Any:  # noqa: ANN401 - of the dimension's type
+    match dimension.type:
+        case "float":
+            return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+        case "int":
+            return trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1)
+        case "categorical":
+            return trial.suggest_categorical(name, list(dimension.choices))
+
+
+def numbers(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics among a result's entries: numbers that the trainable reported, without Ray's own."""
+    return {
+        key: value
+        for key, value in result.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and key not in _RAYS_OWN and "/" not in key
+    }
+
+
+_RAYS_OWN = frozenset({
+    "timestamp", "training_iteration", "time_this_iter_s", "time_total_s", "pid", "time_since_restore",
+    "iterations_since_restore", "timesteps_total", "episodes_total", "timesteps_since_restore", "warmup_time",
+})  # fmt: skip

@@ -1,0 +1,236 @@
+"""The study's Optuna storage: the truth. This module alone reads and writes it.
+
+`optuna.db` in the study's folder holds the Optuna study. What Optuna has no field for is in user attributes: of the
+study `study` (the resolved file), `reference_point`, `seconds`; of a trial `ray_trial_ids`, `seed`, `device`,
+`versions`, `study_hash`, `resumed`, `rungs`, `metrics`, `stopped`, `error`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import RDBStorage
+from optuna.study import Study as OptunaStudy
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.results import Objective, StudyResult, TrialRecord
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+DATABASE = "optuna.db"
+RESOLVED = "study.resolved.yaml"
+_CONSTRAINT = "diverged"  # infeasible (> 0) where the loss was not finite
+
+
+class StudyStorage:
+    """A study's trials, durable at every step.
+
+    A trial is `running` from `ask` until it is told as complete, pruned or failed; one that still runs when a driver
+    starts was left behind by another, and is taken up again under its number (`unfinished`).
+    """
+
+    def __init__(self, optuna_study: OptunaStudy) -> None:
+        self._study = optuna_study
+        self._objective_names = [each["name"] for each in optuna_study.user_attrs["study"]["objectives"]]
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        name: str,
+        *,
+        objectives: Sequence[Objective],
+        resolved: Mapping[str, Any],
+        sampler: BaseSampler | None = None,
+    ) -> Self:
+        """Open the study in `folder`, or create it.
+
+        Args:
+            folder: the study's folder, which exists.
+            name: of the study.
+            objectives: in order.
+            resolved: the resolved study file, stored at creation.
+            sampler: suggests parameters; None for a storage that is only read or told into.
+
+        Returns:
+            The open storage.
+        """
+        study = optuna.create_study(
+            storage=RDBStorage(_url(folder), engine_kwargs={"connect_args": {"timeout": 60}}),
+            study_name=name,
+            directions=[each.direction for each in objectives],
+            sampler=sampler,
+            load_if_exists=True,
+        )
+        if "study" not in study.user_attrs:
+            study.set_user_attr("study", dict(resolved))
+        return cls(study)
+
+    def enqueue(self, initial: Sequence[Mapping[str, Any]], *, again: bool) -> None:
+        """Enqueue the parameters that were not tried yet, to be asked for first.
+
+        Args:
+            initial: parameters by name; those that are missing are sampled.
+            again: whether those that failed count as not tried.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        tried = [
+            trial.system_attrs.get("fixed_params") for trial in trials if not (again and trial.state == TrialState.FAIL)
+        ]
+        for params in initial:
+            if dict(params) not in tried:
+                self._study.enqueue_trial(dict(params))
+
+    def ask(self) -> Trial:
+        """Return a new running trial, to be given its parameters."""
+        return self._study.ask()
+
+    def unfinished(self) -> list[Trial]:
+        """Return the running trials, oldest first; parameters that they already have are kept by Optuna."""
+        frozen = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [Trial(self._study, each._trial_id) for each in frozen]  # Optuna offers no other way back to one
+
+    def annotate(self, trial: Trial, **attributes: Any) -> None:  # noqa: ANN401 - JSON values
+        """Store user attributes of a running trial."""
+        for key, value in attributes.items():
+            trial.set_user_attr(key, value)
+
+    def record_rung(self, trial: Trial, epoch: int, values: Mapping[str, float]) -> dict[str, float]:
+        """Store what a trial had at a rung, before anything is decided on it; return it with its `time`."""
+        row = {**values, "time": datetime.now(UTC).timestamp()}
+        trial.set_user_attr("rungs", {**trial.user_attrs.get("rungs", {}), str(epoch): row})
+        return row
+
+    def rungs(self) -> dict[int, dict[int, dict[str, float]]]:
+        """Return {epoch: {trial number: values}} of all trials, as they were recorded."""
+        rungs: dict[int, dict[int, dict[str, float]]] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            for epoch, values in trial.user_attrs.get("rungs", {}).items():
+                rungs.setdefault(int(epoch), {})[trial.number] = values
+        return rungs
+
+    def complete(self, trial: Trial, values: Sequence[float], metrics: Mapping[str, float]) -> None:
+        """Tell a trial that ended by itself, with its objectives in order, all finite."""
+        trial.set_user_attr("metrics", dict(metrics))
+        self._study.tell(trial, list(values))
+
+    def prune(self, trial: Trial, reason: str, metrics: Mapping[str, float], *, diverged: bool) -> None:
+        """Tell a trial that was stopped; one that diverged is infeasible besides."""
+        trial.set_user_attr("metrics", dict(metrics))
+        trial.set_user_attr("stopped", reason)
+        if diverged:
+            trial.set_constraint(_CONSTRAINT, 1.0)
+        self._study.tell(trial, state=TrialState.PRUNED)
+
+    def fail(self, trial: Trial, error: str) -> None:
+        """Tell a trial that crashed past its retries."""
+        trial.set_user_attr("error", error)
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def add_seconds(self, seconds: float) -> None:
+        """Add to the wall clock that the study has taken, over all starts."""
+        self._study.set_user_attr("seconds", self.seconds() + seconds)
+
+    def seconds(self) -> float:
+        """Return the wall clock that the study has taken, over all starts, up to the last trial that ended."""
+        return float(self._study.user_attrs.get("seconds", 0.0))
+
+    def fix_reference_point(self, point: Mapping[str, float]) -> None:
+        """Store the corner that the hypervolume is measured from; the first one stays."""
+        if "reference_point" not in self._study.user_attrs:
+            self._study.set_user_attr("reference_point", dict(point))
+
+    def record(self, number: int) -> TrialRecord:
+        """Return one trial as it stands."""
+        return _record(self._study.get_trials(deepcopy=False)[number], self._objective_names)
+
+    def records(self) -> list[TrialRecord]:
+        """Return all trials as they stand, by number."""
+        return [_record(trial, self._objective_names) for trial in self._study.get_trials(deepcopy=False)]
+
+    def num_trials(self, *states: str) -> int:
+        """Return how many trials are in one of the states."""
+        wanted = tuple(TrialState[state.upper()] for state in states)
+        return len(self._study.get_trials(deepcopy=False, states=wanted))
+
+    def result(self) -> StudyResult:
+        """Return the study as it stands."""
+        attributes = self._study.user_attrs
+        resolved = attributes["study"]
+        return StudyResult(
+            name=self._study.study_name,
+            objectives=tuple(Objective(**each) for each in resolved["objectives"]),
+            trials=tuple(self.records()),
+            reference_point=resolved.get("reference_point") or attributes.get("reference_point"),
+            study=resolved,
+        )
+
+
+def load_result(study: str, root: Path) -> StudyResult:
+    """Return what a study under `root` has found so far.
+
+    Args:
+        study: a study file, or a study's name.
+        root: the folder that holds the studies' folders.
+
+    Raises:
+        InputError: if there is no such study.
+    """
+    folder = study_folder(study, root)
+    return StudyStorage(optuna.load_study(study_name=folder.name, storage=_url(folder))).result()
+
+
+def study_folder(study: str, root: Path) -> Path:
+    """Return the folder of a study that was started.
+
+    Raises:
+        InputError: if the file is no study file, or nothing was started under that name.
+    """
+    name = study
+    if Path(study).suffix in (".yaml", ".yml"):
+        from vsam_tune.study.config import load_study  # noqa: PLC0415 - pydantic, where a name is enough
+
+        name = load_study(Path(study)).name
+    folder = root / name
+    if not (folder / DATABASE).is_file():
+        known = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
+        cure = f"one of {', '.join(known)}, or vsam-tune search STUDY.yaml" if known else "vsam-tune search STUDY.yaml"
+        raise InputError(finding(root, "", name, "holds no study of this name", cure))
+    return folder
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder.absolute() / DATABASE}"
+
+
+def _record(trial: FrozenTrial, objectives: Sequence[str]) -> TrialRecord:
+    attributes = trial.user_attrs
+    started = trial.datetime_start and trial.datetime_start.astimezone()  # Optuna's are naive, in local time
+    ended = trial.datetime_complete and trial.datetime_complete.astimezone()
+    metrics = attributes.get("metrics", {})
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        params=dict(trial.params or trial.system_attrs.get("fixed_params", {})),
+        values=dict(zip(objectives, trial.values or (), strict=False)),
+        metrics=dict(metrics),
+        feasible=all(value <= 0 for value in trial.constraints.values()),
+        seed=attributes.get("seed"),
+        started=started,
+        seconds=((ended or datetime.now(UTC)) - started).total_seconds() if started else None,
+        epochs=int(metrics.get("epoch", 0)),
+        error=attributes.get("error"),
+        stopped=attributes.get("stopped"),
+        ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
+        resumed=attributes.get("resumed", 0),
+        folder=trial_folder(trial.number) if started else None,
+    )
+
+
+def trial_folder(number: int) -> str:
+    """Return where a trial's files are, relative to the study's folder."""
+    return f"trials/{number:05d}"

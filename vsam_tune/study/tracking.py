@@ -1,0 +1,135 @@
+"""Tracking: one background thread writes what happens to MLflow, in batches, off the trials' path.
+
+MLflow displays; it is never read to decide anything about the search. All that is logged comes from the study's storage
+and from files of the trial's folder, so a server that was away misses nothing: what it lacks is logged at the next try,
+or at the next start.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vsam_tune.results import StudyResult, TrialRecord
+from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
+from vsam_tune.study.storage import trial_folder
+
+logger = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 1.0  # between two rounds of the writer
+_RETRY_SECONDS = 10.0  # after a round that failed
+
+
+class MlflowTracking:
+    """Writes a study's trials to MLflow. A `Listener` of `study.events`.
+
+    Args:
+        uri: the tracking URI; None for a SQLite file in the study's folder.
+        name: of the MLflow experiment.
+        folder: the study's folder.
+        tags: of the MLflow experiment, such as the view that its UI opens with.
+    """
+
+    def __init__(self, uri: str | None, name: str, folder: Path, tags: Mapping[str, str]) -> None:
+        self._uri, self._name, self._folder, self._tags = uri or default_uri(folder), name, folder, tags
+        self._events: queue.SimpleQueue[tuple[int, dict[str, str] | None, TrialRecord | None] | None]
+        self._events = queue.SimpleQueue()
+        self._params: dict[int, dict[str, str]] = {}
+        self._records: dict[int, TrialRecord] = {}
+        self._pending: set[int] = set()  # trials with something that MLflow may lack
+        self._store: MlflowStore | None = None
+        self._result: StudyResult | None = None
+        self._failure = ""
+        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def started(self, number: int, config: Mapping[str, Any]) -> None:
+        """Have a run opened for the trial."""
+        self._events.put((number, run_params(config), None))
+
+    def reported(self, number: int, point: Mapping[str, float]) -> None:  # noqa: ARG002 - it is read from its file
+        """Have the trial's new points logged."""
+        self._events.put((number, None, None))
+
+    def ended(self, record: TrialRecord) -> None:
+        """Have the trial's end logged, with its trajectory and files."""
+        self._events.put((record.number, None, record))
+
+    def close(self, result: StudyResult, *, timeout_seconds: float = 120.0) -> str:
+        """Have the summary logged, and every ended trial of former starts that MLflow lacks; wait for the writer.
+
+        Args:
+            result: the study as it stands.
+            timeout_seconds: for the writer to finish.
+
+        Returns:
+            Why something could not be logged; empty if all was.
+        """
+        self._result = result
+        self._events.put(None)
+        self._thread.join(timeout_seconds)
+        return f"{self._uri} is too slow" if self._thread.is_alive() else self._failure
+
+    def _work(self) -> None:
+        closing = False
+        while not closing:
+            closing = self._gather()
+            self._flush()
+            if self._failure and not closing:
+                threading.Event().wait(_RETRY_SECONDS)
+        if self._failure:
+            self._flush()  # once more: the server may be back
+
+    def _gather(self) -> bool:
+        """Wait for an event and take what follows within a second; return whether the last one was among them."""
+        event = self._events.get()
+        if event is not None:
+            threading.Event().wait(_GATHER_SECONDS)
+        while event is not None:
+            number, params, record = event
+            self._pending.add(number)
+            if params is not None:
+                self._params[number] = params
+            if record is not None:
+                self._records[number] = record
+            if self._events.empty():
+                return False
+            event = self._events.get()
+        return True
+
+    def _flush(self) -> None:
+        """Log what is pending; what fails stays pending."""
+        try:
+            if self._store is None:
+                local = self._uri.startswith("sqlite:")
+                artifacts = (self._folder / "mlflow-artifacts").absolute().as_uri() if local else None
+                self._store = MlflowStore(self._uri, self._name, artifacts=artifacts, tags=self._tags)
+            self._log(self._store)
+            self._failure = ""
+        except Exception as error:  # noqa: BLE001 - the display must never end the search
+            text = (str(error).strip() or repr(error)).splitlines()[0]
+            if not self._failure:
+                logger.warning("MLflow at %s: %s; trials go on and are logged later", self._uri, text)
+            self._failure = text
+
+    def _log(self, store: MlflowStore) -> None:
+        if self._result is not None:
+            missed = [each for each in self._result.trials if each.state in STATUS and not store.holds(each)]
+            self._records |= {each.number: each for each in missed if each.number not in self._records}
+            self._pending |= {each.number for each in missed}
+        for number in sorted(self._pending):
+            record = self._records.get(number)
+            params = self._params.get(number) or {
+                key: str(value) for key, value in (record.params if record else {}).items()
+            }
+            store.log_trial(number, self._folder / trial_folder(number), params=params, record=record)
+            self._pending.discard(number)
+        if self._result is not None:
+            store.log_summary(self._result, self._folder)
+
+
+def default_uri(folder: Path) -> str:
+    """Return the tracking URI of a study that names none: `mlflow.db` in its folder."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"

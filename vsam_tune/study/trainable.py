@@ -1,0 +1,60 @@
+"""The trainable that a study file names: found by `module:Class`, asked in a process of its own before a search."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from typing import Any
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.study.plan import Plan
+
+
+def resolve(trainable: str) -> type[Any]:
+    """Return the class that `module:Class` names.
+
+    Raises:
+        InputError: if there is no such module or class, or it is no Ray class trainable.
+    """
+    module, _, name = trainable.partition(":")
+    cure = "the module and class of a ray.tune.Trainable, such as trainables.classification:Classification"
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(finding("study", "trainable", trainable, str(error), cure)) from error
+    from ray.tune import Trainable  # noqa: PLC0415 - a second
+
+    if not (isinstance(found, type) and issubclass(found, Trainable)):
+        raise InputError(finding("study", "trainable", trainable, "is no ray.tune.Trainable", cure))
+    return found
+
+
+def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
+    """Ask the trainable's `check` about a trial at the first starting point, before anything is started.
+
+    It is asked in a process of its own, so that the driver never loads torch. A trainable without `check` is taken at
+    its word.
+
+    Args:
+        plan: names the trainable, and the trial.
+        time_iterations: also measure iterations; takes some seconds.
+
+    Returns:
+        What `check` said: for ours `train_images`, `iterations_per_epoch`, `parameters`, and the seconds of an
+        iteration if they were asked for.
+
+    Raises:
+        InputError: as `check` raised it, or if there is no such trainable.
+    """
+    params = dict(plan.initial[0]) if plan.initial else {}
+    resources = {"cpus": plan.resources.cpus, "gpus": plan.resources.gpus}
+    config = {**plan.config(params, 0), "params": params, "number": 0, "folder": "", **resources}
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        asked = pool.submit(_check, plan.trainable, config, time_iterations)
+        resolve(plan.trainable)  # the driver imports Ray while the other process imports torch
+        return asked.result()
+
+
+def _check(trainable: str, config: dict[str, Any], time_iterations: bool) -> dict[str, float]:  # noqa: FBT001 - pickled
+    check = getattr(resolve(trainable), "check", None)
+    facts: dict[str, float] = check(config, time_iterations=time_iterations) if check else {}
+    return facts

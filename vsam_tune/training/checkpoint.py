@@ -1,0 +1,48 @@
+"""Checkpoints: everything to continue a trial bit for bit, in one file that is whole or absent."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write `state` to `path` atomically: write, fsync, rename, fsync of the folder.
+
+    Args:
+        state: tensors, numbers, words, lists and dicts of them: what `torch.load(weights_only=True)` takes.
+        path: replaced only when the new file is complete on the disk.
+
+    Raises:
+        OSError: if the disk is full or not writable; the former file is untouched.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except RuntimeError as error:  # torch's zip writer turns a full disk into a RuntimeError
+        part.unlink(missing_ok=True)
+        raise OSError(f"{path}: could not be written: {error}") from error
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Return what `save_checkpoint` wrote, its tensors on `device`.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        RuntimeError: if the file is no checkpoint, or was cut.
+    """
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state

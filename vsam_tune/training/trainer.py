@@ -1,0 +1,205 @@
+"""The training loop: epochs of iterations, a cosine schedule, evaluation, and a state that continues bit for bit."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from typing_extensions import override
+
+from vsam_tune.data.loader import Batch, ResidentLoader
+from vsam_tune.training.ais import AISMeter
+from vsam_tune.training.trajectory import Trajectory
+
+logger = logging.getLogger(__name__)
+
+READ_INTERVAL = 100  # iterations between two looks at the device, for the trajectory and for finiteness
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer finite.
+
+    Attributes:
+        iteration: iterations done when it was noticed, at most `READ_INTERVAL` after it happened.
+    """
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__(iteration)
+        self.iteration = iteration
+
+    @override
+    def __str__(self) -> str:
+        return f"the loss is not finite, noticed at iteration {self.iteration}"
+
+
+def cosine(iteration: int, num_iterations: int) -> float:
+    """Return the factor of the learning rate, from 1 to 0: half a cosine over the run (METHODS: an iteration's)."""
+    return 0.5 * (1 + math.cos(math.pi * iteration / num_iterations))
+
+
+class Trainer:
+    """Trains one model with one optimizer on one device.
+
+    The base optimizer alone and a wrapper go through the same calls: `optimizer.step(closure)`. Within an iteration
+    nothing is read from the device. Deterministic for given arguments on one type of device.
+
+    Args:
+        model: on the loader's device.
+        optimizer: a torch optimizer; one of ours is asked for its observation after each iteration.
+        loader: the training batches, a function of epoch and position alone.
+        epochs: the length of the schedule, whichever epoch the trial is stopped at.
+        clock: for AIS.
+
+    Attributes:
+        iteration: iterations done.
+        trajectory: one row an iteration.
+        ais: eq. 20 so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        loader: ResidentLoader,
+        *,
+        epochs: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
+        self.num_iterations = epochs * len(loader)
+        self.lr_scheduler = LambdaLR(optimizer, lambda t: cosine(t, self.num_iterations))
+        self.iteration = 0
+        self.trajectory = Trajectory()
+        on_gpu = loader.device.type == "cuda"
+        self.ais = AISMeter(clock, torch.cuda.synchronize if on_gpu else lambda: None)
+        self._loss_sum = torch.zeros((), device=loader.device)  # of this epoch, over images
+        self._images_in_epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self.iteration // len(self.loader)
+
+    def train_epoch(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Train to the end of the current epoch.
+
+        Args:
+            between: called outside of the AIS meter every `READ_INTERVAL` iterations, when the state is whole: the
+                place for a checkpoint.
+
+        Returns:
+            The metrics of the trial so far; `train_loss` is the epoch's mean over images, of the first pass.
+
+        Raises:
+            DivergedError: if the loss is not finite.
+        """
+        position = self.iteration % len(self.loader)
+        end = self.iteration - position + len(self.loader)
+        batches = self.loader.batches(self.epoch, start=position)
+        self.model.train()
+        if position == 0:
+            self._loss_sum.zero_()
+            self._images_in_epoch = 0
+        train_loss = math.nan
+        while self.iteration < end:
+            stop = min(end, (self.iteration // READ_INTERVAL + 1) * READ_INTERVAL)
+            with self.ais.running():
+                self.iterate(batches, stop)
+            train_loss = self._read() / self._images_in_epoch
+            if self.iteration < end:
+                between()
+        return {"train_loss": train_loss, **self.metrics()}
+
+    def iterate(self, batches: Iterator[Batch], stop: int) -> None:
+        """Take iterations from `batches` until `stop` have been done; nothing is read from the device."""
+        model, optimizer = self.model, self.optimizer
+        while self.iteration < stop:
+            batch = next(batches)
+
+            def closure(batch: Batch = batch) -> Tensor:
+                optimizer.zero_grad(set_to_none=True)
+                loss = cross_entropy(model(batch.x), batch.y)
+                loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+                return loss
+
+            loss: Tensor = optimizer.step(closure)  # type: ignore[arg-type, assignment] # torch types losses as float
+            self.lr_scheduler.step()
+            self._loss_sum.add_(loss.detach(), alpha=len(batch.y))
+            self._images_in_epoch += len(batch.y)
+            self.ais.images += len(batch.y)
+            self.trajectory.record(getattr(optimizer, "observation", None))
+            self.iteration += 1
+
+    def _read(self) -> float:
+        """Bring the pending norms and the sum of losses over in one transfer; return the sum."""
+        pending = self.trajectory.pending()
+        loss_sum, *norms = torch.stack([value.to(torch.float64) for value in (self._loss_sum, *pending)]).tolist()
+        self.trajectory.fill(norms)
+        if not math.isfinite(loss_sum):
+            raise DivergedError(self.iteration)
+        return float(loss_sum)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the trial's metrics so far, in natural units.
+
+        Returns:
+            `epoch` and `iteration` done; `ais` in images a second; `sampled_fraction`; `gradient_evaluations` an
+            iteration (1 for the base optimizer alone).
+        """
+        evaluations = getattr(self.optimizer, "gradient_evaluations", self.iteration)
+        return {
+            "epoch": self.epoch,
+            "iteration": self.iteration,
+            "ais": self.ais.images_per_second,
+            "sampled_fraction": self.trajectory.num_sampled / self.iteration,
+            "gradient_evaluations": evaluations / self.iteration,
+        }
+
+    @torch.no_grad()
+    def evaluate(self, loader: ResidentLoader) -> tuple[float, float]:
+        """Return (accuracy in percent, mean loss) over the loader's images, in evaluation mode; one read."""
+        self.model.eval()
+        totals = torch.zeros(2, device=loader.device, dtype=torch.float64)
+        for batch in loader.batches(0):
+            scores = self.model(batch.x)
+            totals[0] += (scores.argmax(dim=1) == batch.y).sum()
+            totals[1] += cross_entropy(scores, batch.y, reduction="sum")
+        correct, loss = (totals / loader.num_images).tolist()
+        return 100 * correct, loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that continuing bit for bit needs; call it between iterations, as `between` does."""
+        rng: dict[str, Any] = {"cpu": torch.get_rng_state()}  # layers such as dropout draw from the global generators
+        if self.loader.device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(self.loader.device)
+        return {
+            "iteration": self.iteration,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": self.lr_scheduler.state_dict(),
+            "ais": self.ais.state_dict(),
+            "trajectory": self.trajectory.state_dict(),
+            "loss_sum": self._loss_sum.clone(),
+            "images_in_epoch": self._images_in_epoch,
+            "rng": rng,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned; a missing key is a KeyError, never a default."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        self.ais.load_state_dict(state["ais"])
+        self.trajectory.load_state_dict(state["trajectory"])
+        self._loss_sum.copy_(state["loss_sum"])
+        self._images_in_epoch = state["images_in_epoch"]
+        self.iteration = state["iteration"]
+        torch.set_rng_state(state["rng"]["cpu"].cpu())
+        if "cuda" in state["rng"]:
+            torch.cuda.set_rng_state(state["rng"]["cuda"].cpu(), self.loader.device)

@@ -1,0 +1,86 @@
+"""The trajectory: a table, one row an iteration, of what a sharpness-aware optimizer did in one trial."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsam_tune.optimizers.observation import Observation
+
+COLUMNS = ("iteration", "sampled", "l2_psf", "l2_sgd", "sampling_rate", "sigma", "v", "u")
+_NAN = float("nan")
+
+
+class Trajectory:
+    """Records observations without reading the device; `fill` takes the values that one transfer brought.
+
+    Columns: `iteration` from 0; `sampled`, 0 or 1; `l2_psf` and `l2_sgd`, the norms h and q of VSAM's eq. 11 over the
+    last layers, NaN where they were not taken; `sampling_rate` (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13)
+    as they stood in that iteration, NaN where the method has none.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, ...]] = []
+        self._pending: list[tuple[int, int, Tensor]] = []  # row, column, a value still on the device
+        self.num_sampled = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def record(self, observation: Observation | None) -> None:
+        """Append a row for the iteration that has just ended; None stands for a base optimizer alone."""
+        row, seen = len(self._rows), observation
+        if seen is None:
+            self._rows.append((row, 0.0, *[_NAN] * 6))
+            return
+        for column, value in ((2, seen.l2_psf), (3, seen.l2_sgd)):
+            if value is not None:
+                self._pending.append((row, column, value))
+        self._rows.append((row, float(seen.sampled), _NAN, _NAN, seen.sampling_rate, seen.sigma, seen.v, seen.u))
+        self.num_sampled += seen.sampled
+
+    def pending(self) -> list[Tensor]:
+        """Return the 0-d tensors whose values `fill` waits for, oldest first."""
+        return [value for _, _, value in self._pending]
+
+    def fill(self, values: list[float]) -> None:
+        """Enter the values of `pending`, in its order."""
+        for (row, column, _), value in zip(self._pending, values, strict=True):
+            cells = self._rows[row]
+            self._rows[row] = (*cells[:column], value, *cells[column + 1 :])
+        self._pending.clear()
+
+    def table(self) -> dict[str, np.ndarray]:
+        """Return the filled table as columns: (n,) int64 `iteration`, bool `sampled`, float64 the others."""
+        cells = np.array(self._rows, dtype=np.float64).reshape(len(self._rows), len(COLUMNS))
+        columns = {name: cells[:, i] for i, name in enumerate(COLUMNS)}
+        return {
+            **columns,
+            "iteration": columns["iteration"].astype(np.int64),
+            "sampled": columns["sampled"] > 0,
+        }
+
+    def write_parquet(self, path: Path) -> None:
+        """Write the table to `path`, whole or not at all.
+
+        Raises:
+            OSError: if the disk takes no more; what was there before is untouched.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - 0.1 s that a loop of someone else's need not pay
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        part = path.with_name(path.name + ".part")
+        pq.write_table(pa.table(self.table()), part)
+        part.replace(path)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the filled table, (n, 8) float64; call it after `fill`."""
+        cells = torch.tensor(self._rows, dtype=torch.float64).reshape(len(self._rows), len(COLUMNS))
+        return {"rows": cells}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+        self._rows = [tuple(row) for row in state["rows"].tolist()]
+        self._pending.clear()
+        self.num_sampled = int(sum(row[1] for row in self._rows))
