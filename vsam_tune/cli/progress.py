@@ -42,6 +42,7 @@ class Progress:
         self._objectives, self._epochs, self._total, self._ended = objectives, epochs, total, ended
         self._rows: dict[int, _Row] = {}
         self._seconds: list[float] = []  # of the trials that ended in this run
+        self._side_by_side = 1  # the most trials that ran at a time
         self._live: Live | None = None
 
     def __enter__(self) -> "Progress":
@@ -60,6 +61,7 @@ class Progress:
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Show the trial."""
         self._rows[number] = _Row(config["params"])
+        self._side_by_side = max(self._side_by_side, sum(row.state == "running" for row in self._rows.values()))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:
         """Show how far the trial is."""
@@ -86,25 +88,26 @@ class Progress:
     def _summary(self) -> str:
         """Return how many trials ended, and how long the rest will take at the pace so far."""
         of = f"/{self._total}" if self._total else ""
-        running = sum(row.state == "running" for row in self._rows.values())
+        if not self._rows:
+            return f"{self._ended}{of} ended; starting Ray"
         text = f"{self._ended}{of} ended"
         if self._total and self._seconds:
             left = max(0, self._total - self._ended)
             pace = sum(self._seconds) / len(self._seconds)
-            seconds = math.ceil(left / max(1, min(running or 1, left or 1))) * pace
-            text += f", about {_duration(seconds)} left" if left else ""
+            text += f", about {_duration(math.ceil(left / self._side_by_side) * pace)} left" if left else ""
         return text
 
     def _table(self) -> "Table":
         from rich.table import Table
 
+        rows = dict(self._rows)  # a copy: rich asks from a thread of its own
         names = [*self._objectives, "sampled_fraction"]
-        params = list(dict.fromkeys(name for row in self._rows.values() for name in row.params))
-        table = Table(box=None, title=self._summary(), title_justify="left")
+        params = list(dict.fromkeys(name for row in rows.values() for name in row.params))
+        table = Table(box=None, title=self._summary(), title_justify="left", title_style="bold")
         for name in ("trial", "state", "epoch", *names, *params):
             table.add_column(name, justify="right" if name != "state" else "left")
-        ended = [number for number, row in self._rows.items() if row.state != "running"]
-        for number, row in sorted(self._rows.items()):
+        ended = [number for number, row in rows.items() if row.state != "running"]
+        for number, row in sorted(rows.items()):
             if number in ended[:-_ENDED_ROWS]:
                 continue
             cells = [number_text(name, row.point[name]) if name in row.point else "" for name in names]

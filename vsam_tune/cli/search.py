@@ -29,12 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.config import load_study
     from vsam_tune.study.search import search
+    from vsam_tune.study.storage import ended_trials
 
     study = load_study(arguments.study, overrides(arguments))
-    progress = Progress(
-        [each.name for each in study.objectives], epochs=study.task.epochs, total=study.budget.trials, ended=0
-    )
-    with progress:
+    objectives = [each.name for each in study.objectives]
+    ended = ended_trials(arguments.root / study.name)
+    with Progress(objectives, epochs=study.task.epochs, total=study.budget.trials, ended=ended) as progress:
         result, searched = search(
             study,
             root=arguments.root,

@@ -43,12 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.study.config import load_export
     from vsam_tune.study.final import final_plan, train
     from vsam_tune.study.sections import Resources
+    from vsam_tune.study.storage import ended_trials
 
     export = load_export(arguments.file, overrides(arguments))
     out = arguments.out or Path("runs") / f"{arguments.file.stem}.train"
     resources = Resources(cpus=arguments.cpus, gpus=arguments.gpus)
     plan = final_plan(export, out.name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
-    with Progress(["test_accuracy", "ais"], epochs=plan.epochs, total=arguments.seeds, ended=0) as progress:
+    with Progress(
+        ["test_accuracy", "ais"], epochs=plan.epochs, total=arguments.seeds, ended=ended_trials(out)
+    ) as progress:
         result = train(plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
     summary = summarize(result, out)
     if arguments.format == "json":

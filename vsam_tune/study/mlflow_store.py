@@ -7,6 +7,7 @@ again is harmless.
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ TRIAL_TAG, KIND_TAG = "vsam_tune.trial", "vsam_tune.kind"
 THINNED = 200  # points of a trajectory column that go to MLflow
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
 _BATCH = 1000  # metrics a call: MLflow's limit
+_FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
 _NOT_CURVES = ("time_ms", "iteration", "epoch")  # the axes of a learning curve
 
 Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
@@ -155,7 +157,7 @@ def run_params(config: Mapping[str, Any]) -> dict[str, str]:
 def curve_points(curve: Sequence[Mapping[str, float]]) -> list[Point]:
     """Return a learning curve as MLflow's points, by iteration."""
     return [
-        (key, value, int(point["time_ms"]), int(position(point)))
+        (_FORBIDDEN.sub("_", key), value, int(point["time_ms"]), int(position(point)))
         for point in curve
         for key, value in point.items()
         if key not in _NOT_CURVES

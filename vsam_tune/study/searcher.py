@@ -23,6 +23,8 @@ from vsam_tune.study.storage import StudyStorage, trial_folder
 
 logger = logging.getLogger(__name__)
 
+_UNKNOWN_DEATH = "the worker died without a word: killed, or out of memory"
+
 
 class OptunaSearcher(Unsaved, Searcher):
     """Suggests configurations to Ray and tells Optuna how each ended.
@@ -58,6 +60,7 @@ class OptunaSearcher(Unsaved, Searcher):
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self._last: dict[str, Mapping[str, Any]] = {}
+        self._errors: dict[str, str] = {}
         self._epochs_of_ended = sum(record.epochs for record in storage.records())
         self.failures = 0  # since this start
 
@@ -115,6 +118,21 @@ class OptunaSearcher(Unsaved, Searcher):
         """Note why the trial scheduler is about to stop a trial."""
         self._stopped[self._running[trial_id].number] = reason
 
+    def note_error(self, trial_id: str, error: str) -> str:
+        """Note why a trial failed, which Ray may start again yet.
+
+        Args:
+            trial_id: Ray's.
+            error: what Ray has of it; empty where the worker process is gone.
+
+        Returns:
+            What is noted: what the worker left in `error.txt` in the trial's folder, or else the error.
+        """
+        path = self._folder / trial_folder(self._running[trial_id].number) / "error.txt"
+        error = path.read_text().strip() if path.exists() else error
+        self._errors[trial_id] = error or _UNKNOWN_DEATH
+        return self._errors[trial_id]
+
     def trial(self, trial_id: str) -> Trial:
         """Return the Optuna trial of a running Ray trial."""
         return self._running[trial_id]
@@ -141,7 +159,7 @@ class OptunaSearcher(Unsaved, Searcher):
         self._mark = now
         if error:
             self.failures += 1
-            self._storage.fail(trial, self._error(trial))
+            self._storage.fail(trial, self._errors.pop(trial_id, _UNKNOWN_DEATH), metrics)
             return
         values = [float(last.get(each.name, math.nan)) for each in self._plan.objectives]
         stopped = self._stopped.pop(trial.number, None)
@@ -158,13 +176,6 @@ class OptunaSearcher(Unsaved, Searcher):
             self._storage.prune(trial, reason, metrics, diverged=True)
         else:
             self._storage.complete(trial, values, metrics)
-
-    def _error(self, trial: Trial) -> str:
-        """Return what the worker left of its failure; a worker that was killed leaves nothing."""
-        path = self._folder / trial_folder(trial.number) / "error.txt"
-        if path.exists():
-            return path.read_text().strip()
-        return "the worker died without a word: killed, or out of memory"
 
     @override
     def save(self, checkpoint_path: str) -> None:
@@ -206,7 +217,10 @@ def numbers(result: Mapping[str, Any]) -> dict[str, float]:
     return {
         key: value
         for key, value in result.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and key not in _RAYS_OWN and "/" not in key
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and key not in _RAYS_OWN
+        and not key.startswith("config/")
     }
 
 

@@ -126,8 +126,9 @@ class StudyStorage:
             trial.set_constraint(_CONSTRAINT, 1.0)
         self._study.tell(trial, state=TrialState.PRUNED)
 
-    def fail(self, trial: Trial, error: str) -> None:
+    def fail(self, trial: Trial, error: str, metrics: Mapping[str, float]) -> None:
         """Tell a trial that crashed past its retries."""
+        trial.set_user_attr("metrics", dict(metrics))
         trial.set_user_attr("error", error)
         self._study.tell(trial, state=TrialState.FAIL)
 
@@ -182,6 +183,14 @@ def load_result(study: str, root: Path) -> StudyResult:
     """
     folder = study_folder(study, root)
     return StudyStorage(optuna.load_study(study_name=folder.name, storage=_url(folder))).result()
+
+
+def ended_trials(folder: Path) -> int:
+    """Return how many trials have ended, complete or pruned, in a study's folder; 0 where none was started."""
+    if not (folder / DATABASE).is_file():
+        return 0
+    study = optuna.load_study(study_name=folder.name, storage=_url(folder))
+    return StudyStorage(study).num_trials("complete", "pruned")
 
 
 def study_folder(study: str, root: Path) -> Path:
