@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray.tune.experiment import Trial as RayTrial
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 from typing_extensions import override
 
 from vsam_tune.results import Objective
-from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.searcher import OptunaSearcher, numbers
 from vsam_tune.study.storage import StudyStorage
 
@@ -43,11 +43,11 @@ def goes_on(rung: Mapping[int, float], number: int, reduction_factor: int) -> bo
         return False
     if len(rung) < reduction_factor:
         return True
-    rank = sum((loss, other) < (rung[number], number) for other, loss in rung.items())
+    rank = sum(math.isfinite(loss) and (loss, other) < (rung[number], number) for other, loss in rung.items())
     return rank < math.ceil(len(rung) / reduction_factor)
 
 
-class Asha(Unsaved, FIFOScheduler):
+class Asha(Fifo):
     """Stops a trial at a rung unless it is among the best 1/eta of those that reached it so far.
 
     Args:
@@ -67,25 +67,22 @@ class Asha(Unsaved, FIFOScheduler):
         rungs: tuple[int, ...],
         reduction_factor: int,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
-        self._storage, self._searcher, self._objective = storage, searcher, objective
+        super().__init__(searcher)
+        self._storage, self._objective = storage, objective
         self._rungs, self._reduction_factor = rungs, reduction_factor
         self._recorded = storage.rungs()
 
     @override
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        return True  # the objective is the study's, not the Tuner's
-
-    @override
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
-        epoch = int(result.get("epoch", 0))
-        if epoch not in self._rungs:
+        # the rung that it stands on, also where it reports less often, or lost the report to a crash of the driver
+        epoch = max((rung for rung in self._rungs if rung <= result.get("epoch", 0)), default=None)
+        if epoch is None:
             return str(TrialScheduler.CONTINUE)
         optuna_trial = self._searcher.trial(trial.trial_id)
         number, rung = optuna_trial.number, self._recorded.setdefault(epoch, {})
         if number not in rung:
             rung[number] = self._storage.record_rung(optuna_trial, epoch, numbers(result))
-        # a trial that comes by again after a resume meets those it met the first time: the decision is the same
+        # a trial that comes by again meets those it met the first time: the decision is the same
         met = {other: self._loss(row) for other, row in rung.items() if row["time"] <= rung[number]["time"]}
         if goes_on(met, number, self._reduction_factor):
             return str(TrialScheduler.CONTINUE)

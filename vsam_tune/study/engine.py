@@ -3,8 +3,9 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own loggers double the cost of a trial
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective; our searcher sees to it
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # our trial scheduler names them
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a third of the memory
@@ -51,7 +53,8 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
         raise InputError(finding("--address", "", address, rule, "the address that `ray start` printed")) from error
     try:
-        yield ray.cluster_resources()
+        with redirect_stdout(sys.stderr):  # Ray prints what happened to a worker, and stdout is data
+            yield ray.cluster_resources()
     finally:
         ray.shutdown()
 
@@ -78,7 +81,8 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
     )
     try:
         _remember(folder)
-        yield ray.cluster_resources()
+        with redirect_stdout(sys.stderr):  # as above
+            yield ray.cluster_resources()
     finally:
         ray.shutdown()
         (folder / _PROCESSES).unlink(missing_ok=True)

@@ -81,7 +81,8 @@ class TrialEvents(Unsaved, Callback):
         self._end(trial)
 
     def _end(self, trial: RayTrial) -> None:
-        (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)  # told: nothing to go on from
+        if not trial.config["final"]:  # whose checkpoint is what it was for; any other has nothing to go on from
+            (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)
         self._tell("ended", self._record(trial.config["number"]))
 
     def _tell(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own

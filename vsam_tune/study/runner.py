@@ -17,10 +17,10 @@ from vsam_tune.results import StudyResult
 from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
+from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.searcher import OptunaSearcher
-from vsam_tune.study.sections import Fifo
 from vsam_tune.study.storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracking import MlflowTracking
 from vsam_tune.study.trainable import resolve
@@ -103,7 +103,8 @@ class Run:
         tracking = MlflowTracking(plan.tracking_uri, plan.name, self.folder, tags)
         wanted = (workers or 1) * plan.resources.cpus
         with connect(address) if address else start_local(self.folder, cpus=wanted) as resources:
-            workers = workers or _workers(plan, resources)
+            fitting = _workers(plan, resources)
+            workers = workers or fitting
             searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=stamps(plan))
             events = TrialEvents([*listeners, tracking], storage.record)
             _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
@@ -164,10 +165,10 @@ def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
     return int(min(fits))
 
 
-def _trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> Asha | None:
+def _trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> Fifo:
     section = plan.trial_scheduler
-    if isinstance(section, Fifo):
-        return None
+    if section.kind == "fifo":
+        return Fifo(searcher)
     return Asha(
         storage,
         searcher,
@@ -181,7 +182,7 @@ def _fit(
     plan: Plan,
     trainable: type[Any],
     searcher: OptunaSearcher,
-    trial_scheduler: Asha | None,
+    trial_scheduler: Fifo,
     events: TrialEvents,
     folder: Path,
 ) -> None:

@@ -1,0 +1,48 @@
+"""FIFO: every trial runs to its end. And what all our trial schedulers do besides: they hear why a trial failed."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler
+from typing_extensions import override
+
+from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.searcher import OptunaSearcher
+
+logger = logging.getLogger(__name__)
+
+
+class Fifo(Unsaved, FIFOScheduler):
+    """Stops no trial, and tells the searcher what a failing one raised.
+
+    Ray tells a searcher only that a trial failed; the trial scheduler is told just before, with the trial.
+
+    Args:
+        searcher: is told why a trial failed.
+    """
+
+    def __init__(self, searcher: OptunaSearcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
+        self._searcher = searcher
+
+    @override
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        return True  # the objectives are the study's, not the Tuner's
+
+    @override
+    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
+        error = self._searcher.note_error(trial.trial_id, _newest_error(trial))
+        logger.warning("trial %s failed: %s", trial.config["number"], error.splitlines()[-1])
+
+
+def _newest_error(trial: RayTrial) -> str:
+    """Return what Ray wrote of a trial's newest failure; empty where its worker process is gone."""
+    if not trial.error_file:
+        return ""
+    _, _, newest = Path(trial.error_file).read_text().rpartition("Failure # ")
+    _, _, text = newest.partition("\n")  # the line that begins with "Failure #" holds a count and a date
+    text = re.sub(r"\x1b\[\d+m", "", text).strip()  # it is coloured
+    return "" if "died unexpectedly" in text.partition("\n")[0] else text
