@@ -78,7 +78,8 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return int(command.run(parsed))
+        code = int(command.run(parsed))
+        sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -95,6 +96,7 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
         cure = f"VSAM_TUNE_DEBUG=1 vsam-tune {name} ... shows where"
         sys.stderr.write(f"vsam-tune {name}: {type(error).__name__}: {text}. Cure: {cure}\n")
         return 1
+    return code
 
 
 def _commands() -> dict[str, tuple[str, str]]:

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, then print the front and where to look next.
 
     Returns:
-        0 when the budget is spent; 1 when the search ended before.
+        0 when the budget is spent; 1 when the search ended before, or no trial completed.
     """
     from vsam_tune.cli.front import write_front
     from vsam_tune.cli.progress import Progress
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     objectives = [each.name for each in study.objectives]
     ended = ended_trials(arguments.root / study.name)
     with Progress(objectives, epochs=study.task.epochs, total=study.budget.trials, ended=ended) as progress:
-        result, searched = search(
+        result, outcome = search(
             study,
             root=arguments.root,
             listeners=[progress],
@@ -44,31 +44,31 @@ def run(arguments: argparse.Namespace) -> int:
             fresh=arguments.fresh,
         )
     counts = result.counts()
-    if not searched:
+    if outcome == "finished before":
         cure = "a larger budget goes on: --trials N"
         sys.stderr.write(
             f"{study.name} is finished: {counts['complete']} complete, {counts['pruned']} pruned; {cure}\n"
         )
     if result.front():
         write_front(result, "table")
-        sys.stdout.write(_next_steps(arguments, study.name))
+        sys.stdout.write(_next_steps(arguments.root, study.name))
     if counts["fail"]:
         failed = ", ".join(str(record.number) for record in result.trials if record.state == "fail")
         sys.stderr.write(f"{study.name}: trials {failed} failed. Cure: vsam-tune show {arguments.study} N says why\n")
-    if counts["running"] or counts["waiting"] or not result.front():
+    if outcome == "interrupted":
         sys.stderr.write(f"{study.name}: the search ended early. Cure: the same command goes on\n")
-        return 1
-    return 0
+    elif not result.front():
+        sys.stderr.write(f"{study.name}: no trial completed. Cure: vsam-tune trials {arguments.study} says why\n")
+    return 1 if outcome == "interrupted" or not result.front() else 0
 
 
-def _next_steps(arguments: argparse.Namespace, name: str) -> str:
-    root = "" if arguments.root == Path("runs") else f" --root {arguments.root}"
-    return "\n".join([
-        "",
-        "next:",
-        f"  vsam-tune front {name}{root} --pick knee --export best.yaml   the configuration at the knee, as a file",
-        "  vsam-tune train best.yaml --seeds 3                   final training, with test accuracy",
-        f"  vsam-tune mlflow {name}{root}                              every trial and its trajectory in the MLflow UI",
-        f"  vsam-tune plot {name}{root} --out front.html               the front as a picture",
-        "",
-    ])  # fmt: skip
+def _next_steps(root: Path, name: str) -> str:
+    at = "" if root == Path("runs") else f" --root {root}"
+    steps = {
+        f"vsam-tune front {name}{at} --pick knee --export best.yaml": "the configuration at the knee, as a file",
+        "vsam-tune train best.yaml --seeds 3": "final training, with test accuracy",
+        f"vsam-tune mlflow {name}{at}": "every trial and its trajectory in the MLflow UI",
+        f"vsam-tune plot {name}{at} --out front.html": "the front as a picture",
+    }
+    width = max(map(len, steps))
+    return "\nnext:\n" + "".join(f"  {command:<{width}}  {what}\n" for command, what in steps.items())

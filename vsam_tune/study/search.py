@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from search_spaces.schema import IntDimension
 from vsam_tune.errors import InputError, finding
@@ -16,6 +16,8 @@ from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.trainable import preflight
 
 logger = logging.getLogger(__name__)
+
+Outcome = Literal["finished before", "finished", "interrupted"]
 
 
 def search_plan(study: Study) -> Plan:
@@ -51,7 +53,7 @@ def search(
     workers: int | None = None,
     address: str | None = None,
     fresh: bool = False,
-) -> tuple[StudyResult, bool]:
+) -> tuple[StudyResult, Outcome]:
     """Search until the study's budget is spent; a study that was interrupted goes on.
 
     Args:
@@ -63,7 +65,8 @@ def search(
         fresh: refuse a study that exists.
 
     Returns:
-        The study as it stands, and whether there was anything left to do.
+        The study as it stands; and whether nothing was left to do, or the budget is spent now, or is not because the
+        search was interrupted or too many trials failed.
 
     Raises:
         InputError: if the study exists and differs, is being searched by another process, or its data are not there.
@@ -72,10 +75,11 @@ def search(
         _agree(study, run, fresh=fresh)
         storage = run.open_storage()
         if budget_spent(run.plan, storage):
-            return storage.result(), False
+            return storage.result(), "finished before"
         for line in warnings(study, ask_trainable(study, time_iterations=False)):
             logger.warning("%s", line)
-        return run.execute(storage, listeners=listeners, workers=workers, address=address), True
+        result = run.execute(storage, listeners=listeners, workers=workers, address=address)
+        return result, "finished" if budget_spent(run.plan, storage) else "interrupted"
 
 
 def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:

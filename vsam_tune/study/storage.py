@@ -53,7 +53,7 @@ class StudyStorage:
             folder: the study's folder, which exists.
             name: of the study.
             objectives: in order.
-            resolved: the resolved study file, stored at creation.
+            resolved: the resolved study file, stored: a part of it, such as the budget, may change from start to start.
             sampler: suggests parameters; None for a storage that is only read or told into.
 
         Returns:
@@ -66,7 +66,7 @@ class StudyStorage:
             sampler=sampler,
             load_if_exists=True,
         )
-        if "study" not in study.user_attrs:
+        if study.user_attrs.get("study") != resolved:
             study.set_user_attr("study", dict(resolved))
         return cls(study)
 
@@ -182,15 +182,26 @@ def load_result(study: str, root: Path) -> StudyResult:
         InputError: if there is no such study.
     """
     folder = study_folder(study, root)
-    return StudyStorage(optuna.load_study(study_name=folder.name, storage=_url(folder))).result()
+    storage = _load(folder)
+    if storage is None:
+        rule = "holds no trial yet: its first start is on the way, or was cut short"
+        raise InputError(finding(folder, "", None, rule, "vsam-tune search STUDY.yaml"))
+    return storage.result()
 
 
 def ended_trials(folder: Path) -> int:
     """Return how many trials have ended, complete or pruned, in a study's folder; 0 where none was started."""
-    if not (folder / DATABASE).is_file():
-        return 0
-    study = optuna.load_study(study_name=folder.name, storage=_url(folder))
-    return StudyStorage(study).num_trials("complete", "pruned")
+    storage = _load(folder) if (folder / DATABASE).is_file() else None
+    return storage.num_trials("complete", "pruned") if storage else 0
+
+
+def _load(folder: Path) -> StudyStorage | None:
+    """Return the storage in a study's folder; None if its first start was cut short before the study was in it."""
+    try:
+        study = optuna.load_study(study_name=folder.name, storage=_url(folder))
+    except KeyError:
+        return None
+    return StudyStorage(study) if "study" in study.user_attrs else None
 
 
 def study_folder(study: str, root: Path) -> Path:
