@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -213,12 +214,15 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Any:  # noqa: ANN
 
 
 def numbers(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics among a result's entries: numbers that the trainable reported, without Ray's own."""
+    """Return the metrics among a result's entries: numbers that the trainable reported, without Ray's own.
+
+    NumPy's numbers are among them, as Python's.
+    """
     return {
-        key: value
+        key: int(value) if isinstance(value, Integral) else float(value)
         for key, value in result.items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
+        if not isinstance(value, bool)
+        and isinstance(value, Real)
         and key not in _RAYS_OWN
         and not key.startswith("config/")
     }

@@ -1,0 +1,465 @@
+"""The searcher, called as Ray calls it: by keyword, one suggestion at a time, told of each trial's end."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ray.tune.search import Searcher
+
+from search_spaces.schema import CategoricalDimension, FloatDimension, IntDimension
+from tests.study.toy import X, in_memory, on_disk, toy_plan
+from vsam_tune.seeds import derive_seed
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.searcher import OptunaSearcher, numbers, suggest_params
+from vsam_tune.study.storage import StudyStorage
+
+RAYS_OWN = {"training_iteration": 4, "time_total_s": 1.0, "pid": 7, "trial_id": "a", "done": True, "config/x": 0.5}
+LAST = {"epoch": 4, "iteration": 40, "loss": 1.25, "cost": 2.5, **RAYS_OWN}
+METRICS = {"epoch": 4, "iteration": 40, "loss": 1.25, "cost": 2.5}
+STAMPS = {"device": "here", "study_hash": "abc"}
+
+
+def searcher_of(
+    plan: Plan, storage: StudyStorage, *, workers: int = 4, clock: Callable[[], float] = lambda: 0.0
+) -> OptunaSearcher:
+    return OptunaSearcher(storage, plan, folder=Path("/study"), workers=workers, stamps=STAMPS, clock=clock)
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Toy:
+    """A search without Ray."""
+
+    folder: Path
+    sections: dict[str, Any] = field(default_factory=dict)
+    workers: int = 4
+
+    def __post_init__(self) -> None:
+        self.plan = toy_plan(self.folder, **self.sections)
+        self.storage = in_memory(self.plan)
+        self.clock = Clock()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but the storage, as a killed driver does."""
+        self.searcher = searcher_of(self.plan, self.storage, workers=self.workers, clock=self.clock)
+
+    def end(self, trial_id: str, **last: Any) -> None:
+        self.searcher.on_trial_complete(trial_id=trial_id, result={**LAST, **last})
+
+
+# How a trial ends
+
+
+def test_a_trial_that_ended_by_itself_is_complete_with_its_objectives_in_order(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.end("a")
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.feasible) == ("complete", {"loss": 1.25, "cost": 2.5}, True)
+    assert record.metrics == METRICS
+    assert toy.storage._study.trials[0].values == [1.25, 2.5]
+
+
+def test_a_stopped_trial_is_pruned_and_never_complete(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.searcher.stop("a", "trial scheduler at epoch 1")
+    toy.end("a", epoch=1)
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.feasible) == ("pruned", {}, True)
+    assert (record.stopped, record.epochs, record.metrics["loss"]) == ("trial scheduler at epoch 1", 1, 1.25)
+
+
+def test_a_trial_that_diverged_is_pruned_and_infeasible(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.searcher.on_trial_complete(trial_id="a", result={"epoch": 2, "diverged": 20, **RAYS_OWN})
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.feasible) == ("pruned", {}, False)
+    assert record.stopped == "diverged at iteration 20"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_an_objective_that_is_not_finite_is_pruned_and_infeasible(value: float, tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.end("a", cost=value)
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.feasible) == ("pruned", {}, False)
+    assert record.stopped == "no finite cost was reported"
+
+
+def test_an_objective_that_is_missing_is_pruned_and_infeasible(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.searcher.on_trial_complete(trial_id="a", result={"epoch": 4, **RAYS_OWN})
+    assert toy.storage.record(0).stopped == "no finite loss, cost was reported"
+    assert not toy.storage.record(0).feasible
+
+
+def test_a_trial_that_crashed_has_failed_whatever_it_had_reported(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.searcher.on_trial_result(trial_id="a", result=LAST)
+    toy.searcher.note_error("a", "first")
+    toy.searcher.note_error("a", "Traceback\nValueError: so")
+    toy.searcher.on_trial_complete(trial_id="a", error=True)
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.epochs) == ("fail", {}, 4)
+    assert record.error == "Traceback\nValueError: so"
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_worker_that_is_gone_is_said_to_be(noted: bool, tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    if noted:
+        toy.searcher.note_error("a", "")
+    toy.searcher.on_trial_complete(trial_id="a", error=True)
+    assert toy.storage.record(0).error == "the worker died without a word: killed, or out of memory"
+
+
+def test_what_the_worker_left_goes_before_what_ray_says(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path)
+    storage = in_memory(plan)
+    searcher = OptunaSearcher(storage, plan, folder=tmp_path, workers=1, stamps={})
+    searcher.suggest("a")
+    (tmp_path / "trials" / "00000").mkdir(parents=True)
+    (tmp_path / "trials" / "00000" / "error.txt").write_text("Traceback\nMemoryError: there\n")
+    assert searcher.note_error("a", "what Ray says") == "Traceback\nMemoryError: there"
+    searcher.on_trial_complete(trial_id="a", error=True)
+    assert storage.record(0).error == "Traceback\nMemoryError: there"
+
+
+def test_a_trial_that_ends_without_a_result_is_judged_by_its_last_one(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.searcher.on_trial_result(trial_id="a", result=LAST)
+    toy.searcher.on_trial_complete(trial_id="a")
+    assert toy.storage.record(0).values == {"loss": 1.25, "cost": 2.5}
+    toy.searcher.suggest("b")
+    toy.searcher.on_trial_complete(trial_id="b")
+    assert toy.storage.record(1).state == "pruned"
+
+
+def test_the_end_of_a_trial_of_someone_else_changes_nothing(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.end("nobody")
+    assert toy.storage.records() == []
+
+
+def test_metrics_are_the_numbers_that_the_trainable_reported() -> None:
+    assert numbers({**LAST, "words": "no", "flag": True, "nothing": None}) == METRICS
+    assert math.isnan(numbers({"loss": math.nan})["loss"])
+    foreign = numbers({"loss": np.float32(0.5), "iteration": np.int64(3), "flag": np.bool_(True)})
+    assert foreign == {"loss": 0.5, "iteration": 3}
+    assert [type(value) for value in foreign.values()] == [float, int]
+
+
+@pytest.mark.parametrize("kind", ["tpe", "nsga2", "random"])
+def test_the_sampler_goes_on_after_trials_without_values(kind: str, tmp_path: Path) -> None:
+    few = {"tpe": {"startup_trials": 3}, "nsga2": {"population_size": 2}, "random": {}}[kind]
+    toy = Toy(tmp_path, {"sampler": {"kind": kind, **few}, "budget": {"trials": 30}})
+    for number in range(20):
+        trial_id = str(number)
+        x = toy.searcher.suggest(trial_id)["params"]["x"]
+        match number % 4:
+            case 0:
+                toy.end(trial_id, loss=math.nan)
+            case 1:
+                toy.searcher.on_trial_complete(trial_id=trial_id, error=True)
+            case 2:
+                toy.searcher.stop(trial_id, "trial scheduler at epoch 1")
+                toy.end(trial_id)
+            case 3:
+                toy.end(trial_id, loss=(x - 1) ** 2, cost=(x + 1) ** 2)
+    assert toy.storage.result().counts() == {"complete": 5, "pruned": 10, "fail": 5, "running": 0, "waiting": 0}
+
+
+# What is suggested
+
+
+def test_a_suggestion_is_all_that_a_worker_needs(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"task": {"epochs": 3, "seed": 5}, "resources": {"cpus": 2, "gpus": 0.5}})
+    toy.searcher.suggest("a")
+    config = toy.searcher.suggest("b")
+    assert isinstance(config, dict)
+    assert (config["number"], config["folder"]) == (1, "/study/trials/00001")
+    assert (config["cpus"], config["gpus"], config["final"]) == (2.0, 0.5, False)
+    assert (config["task"]["epochs"], config["method"]["name"]) == (3, "toy")
+    assert config["params"] == {"x": config["method"]["x"]}
+    record = toy.storage.record(1)
+    assert (record.state, record.params, record.seed) == ("running", config["params"], config["seed"])
+    assert record.ray_trial_id == "b"
+    assert {**STAMPS, "ray_trial_ids": ["b"]}.items() <= toy.storage._study.trials[1].user_attrs.items()
+
+
+def test_the_seed_of_a_trial_follows_from_the_seed_of_the_task_and_its_number(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"task": {"seed": 5}})
+    seeds = [toy.searcher.suggest(trial_id)["seed"] for trial_id in "abc"]
+    assert seeds == [derive_seed(5, "trial", number) % 2**32 for number in range(3)]
+    assert len(set(seeds)) == 3
+
+
+def test_starting_points_come_first_and_what_they_leave_out_is_drawn(tmp_path: Path) -> None:
+    space = {"x": X, "y": {"type": "int", "low": 1, "high": 9}}
+    toy = Toy(tmp_path, {"space": space, "initial": [{"x": 0.5, "y": 3}, {"x": -0.25}]})
+    first, second, third = (toy.searcher.suggest(trial_id)["params"] for trial_id in "abc")
+    assert first == {"x": 0.5, "y": 3}
+    assert second["x"] == -0.25
+    assert 1 <= second["y"] <= 9
+    assert -1.5 <= third["x"] <= 1.5
+
+
+SPACE = {
+    "kind": CategoricalDimension(type="categorical", choices=("a", "b")),
+    "depth": IntDimension(type="int", low=1, high=5, when={"kind": ("a",)}),
+    "width": FloatDimension(type="float", low=0.25, high=1.0, step=0.25, when={"depth": (1, 2)}),
+    "shade": FloatDimension(type="float", low=1e-4, high=1.0, log=True, when={"fixed": (True,)}),
+}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**31 - 1), fixed=st.booleans(), kind=st.sampled_from(["tpe", "random", "nsga2"]))
+def test_a_parameter_exists_just_where_its_condition_holds(seed: int, fixed: bool, kind: str, tmp_path: Path) -> None:
+    storage = in_memory(toy_plan(tmp_path, sampler={"kind": kind, "seed": seed}))
+    for _ in range(5):
+        params = suggest_params(storage.ask(), SPACE, {"fixed": fixed})
+        assert ("depth" in params) == (params["kind"] == "a")
+        assert ("width" in params) == (params.get("depth") in (1, 2))
+        assert ("shade" in params) == fixed
+        assert all(SPACE[name].contains(value) for name, value in params.items())
+    assert [list(record.params) for record in storage.records()][-1] == list(params)
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_the_same_seed_draws_the_same_and_seed_0_is_a_seed(kind: str, tmp_path: Path) -> None:
+    def drawn(seed: int) -> list[float]:
+        toy = Toy(tmp_path, {"sampler": {"kind": kind, "seed": seed}})
+        return [toy.searcher.suggest(trial_id)["params"]["x"] for trial_id in "abcd"]
+
+    assert drawn(0) == drawn(0)
+    assert drawn(7) == drawn(7)
+    assert not set(drawn(0)) & set(drawn(7))
+
+
+@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
+def test_a_restarted_driver_does_not_draw_the_same_again(kind: str, tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, sampler={"kind": kind}, budget={"trials": 12})
+    drawn = []
+    for start in range(3):
+        searcher = searcher_of(plan, on_disk(plan, tmp_path))
+        for number in range(4):
+            drawn.append(searcher.suggest(f"{start}-{number}")["params"]["x"])
+            searcher.on_trial_complete(trial_id=f"{start}-{number}", result=LAST)
+    assert len(set(drawn)) == 12
+
+
+# How many
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    workers=st.integers(1, 4),
+    trials=st.integers(1, 8),
+    choices=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["complete", "stop", "nan", "fail"])), max_size=40),
+)
+def test_whatever_happens_the_budget_is_met_exactly_and_the_workers_are_never_exceeded(
+    workers: int, trials: int, choices: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": trials}}, workers=workers)
+    running: list[str] = []
+    count = 0
+    while True:
+        suggestion = toy.searcher.suggest(f"t{count}")
+        if isinstance(suggestion, dict):
+            running.append(f"t{count}")
+            count += 1
+            assert len(running) <= workers
+            continue
+        if suggestion == Searcher.FINISHED:
+            break
+        assert running, "nothing runs, nothing is suggested, and it is not finished: Ray would wait for ever"
+        which, how = choices.pop() if choices else (0, "complete")
+        trial_id = running.pop(which % len(running))
+        if how == "fail":
+            toy.searcher.on_trial_complete(trial_id=trial_id, error=True)
+            continue
+        if how == "stop":
+            toy.searcher.stop(trial_id, "trial scheduler at epoch 1")
+        toy.end(trial_id, **({"loss": math.nan} if how == "nan" else {}))
+    assert not running
+    counts = toy.storage.result().counts()
+    assert counts["running"] == 0
+    finished = counts["complete"] + counts["pruned"]
+    assert finished == trials or (finished < trials and counts["fail"] >= 3 + finished)
+
+
+def test_while_trials_run_it_is_not_finished(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": 1}})
+    toy.searcher.suggest("a")
+    assert toy.searcher.suggest("b") is None
+    toy.searcher.on_trial_complete(trial_id="a", error=True)
+    assert toy.searcher.suggest("c")["number"] == 1  # in place of the one that failed
+    toy.end("c")
+    assert toy.searcher.suggest("d") == Searcher.FINISHED
+
+
+def test_a_budget_of_epochs_counts_those_that_running_trials_were_promised(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"task": {"epochs": 4}, "budget": {"trials": None, "epochs": 9}})
+    assert [isinstance(toy.searcher.suggest(trial_id), dict) for trial_id in "abcd"] == [True, True, True, False]
+    toy.searcher.stop("a", "trial scheduler at epoch 1")
+    toy.end("a", epoch=1)  # three epochs are free again: 1 + 2 * 4 = 9 are not
+    assert toy.searcher.suggest("e") is None
+    toy.searcher.stop("b", "trial scheduler at epoch 2")
+    toy.end("b", epoch=2)
+    assert isinstance(toy.searcher.suggest("f"), dict)  # 1 + 2 + 4 < 9
+    toy.end("c")
+    toy.end("f")
+    assert toy.searcher.suggest("g") == Searcher.FINISHED
+    assert sum(record.epochs for record in toy.storage.records()) == 11
+
+
+def test_a_budget_of_epochs_goes_on_after_a_restart(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"task": {"epochs": 4}, "budget": {"trials": None, "epochs": 8}})
+    toy.searcher.suggest("a")
+    toy.end("a")
+    toy.searcher.suggest("b")
+    toy.searcher.on_trial_result(trial_id="b", result=LAST)
+    toy.searcher.on_trial_complete(trial_id="b", error=True)
+    toy.restart()
+    assert toy.searcher.suggest("c") == Searcher.FINISHED
+
+
+def test_a_budget_of_seconds_adds_up_over_starts(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": None, "seconds": 60}})
+    toy.searcher.suggest("a")
+    toy.clock.now += 40
+    toy.end("a")
+    assert toy.storage.seconds() == 40
+    toy.clock.now = 7.0  # another process, another clock
+    toy.restart()
+    assert isinstance(toy.searcher.suggest("b"), dict)
+    toy.clock.now += 19
+    assert isinstance(toy.searcher.suggest("c"), dict)
+    toy.clock.now += 1
+    assert toy.searcher.suggest("d") is None
+    toy.end("b")
+    toy.end("c")
+    assert toy.storage.seconds() == 60
+    assert toy.searcher.suggest("e") == Searcher.FINISHED
+
+
+def test_it_gives_up_when_trials_fail_again_and_again(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": 9}})
+    for trial_id in ("a", "b", "c"):
+        assert not toy.searcher.given_up()
+        toy.searcher.suggest(trial_id)
+        toy.searcher.on_trial_complete(trial_id=trial_id, error=True)
+    assert toy.searcher.given_up()
+    assert toy.searcher.suggest("d") == Searcher.FINISHED
+    toy.restart()  # the cause may be gone
+    assert isinstance(toy.searcher.suggest("e"), dict)
+
+
+def test_a_success_pays_for_a_failure(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": 9}})
+    for number in range(8):
+        trial_id = str(number)
+        assert isinstance(toy.searcher.suggest(trial_id), dict)
+        if number % 2:
+            toy.end(trial_id)
+        else:
+            toy.searcher.on_trial_complete(trial_id=trial_id, error=True)
+    assert not toy.searcher.given_up()
+
+
+# After a restart
+
+
+def test_trials_left_behind_are_taken_up_first_under_their_number_with_their_parameters(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": 4}}, workers=2)
+    toy.searcher.suggest("a")
+    toy.end("a")
+    left = [toy.searcher.suggest(trial_id) for trial_id in ("b", "c")]
+    toy.restart()
+    again = [toy.searcher.suggest(trial_id) for trial_id in ("d", "e")]
+    assert again == left
+    assert toy.searcher.suggest("f") is None
+    assert [toy.storage.record(number).resumed for number in (0, 1, 2)] == [0, 1, 1]
+    assert toy.storage._study.trials[1].user_attrs["ray_trial_ids"] == ["b", "d"]
+    toy.end("d")
+    assert toy.searcher.suggest("g")["number"] == 3
+    toy.end("e")
+    toy.end("g")
+    assert toy.searcher.suggest("h") == Searcher.FINISHED
+    assert toy.storage.result().counts()["complete"] == 4
+
+
+def test_trials_left_behind_are_finished_even_if_the_budget_was_cut_down(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": 4}})
+    left = [toy.searcher.suggest(trial_id) for trial_id in "abc"]
+    toy.plan = toy_plan(tmp_path, budget={"trials": 1})
+    toy.restart()
+    assert [toy.searcher.suggest(trial_id) for trial_id in "def"] == left
+    assert toy.searcher.suggest("g") is None
+
+
+@pytest.mark.parametrize("known", [(), ("x",), ("x", "y")])
+def test_a_trial_left_behind_with_half_of_its_parameters_gets_the_rest(known: tuple[str, ...], tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, space={"x": X, "y": X, "z": {"type": "categorical", "choices": ["a", "b"]}})
+    trial = on_disk(plan, tmp_path).ask()  # a driver that was killed between ask and the end of its suggestion
+    had = {name: trial.suggest_float(name, -1.5, 1.5) for name in known}
+    storage = on_disk(plan, tmp_path)
+    config = searcher_of(plan, storage).suggest("a")
+    assert isinstance(config, dict)
+    assert (config["number"], config["params"].keys()) == (0, {"x", "y", "z"})
+    assert had.items() <= config["params"].items()
+    assert storage.record(0).params == config["params"]
+
+
+def test_a_starting_point_that_was_left_behind_keeps_its_values(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, initial=[{"x": 0.125}])
+    on_disk(plan, tmp_path).ask()
+    storage = on_disk(plan, tmp_path)
+    assert searcher_of(plan, storage).suggest("a")["params"] == {"x": 0.125}
+    assert storage.num_trials("waiting") == 0
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(0, 6), min_size=1, max_size=6), workers=st.integers(1, 3), seed=st.integers(0, 99))
+def test_kills_lose_and_repeat_no_finished_trial(cuts: list[int], workers: int, seed: int, tmp_path: Path) -> None:
+    """Drivers that are killed after some events, then one that is not: the budget is met, nothing is told twice."""
+    toy = Toy(tmp_path, {"budget": {"trials": 6}, "sampler": {"kind": "random", "seed": seed}}, workers=workers)
+    finished: dict[int, dict[str, float]] = {}
+    for cut in [*cuts, 1000]:
+        toy.restart()
+        running: dict[str, int] = {}
+        for event in range(cut):
+            trial_id = f"t{event}"
+            suggestion = toy.searcher.suggest(trial_id)
+            if suggestion == Searcher.FINISHED:
+                break
+            if isinstance(suggestion, dict):
+                assert suggestion["number"] not in finished
+                running[trial_id] = suggestion["number"]
+            else:
+                ended = next(iter(running))
+                toy.end(ended, loss=float(event))
+                finished[running.pop(ended)] = {"loss": float(event), "cost": 2.5}
+    assert {record.number: record.values for record in toy.storage.records()} == finished
+    assert finished.keys() == set(range(6))

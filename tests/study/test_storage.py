@@ -1,0 +1,215 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from tests.study.toy import in_memory, on_disk, toy_plan, write_toy
+from vsam_tune.errors import InputError
+from vsam_tune.results import Objective
+from vsam_tune.study.storage import DATABASE, StudyStorage, ended_trials, load_result
+
+METRICS = {"epoch": 4.0, "loss": 1.0, "cost": 2.0}
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> StudyStorage:
+    return in_memory(toy_plan(tmp_path))
+
+
+def test_a_trial_runs_from_ask_until_it_is_told(storage: StudyStorage) -> None:
+    trials = [storage.ask() for _ in range(4)]
+    assert [record.state for record in storage.records()] == ["running"] * 4
+    storage.complete(trials[0], [1.0, 2.0], METRICS)
+    storage.prune(trials[1], "trial scheduler at epoch 1", METRICS, diverged=False)
+    storage.prune(trials[2], "diverged at iteration 20", METRICS, diverged=True)
+    storage.fail(trials[3], "ValueError: so", METRICS)
+    assert [record.state for record in storage.records()] == ["complete", "pruned", "pruned", "fail"]
+    assert [record.feasible for record in storage.records()] == [True, True, False, True]
+    assert [record.stopped for record in storage.records()] == [
+        None,
+        "trial scheduler at epoch 1",
+        "diverged at iteration 20",
+        None,
+    ]
+    assert storage.records()[3].error == "ValueError: so"
+    assert storage.num_trials("complete", "pruned") == 3
+    assert storage.num_trials("running", "waiting") == 0
+
+
+def test_only_a_complete_trial_has_values_and_any_other_keeps_its_metrics(storage: StudyStorage) -> None:
+    complete, pruned, failed = (storage.ask() for _ in range(3))
+    storage.complete(complete, [1.0, 2.0], METRICS)
+    storage.prune(pruned, "trial scheduler at epoch 1", METRICS, diverged=False)
+    storage.fail(failed, "ValueError: so", METRICS)
+    assert [record.values for record in storage.records()] == [{"loss": 1.0, "cost": 2.0}, {}, {}]
+    assert [record.metrics for record in storage.records()] == [METRICS] * 3
+    assert [record.epochs for record in storage.records()] == [4, 4, 4]
+
+
+def test_the_sampler_is_told_of_a_trial_that_diverged_as_a_constraint(storage: StudyStorage) -> None:
+    good, ill = storage.ask(), storage.ask()
+    storage.complete(good, [1.0, 2.0], METRICS)
+    storage.prune(ill, "diverged at iteration 20", {"loss": float("nan")}, diverged=True)
+    frozen = storage._study.get_trials()
+    assert [max(trial.constraints.values(), default=0.0) > 0 for trial in frozen] == [False, True]
+    assert [trial.number for trial in storage._study.best_trials] == [0]
+
+
+def test_a_record_says_what_the_trial_is(storage: StudyStorage) -> None:
+    trial = storage.ask()
+    trial.suggest_float("x", 0, 1)
+    storage.annotate(trial, ray_trial_ids=["a", "b"], seed=7, resumed=1)
+    record = storage.record(0)
+    assert (record.number, record.state, record.params) == (0, "running", trial.params)
+    assert (record.ray_trial_id, record.seed, record.resumed, record.folder) == ("b", 7, 1, "trials/00000")
+    assert record.started is not None
+    assert record.started.tzinfo is not None
+    assert record.seconds is not None
+    assert 0 <= record.seconds < 60
+    storage.complete(trial, [1.0, 2.0], METRICS)
+    ended = storage.record(0)
+    assert ended.started == record.started
+    assert ended.seconds == storage.record(0).seconds
+
+
+def test_a_waiting_trial_has_its_parameters_and_no_folder(storage: StudyStorage) -> None:
+    storage.enqueue([{"x": 0.5}], again=False)
+    record = storage.record(0)
+    assert (record.state, record.params, record.folder, record.started) == ("waiting", {"x": 0.5}, None, None)
+
+
+def test_rungs_are_kept_by_epoch_and_trial(storage: StudyStorage) -> None:
+    trials = [storage.ask(), storage.ask()]
+    first = storage.record_rung(trials[0], 1, {"loss": 3.0})
+    second = storage.record_rung(trials[1], 1, {"loss": 2.0})
+    third = storage.record_rung(trials[0], 3, {"loss": 1.0})
+    assert storage.rungs() == {1: {0: first, 1: second}, 3: {0: third}}
+    assert [first["loss"], second["loss"], third["loss"]] == [3.0, 2.0, 1.0]
+    assert first["time"] <= second["time"] <= third["time"]
+    storage.prune(trials[0], "trial scheduler at epoch 3", METRICS, diverged=False)
+    assert storage.rungs()[3] == {0: third}
+
+
+def test_starting_points_are_tried_once(storage: StudyStorage) -> None:
+    points = [{"x": 0.5}, {"x": -0.5}]
+    storage.enqueue(points, again=False)
+    for outcome in ("complete", "fail"):
+        trial = storage.ask()
+        trial.suggest_float("x", -1, 1)
+        if outcome == "complete":
+            storage.complete(trial, [1.0, 2.0], METRICS)
+        else:
+            storage.fail(trial, "ValueError: so", {})
+    storage.enqueue(points, again=False)
+    assert storage.num_trials("waiting") == 0
+    storage.enqueue([*points, {"x": 0.25}], again=False)
+    assert [record.params for record in storage.records() if record.state == "waiting"] == [{"x": 0.25}]
+
+
+def test_replicates_that_failed_are_tried_again_and_no_others(storage: StudyStorage) -> None:
+    points = [{"x": float(number)} for number in range(4)]
+    storage.enqueue(points, again=True)
+    complete, pruned, failed, _ = (storage.ask() for _ in range(4))
+    storage.complete(complete, [1.0, 2.0], METRICS)
+    storage.prune(pruned, "diverged at iteration 20", METRICS, diverged=True)
+    storage.fail(failed, "ValueError: so", {})
+    storage.enqueue(points, again=True)
+    assert [record.params for record in storage.records() if record.state == "waiting"] == [{"x": 2.0}]
+
+
+def test_the_reference_point_stays_once_it_is_fixed(storage: StudyStorage) -> None:
+    assert storage.result().reference_point is None
+    storage.fix_reference_point({"loss": 5.0, "cost": 6.0})
+    storage.fix_reference_point({"loss": 1.0, "cost": 1.0})
+    assert storage.result().reference_point == {"loss": 5.0, "cost": 6.0}
+
+
+def test_the_reference_point_of_the_study_file_goes_before(tmp_path: Path) -> None:
+    storage = in_memory(toy_plan(tmp_path, reference_point={"loss": 3, "cost": 4}))
+    storage.fix_reference_point({"loss": 5.0, "cost": 6.0})
+    assert storage.result().reference_point == {"loss": 3.0, "cost": 4.0}
+
+
+def test_seconds_add_up(storage: StudyStorage) -> None:
+    assert storage.seconds() == 0
+    storage.add_seconds(1.5)
+    storage.add_seconds(2.5)
+    assert storage.seconds() == 4.0
+
+
+def test_the_result_is_the_study(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path)
+    result = in_memory(plan).result()
+    assert (result.name, result.study, result.trials) == ("toy", plan.resolved, ())
+    assert result.objectives == (Objective("loss", "minimize"), Objective("cost", "minimize"))
+
+
+def test_a_trial_left_behind_is_found_by_the_next_driver_with_what_it_has(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path)
+    storage = on_disk(plan, tmp_path)
+    trial, other = storage.ask(), storage.ask()
+    x = trial.suggest_float("x", -1.5, 1.5)
+    storage.annotate(trial, ray_trial_ids=["a"], seed=7)
+    storage.complete(other, [1.0, 2.0], METRICS)
+    (found,) = on_disk(plan, tmp_path).unfinished()
+    assert (found.number, found.params, found.user_attrs) == (0, {"x": x}, {"ray_trial_ids": ["a"], "seed": 7})
+    assert found.suggest_float("x", -1.5, 1.5) == x
+    assert -1 <= found.suggest_float("y", -1, 1) <= 1
+
+
+def test_a_restart_with_a_larger_budget_is_stored(tmp_path: Path) -> None:
+    on_disk(toy_plan(tmp_path), tmp_path)
+    larger = toy_plan(tmp_path, budget={"trials": 9})
+    assert on_disk(larger, tmp_path).result().study == larger.resolved
+
+
+def test_another_process_sees_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    storage = on_disk(toy_plan(tmp_path), folder)
+    for x in (0.0, 0.5, 2.0):
+        trial = storage.ask()
+        trial.suggest_float("x", x, x + 1)
+        storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], METRICS)
+    code = (
+        "import json, sys; from pathlib import Path; from vsam_tune.study.storage import load_result;"
+        "print(json.dumps(load_result('toy', Path(sys.argv[1])).as_json()))"
+    )
+    read = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert json.loads(read.stdout) == storage.result().as_json()
+    assert json.loads(read.stdout)["trials"]["complete"] == 3
+
+
+def test_a_study_is_found_by_name_or_by_file(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    on_disk(toy_plan(tmp_path), tmp_path / "toy")
+    file = write_toy(tmp_path)
+    assert load_result(str(file), tmp_path) == load_result("toy", tmp_path)
+
+
+def test_an_unknown_study_is_told_with_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    on_disk(toy_plan(tmp_path), tmp_path / "toy")
+    with pytest.raises(InputError) as caught:
+        load_result("tay", tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 'tay': holds no study of this name. Cure: one of toy, or vsam-tune search STUDY.yaml."
+    )
+
+
+def test_a_first_start_that_was_cut_short_can_be_started_again(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}")  # what a driver had done when it was killed
+    assert ended_trials(folder) == 0
+    with pytest.raises(InputError, match="no trial yet"):
+        load_result("toy", tmp_path)
+    optuna.create_study(storage=f"sqlite:///{folder / DATABASE}", study_name="toy", directions=["minimize"] * 2)
+    assert ended_trials(folder) == 0
+    storage = on_disk(toy_plan(tmp_path), folder)
+    storage.complete(storage.ask(), [1.0, 2.0], METRICS)
+    assert ended_trials(folder) == 1
+    assert load_result("toy", tmp_path).counts()["complete"] == 1

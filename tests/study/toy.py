@@ -1,0 +1,64 @@
+"""The study that tests of the search use: one parameter, two objectives, trials of milliseconds."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+
+from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.sampler import build_sampler
+from vsam_tune.study.search import search_plan
+from vsam_tune.study.storage import StudyStorage
+
+TRAINABLE = "tests.study.trainables.quadratic:Quadratic"
+X = {"type": "float", "low": -1.5, "high": 1.5}
+
+
+def write_toy(folder: Path, **sections: Any) -> Path:
+    """Write the study file, with these sections instead of its own; return its path."""
+    content = {
+        "name": "toy",
+        "trainable": TRAINABLE,
+        "method": {"name": "toy"},
+        "task": {"epochs": 4},
+        "space": {"x": X},
+        "objectives": [{"name": "loss", "direction": "minimize"}, {"name": "cost", "direction": "minimize"}],
+        "initial": [],
+        "sampler": {"kind": "random"},
+        "budget": {"trials": 4},
+    }
+    file = folder / "toy.yaml"
+    file.write_text(yaml.safe_dump({**content, **sections}, sort_keys=False))
+    return file
+
+
+def toy_study(folder: Path, **sections: Any) -> Study:
+    return load_study(write_toy(folder, **sections))
+
+
+def toy_plan(folder: Path, **sections: Any) -> Plan:
+    return search_plan(toy_study(folder, **sections))
+
+
+def in_memory(plan: Plan) -> StudyStorage:
+    """Return a storage for the plan, with its sampler, that takes no time."""
+    study = optuna.create_study(
+        study_name=plan.name,
+        directions=[each.direction for each in plan.objectives],
+        sampler=build_sampler(plan.sampler, trials_so_far=0),
+    )
+    study.set_user_attr("study", dict(plan.resolved))
+    storage = StudyStorage(study)
+    storage.enqueue(plan.initial, again=plan.only_initial)
+    return storage
+
+
+def on_disk(plan: Plan, folder: Path) -> StudyStorage:
+    """Return the storage of the plan in a folder, opened as a driver does."""
+    open_it = {"resolved": plan.resolved, "objectives": plan.objectives}
+    reader = StudyStorage.open(folder, plan.name, **open_it)
+    reader.enqueue(plan.initial, again=plan.only_initial)
+    sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
+    return StudyStorage.open(folder, plan.name, **open_it, sampler=sampler)
