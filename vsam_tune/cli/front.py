@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not result.front():
         sys.stderr.write(f"{result.name}: no trial has completed. Cure: vsam-tune search {arguments.study}\n")
         return 1
-    if arguments.pick or arguments.export:
+    if arguments.pick is not None or arguments.export is not None:
         return _pick(result, arguments)
     write_front(result, arguments.format)
     return 0
@@ -68,10 +68,11 @@ def write_front(result: "StudyResult", format: str) -> None:  # noqa: A002 - nam
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     import yaml
 
+    from vsam_tune.errors import InputError, finding
     from vsam_tune.study.config import export, load_study
     from vsam_tune.study.storage import RESOLVED, study_folder
 
-    record = result.pick(arguments.pick or "knee")
+    record = result.pick("knee" if arguments.pick is None else arguments.pick)
     study = load_study(study_folder(arguments.study, arguments.root) / RESOLVED)
     content = export(study, record.number, record.params, record.values)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
@@ -80,7 +81,11 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
             text = render_json(content) + "\n"
         sys.stdout.write(text)
         return 0
-    arguments.export.write_text(text)
+    try:
+        arguments.export.write_text(text)
+    except OSError as error:
+        rule = f"cannot be written: {error.strerror}"
+        raise InputError(finding("--export", "", str(arguments.export), rule, "name another file")) from error
     sys.stdout.write(
         f"trial {record.number} -> {arguments.export}\nnext: vsam-tune train {arguments.export} --seeds 3\n"
     )

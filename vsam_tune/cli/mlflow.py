@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", nargs="?", metavar="STUDY", help="a study file or name (the only one under the root)")
     add_root(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=positive, default=5000, help="the port to listen at (5000)")
+    parser.add_argument("--port", type=positive, metavar="N", default=5000, help="the port to listen at (5000)")
     parser.add_argument("--allowed-hosts", metavar="NAMES", help="host names that the server answers, with commas")
     parser.add_argument("--url", action="store_true", help="print the addresses alone, and start nothing")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the address and become the server; return 0 where one is running already."""
-    from vsam_tune.study.mlflow_ui import experiment_id, server_command, tracking_uri
+    from vsam_tune.study.mlflow_ui import check_port, experiment_id, server_command, tracking_uri
     from vsam_tune.study.view import runs_page
 
     uri, name = tracking_uri(arguments.study, arguments.root)
@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     if arguments.url or uri.startswith("http"):
         return 0
+    check_port(arguments.host, arguments.port)
     sys.stderr.write(f"MLflow serves {uri}; it answers in some seconds; Ctrl-C ends it\n")
     command, environment = server_command(
         uri, host=arguments.host, port=arguments.port, allowed_hosts=arguments.allowed_hosts

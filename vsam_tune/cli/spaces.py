@@ -10,8 +10,19 @@ from vsam_tune.methods import METHODS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("method", nargs="*", metavar="METHOD", choices=[[], *METHODS], help="only these (all)")
+    parser.add_argument("method", nargs="*", metavar="METHOD", type=_method, help="only these (all)")
     add_format(parser)
+
+
+def _method(name: str) -> str:
+    """Return the name of a method.
+
+    Raises:
+        argparse.ArgumentTypeError: if there is none of this name.
+    """
+    if name not in METHODS:
+        raise argparse.ArgumentTypeError(f"{name!r} must be one of {', '.join(METHODS)}")
+    return name
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,12 +14,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the studies; return 0, also where there is none."""
+    """Print the studies.
+
+    Returns:
+        0, also where there is none; 1 if one cannot be read.
+    """
+    from vsam_tune.errors import InputError
     from vsam_tune.study.storage import DATABASE, load_result
 
-    rows = []
+    rows, unread = [], 0
     for database in sorted(arguments.root.glob(f"*/{DATABASE}")):
-        result = load_result(database.parent.name, arguments.root)
+        try:
+            result = load_result(database.parent.name, arguments.root)
+        except InputError as error:
+            sys.stderr.write(f"{error}\n")
+            unread += 1
+            continue
         counts = result.counts()
         rows.append({
             "study": result.name,
@@ -40,4 +50,4 @@ def run(arguments: argparse.Namespace) -> int:
         "hypervolume",
     )
     sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
-    return 0
+    return 1 if unread else 0

@@ -14,6 +14,7 @@ from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
     from vsam_tune.results import StudyResult
+    from vsam_tune.study.sections import Resources
 
 _SUMMARIZED = ("test_accuracy", "ais", "sampled_fraction", "gradient_evaluations")
 
@@ -42,12 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.config import load_export
     from vsam_tune.study.final import final_plan, train
-    from vsam_tune.study.sections import Resources
     from vsam_tune.study.storage import ended_trials
 
     export = load_export(arguments.file, overrides(arguments))
     out = arguments.out or Path("runs") / f"{arguments.file.stem}.train"
-    resources = Resources(cpus=arguments.cpus, gpus=arguments.gpus)
+    resources = _resources(arguments)
     plan = final_plan(export, out.name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
     with Progress(
         ["test_accuracy", "ais"], epochs=plan.epochs, total=arguments.seeds, ended=ended_trials(out)
@@ -66,6 +66,23 @@ def run(arguments: argparse.Namespace) -> int:
         why = f" ({each['why']})" if each["why"] else ""
         sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Cure: the same command\n")
     return 1 if unfinished else 0
+
+
+def _resources(arguments: argparse.Namespace) -> "Resources":
+    """Return what a replicate takes.
+
+    Raises:
+        InputError: if `--cpus` or `--gpus` is no such number.
+    """
+    from vsam_tune.errors import InputError
+    from vsam_tune.study.findings import Findings, parse
+    from vsam_tune.study.sections import Resources
+
+    findings = Findings(Path("command line"))
+    resources = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus}, "", findings)
+    if resources is None:
+        raise InputError(*findings.lines)
+    return resources
 
 
 def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:

@@ -49,6 +49,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     Raises:
         InputError: the file cannot be read, is no archive, or lacks one of the four.
     """
+    if path.is_dir():
+        raise InputError(finding(path, "", None, "is a folder", "name the archive in it, or write folder:PATH"))
     if not path.is_file():
         raise InputError(finding(path, "", None, "there is no such file", "correct the path after npz:"))
     try:
@@ -63,8 +65,16 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
                 raise InputError(finding(path, "", None, rule, cure))
             return {key: archive[key] for key in _ARRAYS}
     except _DAMAGE as error:
-        rule = f"is no readable NumPy archive ({error})"
+        rule = f"is no readable NumPy archive ({_reason(error)})"
         raise InputError(finding(path, "", None, rule, "write or copy it again with numpy.savez")) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, but for NumPy's advice to load pickles, which could run anything."""
+    text = str(error)
+    if text.startswith("Object arrays"):
+        return "it holds Python objects, no numbers"
+    return "it is neither an archive nor an array" if "pickle" in text else text
 
 
 def _array_findings(path: Path, key: str, array: NDArray[np.generic]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -26,6 +27,7 @@ _QUIET = {
 _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a third of the memory
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PROCESSES = "ray_processes.json"
+_CONNECT_SECONDS = 5.0
 
 
 class Unsaved:
@@ -46,10 +48,13 @@ def connect(address: str) -> Iterator[dict[str, float]]:
     Raises:
         InputError: if there is no cluster at the address.
     """
-    ray = _quiet_ray()
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdecimal():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+        ray = _quiet_ray()
         ray.init(address=address, **_SILENT)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
         rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
         raise InputError(finding("--address", "", address, rule, "the address that `ray start` printed")) from error
     try:

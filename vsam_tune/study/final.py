@@ -82,8 +82,9 @@ def train(
         if former is not None and former != plan.resolved:
             rule = "holds the final training of another configuration"
             raise InputError(finding(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
-        storage = run.open_storage()
-        if budget_spent(plan, storage):
+        storage = run.open_storage() if former else None
+        if storage and budget_spent(plan, storage):
             return storage.result()
-        preflight(plan, time_iterations=False)
+        preflight(plan, time_iterations=False)  # before a first start stores anything
+        storage = storage or run.open_storage()
         return run.execute(storage, listeners=listeners, workers=workers, address=address)

@@ -1,5 +1,6 @@
 """The MLflow UI on a study: where its store is, how it is served, and which page shows the study's trials."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -36,6 +37,19 @@ def experiment_id(uri: str, name: str) -> str | None:
 
     experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(name)
     return None if experiment is None else str(experiment.experiment_id)
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that no server can listen at.
+
+    Raises:
+        InputError: if the port is taken, or the host is none of this machine.
+    """
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, OverflowError) as error:
+        rule = f"cannot listen there: {getattr(error, 'strerror', None) or error}"
+        raise InputError(finding("--port", "", f"{host}:{port}", rule, "another --port, or --host")) from error
 
 
 def server_command(uri: str, *, host: str, port: int, allowed_hosts: str | None) -> tuple[list[str], dict[str, str]]:

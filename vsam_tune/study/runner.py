@@ -37,20 +37,23 @@ class Run:
         folder: where its state is, created if need be.
 
     Raises:
-        InputError: on entering, if another process works in the folder.
+        InputError: on entering, if another process works in the folder, or it cannot be written to.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, folder.absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / "lock", timeout=0)
 
     def __enter__(self) -> "Run":
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout as error:
             cure = "wait for it, or end it"
             raise InputError(finding(self.folder, "", None, "another process works on this study", cure)) from error
+        except OSError as error:
+            rule = f"cannot be made a folder to write to: {error.strerror}"
+            raise InputError(finding(self.folder, "", None, rule, "another --root DIR or --out DIR")) from error
         return self
 
     def __exit__(self, *exception: object) -> None:

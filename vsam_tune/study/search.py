@@ -73,11 +73,13 @@ def search(
     """
     with Run(search_plan(study), root / study.name) as run:
         _agree(study, run, fresh=fresh)
-        storage = run.open_storage()
-        if budget_spent(run.plan, storage):
+        storage = run.open_storage() if run.former() else None
+        if storage and budget_spent(run.plan, storage):
             return storage.result(), "finished before"
+        # asked before a first start stores anything: what is mended in the file then differs from nothing
         for line in warnings(study, ask_trainable(study, time_iterations=False)):
             logger.warning("%s", line)
+        storage = storage or run.open_storage()
         result = run.execute(storage, listeners=listeners, workers=workers, address=address)
         return result, "finished" if budget_spent(run.plan, storage) else "interrupted"
 

@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import Objective, StudyResult, TrialRecord
@@ -196,11 +197,18 @@ def ended_trials(folder: Path) -> int:
 
 
 def _load(folder: Path) -> StudyStorage | None:
-    """Return the storage in a study's folder; None if its first start was cut short before the study was in it."""
+    """Return the storage in a study's folder; None if its first start was cut short before the study was in it.
+
+    Raises:
+        InputError: if the file is no database.
+    """
     try:
         study = optuna.load_study(study_name=folder.name, storage=_url(folder))
     except KeyError:
         return None
+    except DatabaseError as error:
+        cure = "restore it from a copy, or move its folder away"
+        raise InputError(finding(folder / DATABASE, "", None, f"cannot be read: {error.orig}", cure)) from error
     return StudyStorage(study) if "study" in study.user_attrs else None
 
 

@@ -1,8 +1,10 @@
 """The trainable that a study file names: found by `module:Class`, asked in a process of its own before a search."""
 
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from vsam_tune.errors import InputError, finding
@@ -10,13 +12,16 @@ from vsam_tune.study.plan import Plan
 
 
 def resolve(trainable: str) -> type[Any]:
-    """Return the class that `module:Class` names.
+    """Return the class that `module:Class` names, in an installed module or one of the current folder.
 
     Raises:
         InputError: if there is no such module or class, or it is no Ray class trainable.
     """
     module, _, name = trainable.partition(":")
-    cure = "the module and class of a ray.tune.Trainable, such as trainables.classification:Classification"
+    cure = "name a ray.tune.Trainable in a module that is installed or in this folder"
+    here = str(Path.cwd())
+    if here not in sys.path:  # last, so that a file here hides no module; Ray's workers search it as well
+        sys.path.append(here)
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
