@@ -200,16 +200,46 @@ def test_an_unknown_study_is_told_with_those_that_are_there(tmp_path: Path) -> N
     )
 
 
-def test_a_first_start_that_was_cut_short_can_be_started_again(tmp_path: Path) -> None:
+def test_a_first_start_that_was_cut_short_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     folder.mkdir()
-    optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}")  # what a driver had done when it was killed
+    part = folder / f"{DATABASE}.part"
+    optuna.storages.RDBStorage(f"sqlite:///{part}")  # what a driver had done when it was killed
     assert ended_trials(folder) == 0
-    with pytest.raises(InputError, match="no trial yet"):
+    with pytest.raises(InputError, match="holds no study of this name"):
         load_result("toy", tmp_path)
-    optuna.create_study(storage=f"sqlite:///{folder / DATABASE}", study_name="toy", directions=["minimize"] * 2)
-    assert ended_trials(folder) == 0
     storage = on_disk(toy_plan(tmp_path), folder)
     storage.complete(storage.ask(), [1.0, 2.0], METRICS)
     assert ended_trials(folder) == 1
     assert load_result("toy", tmp_path).counts()["complete"] == 1
+    assert not part.exists()
+
+
+def test_a_study_can_be_read_while_it_is_created(tmp_path: Path) -> None:
+    """Who reads it finds nothing or all of it, and disturbs nobody."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from vsam_tune.study.storage import ended_trials; print(flush=True)\n"
+        "while not (Path(sys.argv[1]) / 'end').exists(): assert ended_trials(Path(sys.argv[1])) == 0"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        on_disk(toy_plan(tmp_path), folder)
+        (folder / "end").touch()
+    assert reader.returncode == 0
+
+
+def test_a_folder_that_was_renamed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    on_disk(toy_plan(tmp_path), tmp_path / "other")
+    with pytest.raises(InputError, match="holds no study of its folder's name"):
+        load_result("other", tmp_path)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / DATABASE).write_text("this is not SQLite, whatever its name says" * 99)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_result("toy", tmp_path)

@@ -48,7 +48,7 @@ class StudyStorage:
         resolved: Mapping[str, Any],
         sampler: BaseSampler | None = None,
     ) -> Self:
-        """Open the study in `folder`, or create it.
+        """Open the study in `folder`, or create it; only one process at a time may.
 
         Args:
             folder: the study's folder, which exists.
@@ -60,14 +60,11 @@ class StudyStorage:
         Returns:
             The open storage.
         """
-        study = optuna.create_study(
-            storage=RDBStorage(_url(folder), engine_kwargs={"connect_args": {"timeout": 60}}),
-            study_name=name,
-            directions=[each.direction for each in objectives],
-            sampler=sampler,
-            load_if_exists=True,
-        )
-        if study.user_attrs.get("study") != resolved:
+        if not (folder / DATABASE).exists():
+            _create(folder, name, objectives, resolved)
+        database = RDBStorage(_url(folder / DATABASE), engine_kwargs={"connect_args": {"timeout": 60}})
+        study = optuna.load_study(study_name=name, storage=database, sampler=sampler)
+        if study.user_attrs["study"] != resolved:
             study.set_user_attr("study", dict(resolved))
         return cls(study)
 
@@ -182,34 +179,42 @@ def load_result(study: str, root: Path) -> StudyResult:
     Raises:
         InputError: if there is no such study.
     """
-    folder = study_folder(study, root)
-    storage = _load(folder)
-    if storage is None:
-        rule = "holds no trial yet: its first start is on the way, or was cut short"
-        raise InputError(finding(folder, "", None, rule, "vsam-tune search STUDY.yaml"))
-    return storage.result()
+    return _load(study_folder(study, root)).result()
 
 
 def ended_trials(folder: Path) -> int:
     """Return how many trials have ended, complete or pruned, in a study's folder; 0 where none was started."""
-    storage = _load(folder) if (folder / DATABASE).is_file() else None
-    return storage.num_trials("complete", "pruned") if storage else 0
+    return _load(folder).num_trials("complete", "pruned") if (folder / DATABASE).is_file() else 0
 
 
-def _load(folder: Path) -> StudyStorage | None:
-    """Return the storage in a study's folder; None if its first start was cut short before the study was in it.
+def _create(folder: Path, name: str, objectives: Sequence[Objective], resolved: Mapping[str, Any]) -> None:
+    """Create the study; whole or not at all, since a driver may be killed meanwhile, and others may read."""
+    part = folder / f"{DATABASE}.part"
+    part.unlink(missing_ok=True)
+    database = RDBStorage(_url(part))
+    directions = [each.direction for each in objectives]
+    study = optuna.create_study(storage=database, study_name=name, directions=directions)
+    study.set_user_attr("study", dict(resolved))
+    database.remove_session()
+    database.engine.dispose()
+    part.replace(folder / DATABASE)
+
+
+def _load(folder: Path) -> StudyStorage:
+    """Return the storage in a study's folder.
 
     Raises:
-        InputError: if the file is no database.
+        InputError: if the file is no database, or holds no study of the folder's name.
     """
+    path = folder / DATABASE
     try:
-        study = optuna.load_study(study_name=folder.name, storage=_url(folder))
-    except KeyError:
-        return None
+        return StudyStorage(optuna.load_study(study_name=folder.name, storage=_url(path)))
+    except KeyError as error:
+        rule = "holds no study of its folder's name"
+        raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
     except DatabaseError as error:
         cure = "restore it from a copy, or move its folder away"
-        raise InputError(finding(folder / DATABASE, "", None, f"cannot be read: {error.orig}", cure)) from error
-    return StudyStorage(study) if "study" in study.user_attrs else None
+        raise InputError(finding(path, "", None, f"cannot be read: {error.orig}", cure)) from error
 
 
 def study_folder(study: str, root: Path) -> Path:
@@ -231,8 +236,8 @@ def study_folder(study: str, root: Path) -> Path:
     return folder
 
 
-def _url(folder: Path) -> str:
-    return f"sqlite:///{folder.absolute() / DATABASE}"
+def _url(path: Path) -> str:
+    return f"sqlite:///{path.absolute()}"
 
 
 def _record(trial: FrozenTrial, objectives: Sequence[str]) -> TrialRecord:
