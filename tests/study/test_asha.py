@@ -1,0 +1,234 @@
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers.async_hyperband import _Bracket
+
+from tests.reference import asha as reference
+from tests.study.toy import in_memory, on_disk, toy_plan
+from vsam_tune.results import Objective
+from vsam_tune.study.asha import Asha, goes_on, rung_epochs
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.storage import StudyStorage
+
+LOSSES = st.one_of(st.floats(-3, 3), st.integers(-2, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
+RUNGS = st.dictionaries(st.integers(0, 30), LOSSES, min_size=1, max_size=20)
+ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 3, "min_epochs": 1}
+CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
+
+
+class Driver:
+    """Searcher and trial scheduler over a storage, called as Ray's controller calls them."""
+
+    def __init__(self, plan: Plan, storage: StudyStorage, objective: Objective) -> None:
+        self.storage = storage
+        self.searcher = OptunaSearcher(storage, plan, folder=Path("/study"), workers=99, stamps={}, clock=lambda: 0.0)
+        section: Any = plan.trial_scheduler
+        self.asha = Asha(
+            storage,
+            self.searcher,
+            objective=objective,
+            rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+            reduction_factor=section.reduction_factor,
+        )
+        self._ray_ids: dict[int, str] = {}
+
+    def start(self) -> int:
+        """Return the number of the next trial."""
+        trial_id = f"{id(self)}-{len(self._ray_ids)}"
+        config: Any = self.searcher.suggest(trial_id)
+        self._ray_ids[config["number"]] = trial_id
+        return int(config["number"])
+
+    def report(self, number: int, epoch: int, **values: float) -> str:
+        trial: Any = SimpleNamespace(trial_id=self._ray_ids[number])
+        result = {"epoch": epoch, "done": False, **values}
+        decision = self.asha.on_trial_result(None, trial, result)
+        if decision == STOP:
+            self.searcher.on_trial_complete(trial_id=trial.trial_id, result=result)
+        return decision
+
+
+def toy_driver(folder: Path, *, epochs: int = 10, objective: Objective | None = None) -> Driver:
+    plan = toy_plan(folder, trial_scheduler=ASHA, task={"epochs": epochs}, budget={"trials": 99})
+    return Driver(plan, in_memory(plan), objective or plan.objectives[0])
+
+
+@given(rung=RUNGS, data=st.data(), eta=st.integers(2, 5))
+def test_a_trial_goes_on_just_if_the_reference_says_so(rung: dict[int, float], data: st.DataObject, eta: int) -> None:
+    number = data.draw(st.sampled_from(sorted(rung)))
+    assert goes_on(rung, number, eta) == reference.goes_on(list(rung.items()), number, eta)
+
+
+@given(rung=RUNGS, eta=st.integers(2, 5))
+def test_as_many_go_on_as_there_is_room_for(rung: dict[int, float], eta: int) -> None:
+    passed = [number for number in rung if goes_on(rung, number, eta)]
+    finite = sum(map(math.isfinite, rung.values()))
+    room = len(rung) if len(rung) < eta else math.ceil(len(rung) / eta)
+    assert len(passed) == min(finite, room)
+
+
+@given(rung=RUNGS, eta=st.integers(2, 5), data=st.data())
+def test_the_order_in_which_a_rung_was_filled_does_not_matter(
+    rung: dict[int, float], eta: int, data: st.DataObject
+) -> None:
+    number = data.draw(st.sampled_from(sorted(rung)))
+    other = dict(data.draw(st.permutations(list(rung.items()))))
+    assert goes_on(rung, number, eta) == goes_on(other, number, eta)
+
+
+@given(rung=RUNGS, eta=st.integers(2, 5), shift=st.integers(-9, 9), exponent=st.integers(-3, 3))
+def test_only_the_order_of_losses_matters(rung: dict[int, float], eta: int, shift: int, exponent: int) -> None:
+    whole = {number: float(round(loss)) for number, loss in rung.items() if math.isfinite(loss)}
+    moved = {number: loss * 2.0**exponent + shift for number, loss in whole.items()}
+    assert [goes_on(whole, number, eta) for number in whole] == [goes_on(moved, number, eta) for number in whole]
+
+
+@given(min_epochs=st.integers(1, 9), eta=st.integers(2, 10), max_epochs=st.integers(1, 3000))
+def test_rungs_are_all_powers_below_the_end(min_epochs: int, eta: int, max_epochs: int) -> None:
+    assert list(rung_epochs(min_epochs, eta, max_epochs)) == reference.rungs(min_epochs, eta, max_epochs)
+
+
+@pytest.mark.parametrize(("eta", "power"), [(3, 5), (10, 3), (5, 3), (6, 3)])
+def test_no_top_rung_is_lost_to_rounding(eta: int, power: int) -> None:
+    """log(243) / log(3) is 4.99...: counted so, as Ray does, the highest rung is lost."""
+    assert rung_epochs(1, eta, eta**power + 1)[-1] == eta**power
+    assert rung_epochs(1, eta, eta**power)[-1] == eta ** (power - 1)
+    if (eta, power) in {(3, 5), (10, 3)}:
+        assert _Bracket(1, eta**power, eta, 0)._rungs[0][0] == eta ** (power - 1)
+
+
+@pytest.mark.parametrize(("eta", "small", "large"), [(2, 21, 12), (3, 72, 21), (4, 123, 20)])
+def test_how_often_ray_decides_otherwise(eta: int, small: int, large: int) -> None:
+    """Ray compares with an interpolated percentile of the earlier rows; here a row's rank among all of them counts.
+
+    27 trials come by a rung one after the other, 100 times: of 800 decisions below 9 rows `small` differ, of 1900 above
+    it `large`.
+    """
+    draws = np.random.default_rng(0)
+    differ = []
+    for _ in range(100):
+        rung: dict[int, float] = {}
+        bracket = _Bracket(1, 9, eta, 0)
+        for number, loss in enumerate(draws.permutation(27).tolist()):
+            rung[number] = loss
+            rays: Any = SimpleNamespace(trial_id=str(number))
+            ours = CONTINUE if goes_on(rung, number, eta) else STOP
+            if bracket.on_result(rays, 1, -loss) != ours:
+                differ.append(len(rung))
+    assert (sum(m < 9 for m in differ), sum(m >= 9 for m in differ)) == (small, large)
+
+
+def test_a_trial_is_compared_at_rungs_alone(tmp_path: Path) -> None:
+    driver = toy_driver(tmp_path)
+    for _ in range(4):
+        driver.start()
+    assert [driver.report(number, 1, loss=float(number)) for number in range(4)] == [CONTINUE] * 2 + [STOP] * 2
+    assert driver.report(0, 2, loss=99.0) == CONTINUE
+    assert driver.report(0, 3, loss=2.0) == CONTINUE
+    assert driver.storage.rungs().keys() == {1, 3}
+    assert {number: row["loss"] for number, row in driver.storage.rungs()[1].items()} == {
+        0: 0.0,
+        1: 1.0,
+        2: 2.0,
+        3: 3.0,
+    }
+
+
+def test_a_stopped_trial_is_told_with_the_rung(tmp_path: Path) -> None:
+    driver = toy_driver(tmp_path)
+    for number in range(3):
+        driver.start()
+        driver.report(number, 1, loss=float(number), cost=1.0)
+    record = driver.storage.record(2)
+    assert (record.state, record.stopped, record.epochs) == ("pruned", "trial scheduler at epoch 1", 1)
+    assert record.metrics == {"epoch": 1, "loss": 2.0, "cost": 1.0}
+
+
+@pytest.mark.parametrize(("direction", "order"), [("minimize", [0, 1, 2]), ("maximize", [2, 1, 0])])
+def test_better_is_what_the_objective_says(direction: Any, order: list[int], tmp_path: Path) -> None:
+    driver = toy_driver(tmp_path, objective=Objective("loss", direction))
+    for _ in range(3):
+        driver.start()
+    assert [driver.report(number, 1, loss=float(number)) for number in order] == [CONTINUE, CONTINUE, STOP]
+
+
+@pytest.mark.parametrize("values", [{"loss": math.nan}, {"loss": math.inf}, {}])
+def test_a_trial_without_the_metric_is_stopped_at_a_rung(values: dict[str, float], tmp_path: Path) -> None:
+    driver = toy_driver(tmp_path)
+    driver.start()
+    assert driver.report(0, 1, **values) == STOP
+
+
+def test_a_trial_that_reports_less_often_is_compared_at_the_newest_rung_that_it_reached(tmp_path: Path) -> None:
+    driver = toy_driver(tmp_path, epochs=30)
+    for _ in range(4):
+        driver.start()
+    assert [driver.report(number, 4, loss=float(number)) for number in range(4)] == [CONTINUE] * 2 + [STOP] * 2
+    assert driver.report(0, 8, loss=0.0) == CONTINUE
+    assert driver.report(0, 12, loss=0.0) == CONTINUE
+    assert {epoch: sorted(rung) for epoch, rung in driver.storage.rungs().items()} == {3: [0, 1, 2, 3], 9: [0]}
+
+
+def test_a_trial_that_was_to_stop_when_its_driver_was_killed_is_stopped_by_the_next(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, trial_scheduler=ASHA, task={"epochs": 10}, budget={"trials": 99})
+    storage = in_memory(plan)
+    driver = Driver(plan, storage, plan.objectives[0])
+    for number in range(3):
+        driver.start()
+        if number < 2:
+            driver.report(number, 1, loss=float(number))
+    storage.record_rung(driver.searcher.trial(driver._ray_ids[2]), 1, {"epoch": 1, "loss": 2.0})  # killed here
+    again = Driver(plan, storage, plan.objectives[0])
+    for _ in range(3):
+        again.start()
+    assert again.report(2, 2, loss=0.0) == STOP  # its checkpoint is of epoch 1, which it reports no more
+    assert again.report(0, 2, loss=9.0) == CONTINUE
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(0, 40))
+def test_a_restart_changes_no_decision(seed: int, cut: int, tmp_path: Path) -> None:
+    """The rungs are rebuilt from the storage; trials that go on report again what they reported after a checkpoint."""
+    plan = toy_plan(tmp_path, trial_scheduler=ASHA, task={"epochs": 10}, budget={"trials": 99})
+    draws = np.random.default_rng(seed)
+    losses = draws.integers(0, 5, size=(8, 11)).astype(float)
+    events = [number for number in range(8) for _ in range(10)]
+    draws.shuffle(events)
+
+    def decisions(cut: int | None) -> list[tuple[int, int, str]]:
+        driver = Driver(plan, in_memory(plan), plan.objectives[0])
+        for _ in range(8):
+            driver.start()
+        made, epochs, stopped = [], dict.fromkeys(range(8), 0), set()
+        for position, number in enumerate(events):
+            if position == cut:
+                driver = Driver(plan, driver.storage, plan.objectives[0])
+                for _ in range(8 - len(stopped)):
+                    resumed = driver.start()
+                    if epochs[resumed]:  # the last epoch is repeated
+                        again = driver.report(resumed, epochs[resumed], loss=losses[resumed, epochs[resumed]])
+                        assert again == CONTINUE
+            if number not in stopped:
+                epochs[number] += 1
+                decision = driver.report(number, epochs[number], loss=losses[number, epochs[number]])
+                made.append((number, epochs[number], decision))
+                stopped |= {number} if decision == STOP else set()
+        return made
+
+    assert decisions(cut) == decisions(None)
+
+
+def test_rungs_are_on_the_disk_before_anything_is_decided(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, trial_scheduler=ASHA, task={"epochs": 10})
+    driver = Driver(plan, on_disk(plan, tmp_path), plan.objectives[0])
+    driver.start()
+    driver.report(0, 1, loss=1.0)
+    assert on_disk(plan, tmp_path).rungs()[1][0]["loss"] == 1.0

@@ -1,0 +1,74 @@
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from ray import cloudpickle
+
+from vsam_tune.errors import InputError
+from vsam_tune.study.engine import Unsaved, connect, end_remains
+
+NOTES = "ray_processes.json"
+
+
+@pytest.fixture
+def process() -> Iterator[psutil.Process]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as started:
+        yield psutil.Process(started.pid)
+        started.kill()
+
+
+def note(folder: Path, *processes: tuple[int, float]) -> None:
+    (folder / NOTES).write_text(json.dumps(processes))
+
+
+def test_what_was_noted_is_ended(process: psutil.Process, tmp_path: Path) -> None:
+    note(tmp_path, (process.pid, process.create_time()))
+    assert end_remains(tmp_path) == 1
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_another_process_that_got_the_id_is_left_alone(process: psutil.Process, tmp_path: Path) -> None:
+    note(tmp_path, (process.pid, process.create_time() - 60))
+    assert end_remains(tmp_path) == 0
+    assert process.status() != psutil.STATUS_ZOMBIE
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_processes_that_are_gone_are_no_remains(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    note(tmp_path, (gone.pid, 0.0))
+    assert end_remains(tmp_path) == 0
+
+
+def test_without_notes_nothing_remains(tmp_path: Path) -> None:
+    assert end_remains(tmp_path) == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:PORT", "nowhere.invalid:6379", "127.0.0.1:99999", "nonsense"])
+def test_an_address_without_a_cluster_is_told_in_one_line(address: str) -> None:
+    with socket.socket() as closed:  # bound, and listening to nobody
+        closed.bind(("127.0.0.1", 0))
+        address = address.replace("PORT", str(closed.getsockname()[1]))
+        with pytest.raises(InputError) as caught, connect(address):
+            pytest.fail("connected")
+    (line,) = caught.value.lines
+    assert line.startswith(f"--address: {address!r}: no Ray cluster answers (")
+    assert line.endswith("Cure: the address that `ray start` printed.")
+    assert "\n" not in line
+
+
+def test_what_is_unsaved_takes_nothing_along_when_ray_saves_it() -> None:
+    class Holder(Unsaved):
+        def __init__(self) -> None:
+            self.socket = socket.socket()  # can not be pickled
+
+    holder = Holder()
+    assert vars(cloudpickle.loads(cloudpickle.dumps(holder))) == {}
+    holder.socket.close()

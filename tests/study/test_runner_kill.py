@@ -1,0 +1,178 @@
+"""A driver that is killed in the middle of a search loses no finished trial, repeats none, and leaves no process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.study.toy import write_toy
+from tests.study.trainables.quadratic import read_steps
+from vsam_tune.errors import InputError
+from vsam_tune.results import StudyResult, TrialRecord
+from vsam_tune.study.storage import RESOLVED, load_result
+
+TRIALS = 8
+SECTIONS = {
+    "method": {"name": "toy", "seconds": 0.15},
+    "initial": [{"x": 1.0}, {"x": -1.0}],
+    "budget": {"trials": TRIALS},
+    "sampler": {"kind": "tpe", "startup_trials": 3},
+}
+
+
+class Search:
+    """The search command on the toy study, in processes that can be told from all others by a mark."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.mark = folder / "runs", uuid.uuid4().hex
+        self.study_folder = self.root / "toy"
+        file = str(write_toy(folder, **SECTIONS))
+        self._command = [sys.executable, "-m", "vsam_tune.cli.main", "search", file, "--root", str(self.root)]
+        self._command += ["--workers", "2"]
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "VSAM_TUNE_TEST": self.mark, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def result(self) -> StudyResult | None:
+        """Return the study as it stands; None before it is stored."""
+        try:
+            return load_result("toy", self.root)
+        except InputError:
+            return None
+
+    def steps(self) -> dict[int, list[int]]:
+        folders = sorted(self.study_folder.glob("trials/*"))
+        return {int(folder.name): [step["epoch"] for step in read_steps(folder)] for folder in folders}
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes that live and descend from a start of the command."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get("VSAM_TUNE_TEST") == self.mark
+        except psutil.Error:  # of another user, or gone
+            return False
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Iterator[Search]:
+    search = Search(tmp_path)
+    yield search
+    for process in search.processes():
+        process.kill()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def wait_for_trials(search: Search, driver: subprocess.Popen[str], complete: int) -> None:
+    """Wait until so many trials are complete, and another one runs."""
+
+    def there() -> bool:
+        counts = result.counts() if (result := search.result()) else {"complete": 0, "running": 0}
+        return counts["complete"] >= complete and counts["running"] > 0
+
+    wait_until(lambda: driver.poll() is not None or there())
+    assert driver.poll() is None, driver.communicate()
+
+
+def kill(driver: subprocess.Popen[str]) -> None:
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+
+
+def timeless(record: TrialRecord) -> TrialRecord:
+    """Return a record without what goes on while it runs."""
+    return replace(record, seconds=None)
+
+
+def finish(search: Search, killed: StudyResult | None) -> StudyResult:
+    """Run the command to its end and hold the study against what it was when its driver was killed."""
+    steps = search.steps()
+    driver = search.start()
+    stdout, stderr = driver.communicate()
+    assert driver.returncode == 0, stderr
+    assert "on the front of toy" in stdout
+    result = load_result("toy", search.root)
+    assert result.counts() == {"complete": TRIALS, "pruned": 0, "fail": 0, "running": 0, "waiting": 0}
+    assert [record.number for record in result.trials] == list(range(TRIALS))
+    assert result.reference_point is not None
+    for before in killed.trials if killed else ():
+        after = result.trials[before.number]
+        if before.state == "complete":
+            assert timeless(after) == timeless(before)
+            assert search.steps()[before.number] == steps[before.number] == [1, 2, 3, 4]
+        elif before.state == "running":
+            assert after.resumed == before.resumed + 1
+            assert before.params.items() <= after.params.items()
+    for number, epochs in search.steps().items():
+        resumed = result.trials[number].resumed
+        assert sorted(set(epochs)) == [1, 2, 3, 4]
+        assert len(epochs) <= 4 + resumed, "a resumed trial repeats one step at most"
+    wait_until(lambda: not search.processes(), seconds=15)
+    return result
+
+
+@pytest.mark.ray
+def test_kill_9_in_the_middle_of_a_search(search: Search) -> None:
+    """Not marked slow, for it is the promise of the project: 20 to 40 s."""
+    driver = search.start()
+    wait_for_trials(search, driver, 3)
+    kill(driver)
+    killed = search.result()
+    assert killed is not None
+    assert 3 <= killed.counts()["complete"] < TRIALS
+    finish(search, killed)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 3.0])
+def test_kill_9_while_the_search_starts(seconds: float, search: Search) -> None:
+    """Around the first writing of the storage, and while Ray starts."""
+    driver = search.start()
+    wait_until((search.study_folder / RESOLVED).exists)
+    time.sleep(seconds)
+    kill(driver)
+    finish(search, search.result())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_kill_9_again_and_again(search: Search) -> None:
+    for complete in (1, 3, 5):
+        driver = search.start()
+        wait_for_trials(search, driver, complete)
+        kill(driver)
+    finish(search, search.result())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_an_interrupt_from_the_keyboard_loses_nothing_either(search: Search) -> None:
+    driver = search.start()
+    wait_for_trials(search, driver, 1)
+    driver.send_signal(signal.SIGINT)
+    _, stderr = driver.communicate()
+    assert driver.returncode == 1
+    assert "Traceback" not in stderr
+    assert "Cure: the same command goes on" in stderr
+    wait_until(lambda: not search.processes(), seconds=15)
+    finish(search, search.result())

@@ -1,0 +1,64 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.study.toy import TRAINABLE, toy_plan
+from tests.study.trainables.quadratic import Quadratic
+from vsam_tune.errors import InputError
+from vsam_tune.study.config import load_study
+from vsam_tune.study.search import search_plan
+from vsam_tune.study.trainable import preflight, resolve
+
+
+def test_a_trainable_is_found_by_module_and_class() -> None:
+    assert resolve(TRAINABLE) is Quadratic
+
+
+def test_a_module_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own.py").write_text("from ray.tune import Trainable\nclass Mine(Trainable): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert resolve("my_own:Mine").__module__ == "my_own"
+    del sys.modules["my_own"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("nowhere:Class", "No module named 'nowhere'"),
+        ("tests.study.toy:Nothing", "module 'tests.study.toy' has no attribute 'Nothing'"),
+        ("tests.study.toy:toy_plan", "is no ray.tune.Trainable"),
+        ("pathlib:Path", "is no ray.tune.Trainable"),
+    ],
+)
+def test_what_is_no_trainable_is_told(name: str, rule: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(name)
+    (line,) = caught.value.lines
+    assert line == (
+        f"study: trainable = {name!r}: {rule}. Cure: name a ray.tune.Trainable in a module that is installed"
+        " or in this folder."
+    )
+
+
+def test_a_trainable_without_check_is_taken_at_its_word(tmp_path: Path) -> None:
+    assert preflight(toy_plan(tmp_path), time_iterations=True) == {}
+
+
+def test_ours_is_asked_about_the_first_starting_point_in_another_process(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("name: a\ntask: {data: digits, model: {name: cnn, width: 2}, epochs: 2, batch_size: 100}\n")
+    facts = preflight(search_plan(load_study(file)), time_iterations=False)
+    assert (facts["train_images"], facts["iterations_per_epoch"]) == (1100, 11)
+    assert facts["parameters"] > 0
+
+
+def test_what_check_finds_wrong_comes_back_as_it_said_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("name: a\ntask: {data: npz:nothing.npz}\n")
+    with pytest.raises(InputError) as caught:
+        preflight(search_plan(load_study(file)), time_iterations=False)
+    (line,) = caught.value.lines
+    assert str(tmp_path / "nothing.npz") in line
+    assert "Cure: " in line
