@@ -50,7 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if all went well, 1 if something failed and is named on stderr, 2 for bad input.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
+    except BrokenPipeError:  # the reader of the pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         (sys.stdout if arguments else sys.stderr).write(_overview())
         return 0 if arguments else 2
@@ -78,17 +87,15 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        code = int(command.run(parsed))
-        sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
+        return int(command.run(parsed))
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("vsam-tune: interrupted; no finished trial is lost. Cure: the same command goes on\n")
         return 1
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if os.environ.get("VSAM_TUNE_DEBUG"):
             raise
@@ -96,7 +103,6 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
         cure = f"VSAM_TUNE_DEBUG=1 vsam-tune {name} ... shows where"
         sys.stderr.write(f"vsam-tune {name}: {type(error).__name__}: {text}. Cure: {cure}\n")
         return 1
-    return code
 
 
 def _commands() -> dict[str, tuple[str, str]]:
