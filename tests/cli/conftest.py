@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from tests.cli.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
+from vsam_tune.study.config import load_study
+from vsam_tune.study.runner import Run
+from vsam_tune.study.search import search_plan
+from vsam_tune.study.searcher import OptunaSearcher
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """Three complete trials, of which two make the front, one that failed and one that diverged."""
+    base = tmp_path_factory.mktemp("searched")
+    file, root = base / "mine.yaml", base / "runs"
+    file.write_text(STUDY)
+    plan = search_plan(load_study(file))
+    with Run(plan, root / "mine") as run:
+        storage = run.open_storage()
+        searcher = OptunaSearcher(storage, plan, folder=run.folder, workers=9, stamps={})
+        for number in range(4):
+            searcher.suggest(str(number))
+        searcher.note_error(str(FAILED), "Traceback\nValueError: so")
+        searcher.on_trial_complete(trial_id=str(FAILED), error=True)
+        searcher.suggest(str(DIVERGED))
+        for number, (accuracy, ais) in enumerate(VALUES):
+            result = {"epoch": 3, "iteration": 54, "val_accuracy": accuracy, "ais": ais, "sampled_fraction": 0.25}
+            searcher.on_trial_complete(trial_id=str(number), result=result)
+        searcher.on_trial_complete(trial_id=str(DIVERGED), result={"epoch": 1, "diverged": 20})
+        point = storage.result().effective_reference_point()
+        assert point is not None
+        storage.fix_reference_point(point)
+    trial = run.folder / "trials" / "00000"
+    trial.mkdir(parents=True)
+    points = [{"epoch": epoch, "iteration": 18 * epoch, "ais": 1000.0, "time_ms": epoch} for epoch in (1, 2, 3)]
+    (trial / "learning_curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+    (trial / "log.txt").write_text("2026-01-01 INFO said so\n")
+    return Searched(file, root, run.folder)

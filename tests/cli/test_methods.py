@@ -1,0 +1,34 @@
+import csv
+import io
+import json
+
+import pytest
+
+from vsam_tune.cli.main import main
+from vsam_tune.methods import METHODS
+
+
+def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods", "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    keys = ["name", "gradient_evaluations", "cost", "memory", "hyperparameters", "fixed", "source"]
+    assert [list(each) for each in printed] == [keys] * len(METHODS)
+    assert [each["name"] for each in printed] == list(METHODS)
+    for each in printed:
+        method = METHODS[each["name"]]
+        assert (each["gradient_evaluations"], each["source"]) == (method.gradient_evaluations, method.source)
+        assert list(each["hyperparameters"]) == list(method.hyperparameters)
+        for name, setting in each["hyperparameters"].items():
+            assert list(setting) == ["default", "meaning", "low", "high", "positive", "choices", "source"]
+            assert setting["default"] == method.hyperparameters[name].default
+
+
+def test_a_table_and_csv_have_a_line_a_method(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["name", "gradient_evaluations"]
+    assert [line.split()[0] for line in lines] == list(METHODS)
+    assert main(["methods", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["name"] for row in rows] == list(METHODS)
+    assert json.loads(rows[list(METHODS).index("sam")]["hyperparameters"]) == {"rho": 0.05}

@@ -1,0 +1,59 @@
+"""`vsam-tune search` where no trial runs; tests/study/test_search.py and test_runner_kill.py have the others."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.ended_study import STUDY, Searched
+from vsam_tune.cli.main import main
+from vsam_tune.study.config import load_study
+from vsam_tune.study.runner import Run
+from vsam_tune.study.search import search_plan
+
+
+@pytest.fixture
+def copied(searched: Searched, tmp_path: Path) -> Searched:
+    """The study in a place of its own, to be changed."""
+    shutil.copytree(searched.root, tmp_path / "runs")
+    shutil.copy(searched.file, tmp_path / "mine.yaml")
+    return Searched(tmp_path / "mine.yaml", tmp_path / "runs", tmp_path / "runs" / "mine")
+
+
+def test_a_finished_study_prints_its_front_and_says_how_to_go_on(
+    copied: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["search", str(copied.file), "--root", str(copied.root)]) == 0
+    out, err = capsys.readouterr()
+    assert "2 on the front of mine (3 complete, 1 pruned, 1 fail)" in out
+    assert f"vsam-tune front mine --root {copied.root} --pick knee --export best.yaml" in out
+    assert "vsam-tune train best.yaml --seeds 3" in out
+    finished, failed = err.splitlines()
+    assert finished == "mine is finished: 3 complete, 1 pruned; a larger budget goes on: --trials N"
+    assert failed == f"mine: trials 3 failed. Cure: vsam-tune show {copied.file} N says why"
+
+
+def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    copied.file.write_text(STUDY.replace("epochs: 3", "epochs: 4").replace("max_rate: 1.0", "rho: 0.2"))
+    assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
+    out, err = capsys.readouterr()
+    rule = f"differs from the study that was started in {copied.folder}. Cure: what it was, or another name:."
+    keys = ["method.max_rate", "method.rho", "task.epochs"]
+    assert (out, err.splitlines()) == ("", [f"{copied.file}: {key}: {rule}" for key in keys])
+
+
+def test_a_study_that_another_process_searches_is_refused(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    with Run(search_plan(load_study(copied.file)), copied.folder):
+        assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
+    line = f"{copied.folder}: another process works on this study. Cure: wait for it, or end it.\n"
+    assert capsys.readouterr() == ("", line)
+
+
+def test_fresh_refuses_a_study_that_exists_and_touches_nothing(
+    copied: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = copied.result
+    assert main(["search", str(copied.file), "--root", str(copied.root), "--fresh"]) == 2
+    line = f"{copied.file}: name = 'mine': {copied.folder} exists. Cure: another name:, or --root DIR; nothing is ever"
+    assert capsys.readouterr() == ("", f"{line} deleted.\n")
+    assert copied.result == before
