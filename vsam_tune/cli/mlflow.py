@@ -22,12 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the address and become the server; return 0 where one is running already."""
-    from vsam_tune.study.mlflow_ui import check_port, experiment_id, server_command, tracking_uri
+    from vsam_tune.study.mlflow_ui import check_port, experiment_id, server_command, tracked_study
     from vsam_tune.study.view import runs_page
 
-    uri, name = tracking_uri(arguments.study, arguments.root)
+    uri, study_id = tracked_study(arguments.study, arguments.root)
+    serve = not (arguments.url or uri.startswith("http"))
+    if serve:
+        check_port(arguments.host, arguments.port)
     served = uri if uri.startswith("http") else f"http://{arguments.host}:{arguments.port}"
-    found = experiment_id(uri, name)
+    found = experiment_id(uri, study_id)
     pages = (
         {"trials": served}
         if found is None
@@ -38,11 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     sys.stdout.write("".join(f"{view}: {page}\n" for view, page in pages.items()))
     sys.stdout.flush()
-    if arguments.url or uri.startswith("http"):
+    if not serve:
         return 0
-    check_port(arguments.host, arguments.port)
     sys.stderr.write(f"MLflow serves {uri}; it answers in some seconds; Ctrl-C ends it\n")
     command, environment = server_command(
         uri, host=arguments.host, port=arguments.port, allowed_hosts=arguments.allowed_hosts
     )
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the server says is log
     return os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter

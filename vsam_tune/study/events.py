@@ -1,6 +1,5 @@
 """What happens to trials while a driver runs: Ray's callback, turned into events by trial number."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,10 @@ from typing_extensions import override
 
 from vsam_tune.results import TrialRecord
 from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.learning_curve import append_point, mend_curve, position
 from vsam_tune.study.searcher import numbers
 
 logger = logging.getLogger(__name__)
-
-CURVE = "learning_curve.jsonl"  # in a trial's folder: a line a report
 
 
 class Listener(Protocol):
@@ -52,10 +50,7 @@ class TrialEvents(Unsaved, Callback):
     def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
         number, folder = trial.config["number"], Path(trial.config["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        curve = read_curve(folder)
-        if curve and not (folder / CURVE).read_text().endswith("\n"):
-            with (folder / CURVE).open("a") as file:
-                file.write("\n")  # a crash cut the last line: the next point starts on its own
+        curve = mend_curve(folder)
         self._curve_ends[number] = position(curve[-1]) if curve else -1
         self._tell("started", number, trial.config)
 
@@ -68,8 +63,7 @@ class TrialEvents(Unsaved, Callback):
         if position(point) <= self._curve_ends.get(number, -1):
             return  # a resumed trial repeats what it had reported after its checkpoint: each point once
         self._curve_ends[number] = position(point)
-        with (Path(trial.config["folder"]) / CURVE).open("a") as file:
-            file.write(json.dumps(point) + "\n")
+        append_point(Path(trial.config["folder"]), point)
         self._tell("reported", number, point)
 
     @override
@@ -93,22 +87,3 @@ class TrialEvents(Unsaved, Callback):
                 if type(listener).__name__ not in self._warned:
                     self._warned.add(type(listener).__name__)
                     logger.exception("%s: %s failed; the search goes on", type(listener).__name__, event)
-
-
-def read_curve(folder: Path) -> list[dict[str, float]]:
-    """Return the points of a trial's learning curve, oldest first; a line cut by a crash is left out."""
-    path = folder / CURVE
-    if not path.exists():
-        return []
-    points = []
-    for line in path.read_text().splitlines():
-        try:
-            points.append(json.loads(line))
-        except json.JSONDecodeError:
-            logger.warning("%s: a line was cut by a crash and is left out", path)
-    return points
-
-
-def position(point: Mapping[str, float]) -> float:
-    """Return where on its curve a point stands: the iteration, else the epoch, else the time."""
-    return point.get("iteration", point.get("epoch", point["time_ms"]))

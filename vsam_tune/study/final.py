@@ -84,7 +84,7 @@ def train(
             raise InputError(finding(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
         storage = run.open_storage() if former else None
         if storage and budget_spent(plan, storage):
-            return storage.result()
+            return run.catch_up(storage)
         preflight(plan, time_iterations=False)  # before a first start stores anything
         storage = storage or run.open_storage()
         return run.execute(storage, listeners=listeners, workers=workers, address=address)

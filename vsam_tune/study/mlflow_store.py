@@ -1,34 +1,57 @@
 """What MLflow holds of a study: one experiment, a run a trial at top level, one summary run.
 
-Top level, because the UI's table and charts leave nested runs out until their parent is expanded. Runs are found again
-by their tag. Points carry the time at which they were reported, and MLflow keeps one of equal points: logging a trial
-again is harmless.
+Top level, because the UI's table and charts leave nested runs out until their parent is expanded. Experiment and runs
+are found again by their tags. Points carry the time at which they were reported, and MLflow keeps one of equal points:
+logging a trial again is harmless.
 """
 
 import logging
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vsam_tune.results import StudyResult, TrialRecord
-from vsam_tune.study.events import position, read_curve
+from vsam_tune.study.learning_curve import position, read_curve
 from vsam_tune.study.storage import RESOLVED
+from vsam_tune.study.view import run_color
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
-TRIAL_TAG, KIND_TAG = "vsam_tune.trial", "vsam_tune.kind"
+STUDY_TAG, TRIAL_TAG, KIND_TAG = "vsam_tune.study", "vsam_tune.trial", "vsam_tune.kind"
 THINNED = 200  # points of a trajectory column that go to MLflow
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
 _BATCH = 1000  # metrics a call: MLflow's limit
+_TAG_CHARACTERS = 8000  # MLflow's limit
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
 _NOT_CURVES = ("time_ms", "iteration", "epoch")  # the axes of a learning curve
 
 Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
+
+
+def open_client(uri: str) -> "MlflowClient":
+    """Return a client of a store that gives up soon: a server that is away would hold it for minutes."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from mlflow import MlflowClient  # noqa: PLC0415 - a second, and it reads the environment
+
+    for noisy in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri)
+
+
+def find_experiment(client: "MlflowClient", study_id: str) -> str | None:
+    """Return MLflow's id of a study's experiment; None where nothing was logged yet."""
+    found = client.search_experiments(filter_string=f"tags.`{STUDY_TAG}` = '{study_id}'")
+    return str(found[0].experiment_id) if found else None
 
 
 class MlflowStore:
@@ -36,46 +59,49 @@ class MlflowStore:
 
     Args:
         uri: the tracking URI.
-        name: of the experiment.
+        name: of a new experiment; with a part of `study_id` where another one has it.
+        study_id: the tag that the experiment is found by.
         artifacts: URI of the artifacts of a new experiment; None for the server's own place.
         tags: of a new experiment.
     """
 
-    def __init__(self, uri: str, name: str, *, artifacts: str | None, tags: Mapping[str, str]) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        # a server that is away must not hold the writer for MLflow's minutes; what it misses is logged later
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        from mlflow import MlflowClient  # noqa: PLC0415 - a second, and it reads the environment
-
-        for noisy in ("alembic", "mlflow.store.db.utils"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        self._client = MlflowClient(tracking_uri=uri)
-        found = self._client.get_experiment_by_name(name)
-        self._experiment: str = (
-            found.experiment_id
-            if found is not None
-            else self._client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: "study", **tags})
-        )
-        self._runs = {int(run.data.tags[TRIAL_TAG]): run for run in self._search() if TRIAL_TAG in run.data.tags}
+    def __init__(self, uri: str, name: str, study_id: str, *, artifacts: str | None, tags: Mapping[str, str]) -> None:
+        self._client = open_client(uri)
+        self._experiment = find_experiment(self._client, study_id) or self._create(name, study_id, artifacts, tags)
+        runs = self._search(f"tags.`{KIND_TAG}` = 'trial'")
+        # one without parameters was cut while it was opened
+        self._runs = {int(run.data.tags[TRIAL_TAG]): run for run in runs if run.data.params}
         self._logged: dict[int, int] = {}  # points of a trial's curve that this process has logged
         self._ended: set[int] = set()  # trials whose end this process has logged
+
+    def check(self) -> None:
+        """Raise MLflow's error if the store does not answer."""
+        self._client.get_experiment(self._experiment)
 
     def holds(self, record: TrialRecord) -> bool:
         """Return whether the end of a trial was logged, by this process or a former one."""
         run = self._runs.get(record.number)
         return record.number in self._ended or (run is not None and run.info.status == STATUS.get(record.state))
 
-    def log_trial(self, number: int, folder: Path, *, params: Mapping[str, str], record: TrialRecord | None) -> None:
+    def log_trial(
+        self,
+        number: int,
+        folder: Path,
+        *,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        record: TrialRecord | None,
+    ) -> None:
         """Log what a trial has reported since the last call; with its record also its end.
 
         Args:
             number: of the trial.
             folder: the trial's, with its learning curve and files.
-            params: shown as the run's parameters; written when its run is opened.
+            params: shown as the run's parameters; written when its run is opened, as are the tags.
+            tags: of the run, besides those that it is found by.
             record: of a trial that ended; None while it runs.
         """
-        run = self._runs.get(number) or self._open(number, params)
+        run = self._runs.get(number) or self._open(number, params, tags, record)
         points = read_curve(folder)
         self._log(run, curve_points(points[self._logged.get(number, 0) :]))
         self._logged[number] = len(points)
@@ -83,22 +109,28 @@ class MlflowStore:
             self._log_end(run, folder, record, int(points[-1]["time_ms"]) if points else run.info.start_time)
 
     def log_summary(self, result: StudyResult, folder: Path) -> None:
-        """Write the run that speaks of the study as a whole: hypervolume by trials, the front, the resolved file."""
-        runs = self._search(f"tags.`{KIND_TAG}` = 'summary'")
-        run = (
-            runs[0]
-            if runs
-            else self._client.create_run(self._experiment, run_name="summary", tags={KIND_TAG: "summary"})
+        """Write the run that speaks of the study as a whole: hypervolume by trials, the front, the resolved file.
+
+        The hypervolume waits for a fixed reference point and for the trials that still run: MLflow takes no value back.
+        """
+        run = self._found(f"tags.`{KIND_TAG}` = 'summary'") or self._client.create_run(
+            self._experiment, run_name="summary", tags={KIND_TAG: "summary"}
         )
-        volumes = result.hypervolume_over_trials()
-        self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
+        if result.reference_point is not None and not result.counts()["running"]:
+            volumes = result.hypervolume_over_trials()
+            self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
         self._client.log_dict(run.info.run_id, result.as_json(), "front.json")
         self._client.log_artifact(run.info.run_id, str(folder / RESOLVED))
         front = " ".join(str(record.number) for record in result.front())
         self._client.set_tag(run.info.run_id, "vsam_tune.front", front)
         self._client.set_terminated(run.info.run_id)
 
-    def _search(self, filter_string: str = "") -> "list[Run]":
+    def _create(self, name: str, study_id: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
+        taken = self._client.get_experiment_by_name(name) is not None
+        name = f"{name} {study_id[:8]}" if taken else name
+        return str(self._client.create_experiment(name, artifacts, {STUDY_TAG: study_id, **tags}))
+
+    def _search(self, filter_string: str) -> "list[Run]":
         runs: list[Run] = []
         token = None
         while True:
@@ -108,11 +140,22 @@ class MlflowStore:
             if not token:
                 return runs
 
-    def _open(self, number: int, params: Mapping[str, str]) -> "Run":
+    def _found(self, filter_string: str) -> "Run | None":
+        found = self._search(filter_string)
+        return found[0] if found else None
+
+    def _open(
+        self, number: int, params: Mapping[str, str], tags: Mapping[str, str], record: TrialRecord | None
+    ) -> "Run":
         from mlflow.entities import Param  # noqa: PLC0415 - with mlflow
 
-        tags = {TRIAL_TAG: str(number), KIND_TAG: "trial"}
-        run = self._client.create_run(self._experiment, run_name=f"trial {number}", tags=tags)
+        # searched for although none is known: a request may have succeeded whose answer was lost
+        run = self._found(f"tags.`{TRIAL_TAG}` = '{number}'") or self._client.create_run(
+            self._experiment,
+            start_time=_milliseconds(record.started) if record and record.started else None,
+            run_name=f"trial {number}",
+            tags={**tags, TRIAL_TAG: str(number), KIND_TAG: "trial", "mlflow.runColor": run_color(number)},
+        )
         self._client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in params.items()])
         self._runs[number] = run
         return run
@@ -125,16 +168,19 @@ class MlflowStore:
             self._client.log_batch(run.info.run_id, metrics=batch)
 
     def _log_end(self, run: "Run", folder: Path, record: TrialRecord, time_ms: int) -> None:
+        from mlflow.entities import RunTag  # noqa: PLC0415 - with mlflow
+
         run_id, trajectory = run.info.run_id, folder / "trajectory.parquet"
         if trajectory.exists():
             self._log(run, trajectory_points(trajectory, time_ms))
         for name in ("trajectory.parquet", "error.txt", "log.txt"):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))
-        for key, value in (("state", record.state), ("stopped", record.stopped), ("error", record.error)):
-            if value:
-                self._client.set_tag(run_id, f"vsam_tune.{key}", value[-5000:])  # MLflow's limit of a tag
-        self._client.set_terminated(run_id, STATUS[record.state])
+        end = {"state": record.state, "stopped": record.stopped, "error": record.error}
+        tags = [RunTag(f"vsam_tune.{key}", value[-_TAG_CHARACTERS:]) for key, value in end.items() if value]
+        self._client.log_batch(run_id, tags=tags)
+        ended = record.started and record.started + timedelta(seconds=record.seconds or 0)
+        self._client.set_terminated(run_id, STATUS[record.state], _milliseconds(ended) if ended else None)
         self._ended.add(record.number)
 
 
@@ -154,13 +200,27 @@ def run_params(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in params.items() if value not in (None, [], {})}
 
 
+def stamp_tags(stamps: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a trial is marked with (`study.runner.stamps`) as tags of its run.
+
+    The commit stands in MLflow's own tags, which the UI shows as the run's source.
+    """
+    return {
+        "vsam_tune.device": stamps["device"],
+        "vsam_tune.study_hash": stamps["study_hash"],
+        "vsam_tune.versions": ", ".join(f"{package} {version}" for package, version in stamps["versions"].items()),
+        "mlflow.source.name": "vsam-tune",
+        "mlflow.source.git.commit": stamps["versions"]["commit"],
+    }
+
+
 def curve_points(curve: Sequence[Mapping[str, float]]) -> list[Point]:
-    """Return a learning curve as MLflow's points, by iteration."""
+    """Return a learning curve as MLflow's points, by iteration; without infinities, which MLflow draws as 1.8e308."""
     return [
         (_FORBIDDEN.sub("_", key), value, int(point["time_ms"]), int(position(point)))
         for point in curve
         for key, value in point.items()
-        if key not in _NOT_CURVES
+        if key not in _NOT_CURVES and math.isfinite(value)
     ]
 
 
@@ -192,3 +252,7 @@ def thinned(rows: np.ndarray) -> np.ndarray:
     if len(rows) <= THINNED:
         return rows
     return rows[np.linspace(0, len(rows) - 1, THINNED).round().astype(np.int64)]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -5,16 +5,20 @@ import sys
 from pathlib import Path
 
 from vsam_tune.errors import InputError, finding
-from vsam_tune.study.storage import DATABASE, load_result
-from vsam_tune.study.tracking import default_uri
+from vsam_tune.study.mlflow_store import find_experiment, open_client
+from vsam_tune.study.storage import DATABASE, study_folder
+from vsam_tune.study.tracked import default_uri, read_tracked
 
 
-def tracking_uri(study: str | None, root: Path) -> tuple[str, str]:
-    """Return (tracking URI, study name).
+def tracked_study(study: str | None, root: Path) -> tuple[str, str | None]:
+    """Return where a study is logged, and what its MLflow experiment is found by.
 
     Args:
         study: a study file or name; None for the only study under the root.
         root: the folder that holds the studies' folders.
+
+    Returns:
+        (tracking URI, study id); the id is None where tracking never began.
 
     Raises:
         InputError: if there is no such study, or several to choose from.
@@ -26,17 +30,16 @@ def tracking_uri(study: str | None, root: Path) -> tuple[str, str]:
             cure = f"vsam-tune mlflow {names[0]}" if names else "vsam-tune search STUDY.yaml"
             raise InputError(finding(root, "", None, rule, cure))
         study = names[0]
-    result = load_result(study, root)
-    uri = (result.study.get("tracking") or {}).get("uri")
-    return uri or default_uri(root / result.name), result.name
+    folder = study_folder(study, root)
+    tracked = read_tracked(folder)
+    if tracked is None:
+        return default_uri(folder), None
+    return tracked.uri or default_uri(folder), tracked.study_id
 
 
-def experiment_id(uri: str, name: str) -> str | None:
+def experiment_id(uri: str, study_id: str | None) -> str | None:
     """Return MLflow's id of the study's experiment; None where nothing was logged yet."""
-    from mlflow import MlflowClient  # noqa: PLC0415 - a second
-
-    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(name)
-    return None if experiment is None else str(experiment.experiment_id)
+    return find_experiment(open_client(uri), study_id) if study_id else None
 
 
 def check_port(host: str, port: int) -> None:
@@ -46,10 +49,14 @@ def check_port(host: str, port: int) -> None:
         InputError: if the port is taken, or the host is none of this machine.
     """
     try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does that starts again
+            probe.bind((host, port))
     except (OSError, OverflowError) as error:
-        rule = f"cannot listen there: {getattr(error, 'strerror', None) or error}"
-        raise InputError(finding("--port", "", f"{host}:{port}", rule, "another --port, or --host")) from error
+        reason = getattr(error, "strerror", None) or str(error).removesuffix(".")
+        rule = f"nothing can listen there: {reason}"
+        cure = "another --port or --host; --url prints the addresses of a server that runs"
+        raise InputError(finding("--port", "", f"{host}:{port}", rule, cure)) from error
 
 
 def server_command(uri: str, *, host: str, port: int, allowed_hosts: str | None) -> tuple[list[str], dict[str, str]]:

@@ -18,10 +18,12 @@ from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
 from vsam_tune.study.fifo import Fifo
+from vsam_tune.study.mlflow_store import stamp_tags
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.searcher import OptunaSearcher
 from vsam_tune.study.storage import RESOLVED, StudyStorage
+from vsam_tune.study.tracked import lacks_a_part
 from vsam_tune.study.tracking import MlflowTracking
 from vsam_tune.study.trainable import resolve
 from vsam_tune.study.view import view_tags
@@ -101,23 +103,45 @@ class Run:
         """
         plan = self.plan
         trainable = resolve(plan.trainable)
-        columns = dict.fromkeys([*(each.name for each in plan.objectives), "sampled_fraction"])
-        tags = view_tags(list(columns), list(plan.space))
-        tracking = MlflowTracking(plan.tracking_uri, plan.name, self.folder, tags)
+        marks = stamps(plan)
+        tracking = self._tracking(marks)
         wanted = (workers or 1) * plan.resources.cpus
         with connect(address) if address else start_local(self.folder, cpus=wanted) as resources:
             fitting = _workers(plan, resources)
             workers = workers or fitting
-            searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=stamps(plan))
+            searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=marks)
             events = TrialEvents([*listeners, tracking], storage.record)
             _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
-        result = storage.result()
-        if budget_spent(plan, storage) and (point := result.effective_reference_point()):
-            storage.fix_reference_point(point)
-            result = storage.result()
-        if missing := tracking.close(result):
-            logger.warning("MLflow lacks a part of this study (%s); the next start logs it", missing)
+        result = self._settled(storage)
+        _close(tracking, result)
         return result
+
+    def catch_up(self, storage: StudyStorage) -> StudyResult:
+        """Log what MLflow lacks of a plan that needs no more trials, and return the study as it stands."""
+        result = self._settled(storage)
+        if lacks_a_part(self.folder, self.plan.tracking_uri):
+            _close(self._tracking(stamps(self.plan)), result)
+        return result
+
+    def _settled(self, storage: StudyStorage) -> StudyResult:
+        """Return the study as it stands, its reference point fixed if the budget is spent."""
+        result = storage.result()
+        if budget_spent(self.plan, storage) and (point := result.effective_reference_point()):
+            storage.fix_reference_point(point)
+        return storage.result()
+
+    def _tracking(self, marks: Mapping[str, Any]) -> MlflowTracking:
+        plan = self.plan
+        columns = dict.fromkeys([*(each.name for each in plan.objectives), "sampled_fraction"])
+        tags = view_tags(list(columns), list(plan.space), ascending=plan.objectives[0].direction == "minimize")
+        return MlflowTracking(
+            plan.tracking_uri, plan.name, self.folder, tags=tags, config=plan.config, run_tags=stamp_tags(marks)
+        )
+
+
+def _close(tracking: MlflowTracking, result: StudyResult) -> None:
+    if missing := tracking.close(result):
+        logger.warning("MLflow lacks a part of this study (%s); the next start logs it", missing)
 
 
 def budget_spent(plan: Plan, storage: StudyStorage) -> bool:

@@ -75,7 +75,7 @@ def search(
         _agree(study, run, fresh=fresh)
         storage = run.open_storage() if run.former() else None
         if storage and budget_spent(run.plan, storage):
-            return storage.result(), "finished before"
+            return run.catch_up(storage), "finished before"
         # asked before a first start stores anything: what is mended in the file then differs from nothing
         for line in warnings(study, ask_trainable(study, time_iterations=False)):
             logger.warning("%s", line)

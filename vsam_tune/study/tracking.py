@@ -8,13 +8,14 @@ or at the next start.
 import logging
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.tracked import default_uri, write_tracked
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +31,33 @@ class MlflowTracking:
         name: of the MLflow experiment.
         folder: the study's folder.
         tags: of the MLflow experiment, such as the view that its UI opens with.
+        config: (params, trial number) -> settings of a trial that another process started.
+        run_tags: of the trials that this process starts.
     """
 
-    def __init__(self, uri: str | None, name: str, folder: Path, tags: Mapping[str, str]) -> None:
-        self._uri, self._name, self._folder, self._tags = uri or default_uri(folder), name, folder, tags
+    def __init__(
+        self,
+        uri: str | None,
+        name: str,
+        folder: Path,
+        *,
+        tags: Mapping[str, str],
+        config: Callable[[Mapping[str, Any], int], Mapping[str, Any]],
+        run_tags: Mapping[str, str],
+    ) -> None:
+        self._given_uri, self._uri = uri, uri or default_uri(folder)
+        self._name, self._folder, self._tags = name, folder, tags
+        self._config, self._run_tags = config, run_tags
+        self._study_id = write_tracked(folder, uri, complete=False).study_id
         self._events: queue.SimpleQueue[tuple[int, dict[str, str] | None, TrialRecord | None] | None]
         self._events = queue.SimpleQueue()
-        self._params: dict[int, dict[str, str]] = {}
+        self._params: dict[int, dict[str, str]] = {}  # of trials that this process started
         self._records: dict[int, TrialRecord] = {}
         self._pending: set[int] = set()  # trials with something that MLflow may lack
         self._store: MlflowStore | None = None
         self._result: StudyResult | None = None
         self._failure = ""
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -69,8 +85,13 @@ class MlflowTracking:
         """
         self._result = result
         self._events.put(None)
+        self._closing.set()
         self._thread.join(timeout_seconds)
-        return f"{self._uri} is too slow" if self._thread.is_alive() else self._failure
+        if self._thread.is_alive():
+            return f"{self._uri} is too slow"
+        if not self._failure:
+            write_tracked(self._folder, self._given_uri, complete=True)
+        return self._failure
 
     def _work(self) -> None:
         closing = False
@@ -78,7 +99,7 @@ class MlflowTracking:
             closing = self._gather()
             self._flush()
             if self._failure and not closing:
-                threading.Event().wait(_RETRY_SECONDS)
+                self._closing.wait(_RETRY_SECONDS)
         if self._failure:
             self._flush()  # once more: the server may be back
 
@@ -86,7 +107,7 @@ class MlflowTracking:
         """Wait for an event and take what follows within a second; return whether the last one was among them."""
         event = self._events.get()
         if event is not None:
-            threading.Event().wait(_GATHER_SECONDS)
+            self._closing.wait(_GATHER_SECONDS)
         while event is not None:
             number, params, record = event
             self._pending.add(number)
@@ -103,9 +124,9 @@ class MlflowTracking:
         """Log what is pending; what fails stays pending."""
         try:
             if self._store is None:
-                local = self._uri.startswith("sqlite:")
-                artifacts = (self._folder / "mlflow-artifacts").absolute().as_uri() if local else None
-                self._store = MlflowStore(self._uri, self._name, artifacts=artifacts, tags=self._tags)
+                served = self._uri.startswith(("http:", "https:", "databricks"))  # and keeps artifacts as well
+                artifacts = None if served else (self._folder / "mlflow-artifacts").absolute().as_uri()
+                self._store = MlflowStore(self._uri, self._name, self._study_id, artifacts=artifacts, tags=self._tags)
             self._log(self._store)
             self._failure = ""
         except Exception as error:  # noqa: BLE001 - the display must never end the search
@@ -119,17 +140,24 @@ class MlflowTracking:
             missed = [each for each in self._result.trials if each.state in STATUS and not store.holds(each)]
             self._records |= {each.number: each for each in missed if each.number not in self._records}
             self._pending |= {each.number for each in missed}
+        failures = []
         for number in sorted(self._pending):
-            record = self._records.get(number)
-            params = self._params.get(number) or {
-                key: str(value) for key, value in (record.params if record else {}).items()
-            }
-            store.log_trial(number, self._folder / trial_folder(number), params=params, record=record)
-            self._pending.discard(number)
+            try:
+                self._log_trial(store, number)
+            except Exception as error:  # noqa: BLE001 - one trial that MLflow refuses must not keep out the others
+                store.check()  # raises where it is the server that fails
+                failures.append(error)
+            else:
+                self._pending.discard(number)
         if self._result is not None:
             store.log_summary(self._result, self._folder)
+        if failures:
+            raise failures[0]
 
-
-def default_uri(folder: Path) -> str:
-    """Return the tracking URI of a study that names none: `mlflow.db` in its folder."""
-    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+    def _log_trial(self, store: MlflowStore, number: int) -> None:
+        record, params, tags = self._records.get(number), self._params.get(number), self._run_tags
+        if params is None:
+            searched = record.params if record else {}
+            params, tags = run_params({**self._config(searched, number), "params": searched}), {}
+        folder = self._folder / trial_folder(number)
+        store.log_trial(number, folder, params=params, tags=tags, record=record)

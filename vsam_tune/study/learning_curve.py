@@ -1,0 +1,44 @@
+"""A trial's learning curve: what it reported, a line of JSON each, in a file of the trial's folder."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+CURVE = "learning_curve.jsonl"
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """Return the points, oldest first; a line that a crash cut, or that is just being written, is left out."""
+    path = folder / CURVE
+    points: list[dict[str, float]] = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            points.append(json.loads(line))
+    return points
+
+
+def mend_curve(folder: Path) -> list[dict[str, float]]:
+    """Take out what a crash left of a line, so that the next point starts on its own; return the points."""
+    path, points = folder / CURVE, read_curve(folder)
+    text = "".join(map(_line, points))
+    if path.exists() and path.read_text() != text:
+        part = path.with_suffix(".part")
+        part.write_text(text)
+        part.replace(path)
+    return points
+
+
+def append_point(folder: Path, point: Mapping[str, float]) -> None:
+    """Write a point down: metrics by name, and `time_ms`, milliseconds since 1970."""
+    with (folder / CURVE).open("a") as file:
+        file.write(_line(point))
+
+
+def position(point: Mapping[str, float]) -> float:
+    """Return where on its curve a point stands: the iteration, else the epoch, else the time."""
+    return point.get("iteration", point.get("epoch", point["time_ms"]))
+
+
+def _line(point: Mapping[str, float]) -> str:
+    return json.dumps(point) + "\n"

@@ -1,0 +1,53 @@
+"""What a study's folder knows of MLflow: where its trials are logged, what they are found by, whether all is there.
+
+The name of a study does not find it: on a shared server another folder's study, or a deleted one, may have the name.
+"""
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+_FILE = "mlflow.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The content of `mlflow.json`.
+
+    Attributes:
+        study_id: tag of the study's MLflow experiment, the same in every store.
+        uri: the tracking URI; None for a SQLite file in the folder.
+        complete: whether that store holds all of the study.
+    """
+
+    study_id: str
+    uri: str | None
+    complete: bool
+
+
+def read_tracked(folder: Path) -> Tracked | None:
+    """Return what the folder knows; None where tracking never began."""
+    path = folder / _FILE
+    return Tracked(**json.loads(path.read_text())) if path.exists() else None
+
+
+def write_tracked(folder: Path, uri: str | None, *, complete: bool) -> Tracked:
+    """Write down where the study is logged, under a new `study_id` the first time; return the content."""
+    former = read_tracked(folder) or Tracked(uuid.uuid4().hex, uri, complete=False)
+    tracked = replace(former, uri=uri, complete=complete)
+    part = folder / f"{_FILE}.part"
+    part.write_text(json.dumps(asdict(tracked)) + "\n")
+    part.replace(folder / _FILE)
+    return tracked
+
+
+def lacks_a_part(folder: Path, uri: str | None) -> bool:
+    """Return whether the store may lack a part: its server was away, the driver was killed, or it is another one."""
+    tracked = read_tracked(folder)
+    return tracked is None or not tracked.complete or tracked.uri != uri
+
+
+def default_uri(folder: Path) -> str:
+    """Return the tracking URI of a study that names none: `mlflow.db` in its folder."""
+    return f"sqlite:///{folder.absolute() / 'mlflow.db'}"
