@@ -1,0 +1,42 @@
+"""A study's folder with a real SQLite store of MLflow, and MLflow's own client to look into it."""
+
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.study.fabricated import record, settings, study_folder
+from vsam_tune.study.mlflow_store import MlflowStore, find_experiment, run_params
+from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.tracked import default_uri
+
+
+class Shelf:
+    """A folder with its store, and MLflow's client on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = study_folder(folder)
+        self.client = MlflowClient(tracking_uri=default_uri(folder))
+
+    def open(self, name: str = "made", study_id: str = "id-of-made") -> MlflowStore:
+        artifacts = (self.folder / "artifacts").as_uri()
+        return MlflowStore(default_uri(self.folder), name, study_id, artifacts=artifacts, tags={"a": "b"})
+
+    def log(self, store: MlflowStore, number: int, state: str | None = "complete", **fields: Any) -> None:
+        ended = record(number, state, **fields) if state else None
+        params = run_params(settings(number))
+        where = self.folder / trial_folder(number)
+        store.log_trial(number, where, params=params, tags={"vsam_tune.device": "a desk"}, record=ended)
+
+    def runs(self, study_id: str = "id-of-made") -> dict[str, Run]:
+        experiment = find_experiment(self.client, study_id)
+        runs = self.client.search_runs([experiment], max_results=1000)
+        assert len({run.info.run_name for run in runs}) == len(runs)
+        return {run.info.run_name: run for run in runs}
+
+    def history(self, run: Run, key: str) -> list[tuple[int, float]]:
+        return sorted((each.step, each.value) for each in self.client.get_metric_history(run.info.run_id, key))
+
+    def artifacts(self, run: Run) -> list[str]:
+        return sorted(each.path for each in self.client.list_artifacts(run.info.run_id))

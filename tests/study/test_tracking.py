@@ -1,0 +1,220 @@
+"""The writer's thread on a real SQLite store: what it logs, what it survives, and what it says when it closes."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.study import fabricated
+from tests.study.fabricated import fabricate_trial, record, report, result, settings
+from tests.study.shelf import Shelf
+from tests.study.toy import toy_plan
+from vsam_tune.study import runner, tracking
+from vsam_tune.study.mlflow_store import MlflowStore
+from vsam_tune.study.runner import Run
+from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.tracked import lacks_a_part, read_tracked, write_tracked
+from vsam_tune.study.tracking import MlflowTracking
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "made")
+
+
+def track(shelf: Shelf, **arguments: Any) -> MlflowTracking:
+    plain = {"tags": {}, "config": fabricated.config, "run_tags": {"vsam_tune.device": "a desk"}}
+    return MlflowTracking(None, "made", shelf.folder, **{**plain, **arguments})
+
+
+def study_id(shelf: Shelf) -> str:
+    tracked = read_tracked(shelf.folder)
+    assert tracked is not None
+    return tracked.study_id
+
+
+def live(writer: MlflowTracking, shelf: Shelf, number: int, state: str | None = "complete") -> None:
+    """Have a trial start, report four epochs, and end."""
+    writer.started(number, settings(number))
+    for epoch in (1, 2, 3, 4):
+        report(shelf.folder, number, epochs=[epoch])
+        writer.reported(number, {})
+    if state:
+        writer.ended(record(number, state))
+
+
+def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(shelf: Shelf) -> None:
+    writer = track(shelf, tags={"mlflow.note.content": "hello"})
+    for number, state in enumerate(("complete", "pruned", "fail", None)):
+        live(writer, shelf, number, state)
+    trials = [record(0), record(1, "pruned"), record(2, "fail"), record(3, "running")]
+    assert writer.close(result(trials)) == ""
+    runs = shelf.runs(study_id(shelf))
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "trial 0": "FINISHED",
+        "trial 1": "KILLED",
+        "trial 2": "FAILED",
+        "trial 3": "RUNNING",
+        "summary": "FINISHED",
+    }
+    assert len(shelf.history(runs["trial 3"], "val_accuracy")) == 4
+    assert runs["trial 0"].data.params["beta"] == "0.13"
+    assert runs["trial 0"].data.tags["vsam_tune.device"] == "a desk"
+    assert (shelf.folder / "mlflow-artifacts").is_dir()
+
+
+def test_points_are_logged_while_a_trial_runs(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.05)
+    writer = track(shelf)
+    live(writer, shelf, 0, None)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        runs = shelf.runs(study_id(shelf)) if shelf.client.search_experiments(filter_string="name = 'made'") else {}
+        if "trial 0" in runs and runs["trial 0"].data.metrics:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("nothing was logged before the writer closed")
+    assert runs["trial 0"].info.status == "RUNNING"
+    assert writer.close(result([record(0, "running")])) == ""
+
+
+def test_a_driver_that_was_killed_is_gone_on_from_in_the_same_runs(shelf: Shelf) -> None:
+    writer = track(shelf)
+    live(writer, shelf, 0)
+    live(writer, shelf, 1, None)
+    writer.close(result([record(0), record(1, "running")]))
+    before = {name: run.info.run_id for name, run in shelf.runs(study_id(shelf)).items()}
+    writer = track(shelf)
+    writer.started(1, settings(1))
+    writer.ended(record(1))
+    assert writer.close(result([record(0), record(1)])) == ""
+    runs = shelf.runs(study_id(shelf))
+    assert {name: run.info.run_id for name, run in runs.items()} == before
+    assert [step for step, _ in shelf.history(runs["trial 1"], "val_accuracy")] == [10, 20, 30, 40]
+
+
+def test_trials_that_ended_unseen_are_logged_in_full_at_the_next_close(shelf: Shelf) -> None:
+    for number in (0, 1):
+        fabricate_trial(shelf.folder, number)
+    trials = [record(0), record(1, "pruned"), record(2, "running"), record(3, "waiting")]
+    assert track(shelf).close(result(trials)) == ""
+    runs = shelf.runs(study_id(shelf))
+    assert sorted(runs) == ["summary", "trial 0", "trial 1"]
+    seen = Shelf(shelf.folder.parent / "seen")
+    writer = track(seen)
+    live(writer, seen, 0)
+    assert writer.close(result([record(0)])) == ""
+    assert runs["trial 0"].data.params == seen.runs(study_id(seen))["trial 0"].data.params
+    assert "vsam_tune.device" not in runs["trial 0"].data.tags  # of the process that ran it, which nobody noted
+    assert len(shelf.history(runs["trial 0"], "l2_psf")) == 10
+
+
+def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 0.05)
+    broken = shelf.folder / trial_folder(0) / "trajectory.parquet"
+    writer = track(shelf)
+    with caplog.at_level(logging.WARNING):
+        report(shelf.folder, 0)
+        broken.write_bytes(b"no table")
+        writer.started(0, settings(0))
+        writer.ended(record(0))
+        for number in (1, 2):
+            live(writer, shelf, number)
+        failure = writer.close(result([record(0), record(1), record(2)]))
+    assert "Parquet" in failure
+    warnings = [entry.getMessage() for entry in caplog.records if entry.name == "vsam_tune.study.tracking"]
+    assert len(warnings) == 1
+    assert "trials go on and are logged later" in warnings[0]
+    runs = shelf.runs(study_id(shelf))
+    assert [runs[f"trial {number}"].info.status for number in range(3)] == ["RUNNING", "FINISHED", "FINISHED"]
+    assert "summary" in runs
+    assert lacks_a_part(shelf.folder, None)
+    fabricated.write_trajectory(broken)
+    assert track(shelf).close(result([record(0), record(1), record(2)])) == ""
+    assert shelf.runs(study_id(shelf))["trial 0"].info.status == "FINISHED"
+    assert not lacks_a_part(shelf.folder, None)
+
+
+def test_a_store_that_hangs_holds_neither_the_search_nor_close(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(MlflowStore, "log_trial", lambda *_, **__: released.wait(60))
+    writer = track(shelf)
+    try:
+        began = time.monotonic()
+        for _ in range(1000):
+            writer.started(0, settings(0))
+            writer.reported(0, {})
+        writer.ended(record(0))
+        assert time.monotonic() - began < 1
+        assert writer.close(result([record(0)]), timeout_seconds=0.5).endswith("mlflow.db is too slow")
+        assert time.monotonic() - began < 5
+        assert lacks_a_part(shelf.folder, None)
+    finally:
+        released.set()
+        writer._thread.join(30)
+
+
+def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.0)
+    failed, log_trial = threading.Event(), MlflowStore.log_trial
+
+    def fail_once(*arguments: Any, **options: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("no disk")
+        log_trial(*arguments, **options)
+
+    monkeypatch.setattr(MlflowStore, "log_trial", fail_once)
+    writer = track(shelf)
+    live(writer, shelf, 0)
+    assert failed.wait(30)
+    began = time.monotonic()
+    assert writer.close(result([record(0)])) == ""
+    assert time.monotonic() - began < 20
+
+
+# ---- what the study's folder knows
+
+
+def test_a_folder_keeps_its_mark_and_says_whether_its_store_lacks_a_part(tmp_path: Path) -> None:
+    assert read_tracked(tmp_path) is None
+    assert lacks_a_part(tmp_path, None)
+    first = write_tracked(tmp_path, None, complete=False)
+    assert lacks_a_part(tmp_path, None)
+    assert write_tracked(tmp_path, None, complete=True).study_id == first.study_id
+    assert not lacks_a_part(tmp_path, None)
+    assert lacks_a_part(tmp_path, "http://elsewhere:5000")
+    assert write_tracked(tmp_path, "http://elsewhere:5000", complete=True).study_id == first.study_id
+    assert read_tracked(tmp_path) == write_tracked(tmp_path, "http://elsewhere:5000", complete=True)
+
+
+def test_two_folders_have_two_marks(tmp_path: Path) -> None:
+    ids = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        ids.add(write_tracked(tmp_path / name, None, complete=False).study_id)
+    assert len(ids) == 2
+
+
+def test_a_finished_study_is_logged_at_the_next_start_where_mlflow_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path / "toy")
+    plan = toy_plan(tmp_path)
+    with Run(plan, shelf.folder) as run:
+        storage = run.open_storage()
+        for _ in range(4):
+            trial = storage.ask()
+            trial.suggest_float("x", -1.5, 1.5)
+            storage.complete(trial, [1.0, 2.0], {"epoch": 4.0, "loss": 1.0, "cost": 2.0})
+        assert run.catch_up(storage) == storage.result()
+        assert sorted(shelf.runs(study_id(shelf))) == ["summary", *(f"trial {number}" for number in range(4))]
+        monkeypatch.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
+        assert run.catch_up(storage) == storage.result()
