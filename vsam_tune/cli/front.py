@@ -44,7 +44,8 @@ def write_front(result: "StudyResult", format: str) -> None:  # noqa: A002 - nam
         sys.stdout.write(render_json(result.as_json()) + "\n")
         return
     names = [each.name for each in result.objectives]
-    shown = [name for name in ("sampled_fraction", "gradient_evaluations") if name not in names]
+    reported = {name for record in result.front() for name in record.metrics} - set(names)
+    shown = [name for name in ("sampled_fraction", "gradient_evaluations") if name in reported]
     params = list(dict.fromkeys(name for record in result.front() for name in record.params))
     rows = [
         {

@@ -79,8 +79,8 @@ class Progress:
             objectives = ", ".join(f"{name} {number_text(name, row.point[name])}" for name in self._shown(row))
             params = ", ".join(f"{name}={number_text(name, value)}" for name, value in row.params.items())
             note = f" ({row.note})" if row.note else ""
-            line = f"trial {record.number} {record.state}{note}: {objectives}; {params}; {self._summary()}"
-            sys.stderr.write(line + "\n")
+            parts = "; ".join(part for part in (objectives, params, self._summary()) if part)
+            sys.stderr.write(f"trial {record.number} {record.state}{note}: {parts}\n")
 
     def _shown(self, row: _Row) -> list[str]:
         return [name for name in (*self._objectives, "sampled_fraction") if name in row.point]

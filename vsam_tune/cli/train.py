@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in summary["seeds"] if each["state"] != "complete"]
     for each in unfinished:
         why = f" ({each['why']})" if each["why"] else ""
-        sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Cure: the same command\n")
+        cure = "other settings, and another --out DIR" if each["state"] == "pruned" else "the same command"
+        sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Cure: {cure}\n")
     return 1 if unfinished else 0
 
 

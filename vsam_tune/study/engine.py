@@ -56,7 +56,8 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         ray.init(address=address, **_SILENT)
     except (OSError, OverflowError, ValueError, RuntimeError) as error:
         rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
-        raise InputError(finding("--address", "", address, rule, "the address that `ray start` printed")) from error
+        cure = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
+        raise InputError(finding("--address", "", address, rule, cure)) from error
     try:
         with redirect_stdout(sys.stderr):  # Ray prints what happened to a worker, and stdout is data
             yield ray.cluster_resources()

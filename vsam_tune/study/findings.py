@@ -99,7 +99,7 @@ def _add(model: type[BaseModel], found: ErrorDetails, key: str, findings: Findin
         part = context["key"]
         inputs = found["input"]
         value = inputs.get(part) if part and isinstance(inputs, dict) else inputs
-        findings.add(f"{path}.{part}" if part else path, value, context["rule"], context["cure"])
+        findings.add(_path(path, [part] if part else []), value, context["rule"], context["cure"])
     else:
         rule = _RULES.get(found["type"], found["msg"].lower()).format(**context)
         field = model.model_fields.get(str(name))

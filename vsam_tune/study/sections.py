@@ -14,7 +14,12 @@ _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the 
 
 
 class Tpe(Strict):
-    """`sampler:` of kind tpe: multi-objective TPE, multivariate and grouped."""
+    """`sampler:` of kind tpe: multi-objective TPE, multivariate and grouped.
+
+    Attributes:
+        seed: of its random numbers.
+        startup_trials: trials that are drawn at random before the others teach it anything.
+    """
 
     kind: Literal["tpe"] = "tpe"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
@@ -22,14 +27,23 @@ class Tpe(Strict):
 
 
 class RandomSearch(Strict):
-    """`sampler:` of kind random."""
+    """`sampler:` of kind random: every value is drawn by itself.
+
+    Attributes:
+        seed: of its random numbers.
+    """
 
     kind: Literal["random"] = "random"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
 
 
 class Nsga2(Strict):
-    """`sampler:` of kind nsga2."""
+    """`sampler:` of kind nsga2: an evolutionary search over generations of trials.
+
+    Attributes:
+        seed: of its random numbers.
+        population_size: trials in a generation.
+    """
 
     kind: Literal["nsga2"] = "nsga2"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
@@ -108,7 +122,14 @@ class Tracking(Strict):
 
 
 class Source(Strict):
-    """`source:` of an export: where its settings come from. Nothing is computed from it."""
+    """`source:` of an export: where its settings come from. Nothing is computed from it.
+
+    Attributes:
+        study: its name.
+        trial: the number of the trial.
+        values: its objectives by name.
+        params: what was searched, by name.
+    """
 
     study: str | None = Field(None, description="write the study's name, or leave it out")
     trial: int | None = Field(None, ge=0, description="write the trial's number, or leave it out")

@@ -17,18 +17,18 @@ class Task(Strict):
 
     Attributes:
         data: a key of DATASETS, or `npz:PATH`, `folder:PATH`; the path is absolute once it is loaded.
-        label_noise: fraction of the training labels that are redrawn uniformly.
+        label_noise: probability that a training label is redrawn, uniformly over all classes.
         validation_fraction: part of the training set that is held out; the data set's own once it is loaded.
-        subset: number of training images to use, None for all.
+        subset: training images to use, before the validation part is taken off; None for all.
         resize: side in pixels to which images are averaged, None to leave them.
         data_root: folder of the downloadable data sets.
-        download: whether they may be downloaded.
+        download: whether they may be downloaded where they are missing.
         model: `name`, a key of MODELS, and its options.
         epochs: full budget of a trial, which its learning-rate schedule spans.
         batch_size: images an iteration.
         seed: fixes the split and the noise; a trial's seed is derived from it and its number.
-        augmentation: of training images, in this order.
-        channels_last: memory format.
+        augmentation: of training images; whatever the order here, crop comes first, then flip, then cutout.
+        channels_last: memory format of images and weights; convolutions on CPUs are faster with it.
         options: handed to a trainable of one's own as they are.
     """
 
