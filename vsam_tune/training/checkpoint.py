@@ -25,11 +25,9 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except RuntimeError as error:  # torch's zip writer turns a full disk into a RuntimeError
-        part.unlink(missing_ok=True)
         raise OSError(f"{path}: could not be written: {error}") from error
-    except OSError:
+    finally:
         part.unlink(missing_ok=True)
-        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -44,5 +42,9 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[s
         FileNotFoundError: if there is none.
         RuntimeError: if the file is no checkpoint, or was cut.
     """
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    with path.open("rb") as file:
+        try:
+            state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        except Exception as error:  # bad bytes make torch raise anything: OSError, IndexError, UnpicklingError, ...
+            raise RuntimeError(f"{path}: no checkpoint, or one that was cut: {error}") from error
     return state

@@ -94,7 +94,7 @@ class Trainer:
                 place for a checkpoint.
 
         Returns:
-            The metrics of the trial so far; `train_loss` is the epoch's mean over images, of the first pass.
+            The metrics of the trial so far.
 
         Raises:
             DivergedError: if the loss is not finite.
@@ -106,15 +106,14 @@ class Trainer:
         if position == 0:
             self._loss_sum.zero_()
             self._images_in_epoch = 0
-        train_loss = math.nan
         while self.iteration < end:
             stop = min(end, (self.iteration // READ_INTERVAL + 1) * READ_INTERVAL)
             with self.ais.running():
                 self.iterate(batches, stop)
-            train_loss = self._read() / self._images_in_epoch
+            self._read()
             if self.iteration < end:
                 between()
-        return {"train_loss": train_loss, **self.metrics()}
+        return self.metrics()
 
     def iterate(self, batches: Iterator[Batch], stop: int) -> None:
         """Take iterations from `batches` until `stop` have been done; nothing is read from the device."""
@@ -136,24 +135,25 @@ class Trainer:
             self.trajectory.record(getattr(optimizer, "observation", None))
             self.iteration += 1
 
-    def _read(self) -> float:
-        """Bring the pending norms and the sum of losses over in one transfer; return the sum."""
+    def _read(self) -> None:
+        """Bring the pending norms and the sum of losses over in one transfer."""
         pending = self.trajectory.pending()
         loss_sum, *norms = torch.stack([value.to(torch.float64) for value in (self._loss_sum, *pending)]).tolist()
         self.trajectory.fill(norms)
         if not math.isfinite(loss_sum):
             raise DivergedError(self.iteration)
-        return float(loss_sum)
 
     def metrics(self) -> dict[str, float]:
         """Return the trial's metrics so far, in natural units.
 
         Returns:
-            `epoch` and `iteration` done; `ais` in images a second; `sampled_fraction`; `gradient_evaluations` an
-            iteration (1 for the base optimizer alone).
+            `train_loss`, the mean over the images of the last epoch, of the first pass; `epoch` and `iteration` done;
+            `ais` in images a second; `sampled_fraction`; `gradient_evaluations` an iteration (1 for the base
+            optimizer alone).
         """
         evaluations = getattr(self.optimizer, "gradient_evaluations", self.iteration)
         return {
+            "train_loss": float(self._loss_sum) / self._images_in_epoch,
             "epoch": self.epoch,
             "iteration": self.iteration,
             "ais": self.ais.images_per_second,
