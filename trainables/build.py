@@ -1,7 +1,5 @@
 """From the settings of a trial to its data, model, optimizer and trainer; and a dry run of its first iterations."""
 
-import time
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -58,10 +56,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
     task, seed = config["task"], config["seed"]
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
-    if len(data.train) % task["batch_size"] == 1:
-        rule = f"the last batch of an epoch would hold one of {len(data.train)} images, which batch norm cannot take"
-        cure = f"write {task['batch_size'] - 1}"
-        raise InputError(finding("task", "batch_size", task["batch_size"], rule, cure))
+    _check_batch_size(task["batch_size"], len(data.train))
     layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
     model = build_model(
         task["model"]["name"],
@@ -98,7 +93,8 @@ def warm_up(config: dict[str, Any], data: TaskData) -> None:
     What a process pays once, such as the first call of each kernel, then counts in no trial's AIS.
     """
     trainer, _ = build_trainer({**config, "method": {"name": "sam", "rho": 0.0}}, data)
-    _seconds(trainer, 2)
+    for _ in range(2):
+        _seconds(trainer)
 
 
 def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
@@ -113,10 +109,11 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
         `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `plain_seconds` and
         `sampled_seconds`, medians of an iteration.
     """
+    if not torch.cuda.is_available():  # the driver of a cluster need not have the GPUs of its workers
+        config = {**config, "gpus": 0}
     data = load_data(data_arguments(config))
     trainer, _ = build_trainer(config, data)
-    trainer.model.train()
-    _seconds(trainer, 1)
+    _seconds(trainer)
     facts: dict[str, float] = {
         "train_images": len(data.train),
         "iterations_per_epoch": len(trainer.loader),
@@ -127,14 +124,32 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
             kind: build_trainer({**config, "method": method}, data)[0]
             for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
         }
-        rounds = [{kind: _seconds(each, 1) for kind, each in trainers.items()} for _ in range(12)]
+        rounds = [{kind: _seconds(each) for kind, each in trainers.items()} for _ in range(12)]
         for kind in trainers:
             facts[f"{kind}_seconds"] = median(seconds[kind] for seconds in rounds[2:])  # the first two warm up
     return facts
 
 
-def _seconds(trainer: Trainer, iterations: int) -> float:
-    start = time.perf_counter()
+def _check_batch_size(batch_size: int, num_images: int) -> None:
+    """Refuse a batch of one image, over whose 1x1 maps batch norm has no variance.
+
+    Raises:
+        InputError: if an epoch of `num_images` has one.
+    """
+
+    def one_alone(size: int) -> bool:
+        return size == 1 or num_images % size == 1
+
+    if one_alone(batch_size):
+        rule = f"a batch of an epoch would hold one of {num_images} images, which batch norm cannot take"
+        fitting = next((size for size in range(batch_size + 1, num_images) if not one_alone(size)), num_images)
+        raise InputError(finding("task", "batch_size", batch_size, rule, f"write {fitting}"))
+
+
+def _seconds(trainer: Trainer) -> float:
+    """Train on the first batch; return what it took, the device's work included."""
+    before = trainer.ais.seconds
     trainer.model.train()
-    trainer.iterate(islice(trainer.loader.batches(0), iterations), trainer.iteration + iterations)
-    return time.perf_counter() - start
+    with trainer.ais.running():
+        trainer.iterate(trainer.loader.batches(0), trainer.iteration + 1)
+    return trainer.ais.seconds - before

@@ -143,12 +143,15 @@ class Classification(Trainable):
         return {**metrics, "done": True}
 
     def _warn_of_a_rate_that_never_adapted(self) -> None:
-        optimizer = self.trainer.optimizer
-        if hasattr(optimizer, "adaptation_start") and optimizer.adaptation_start is None:
+        optimizer, iterations = self.trainer.optimizer, self.trainer.iteration
+        if not hasattr(optimizer, "adaptation_start"):
+            return
+        start = optimizer.adaptation_start
+        if start is None or start >= iterations:  # adapted after the last iteration, it was of no effect
             logger.warning(
-                "the sampling rate never adapted in %d iterations: %d sampled, window %d. Cure: a smaller window, or"
-                " a larger initial_rate",
-                self.trainer.iteration,
+                "the sampling rate never adapted in %d iterations: %d sampled, window %d. Cure: a smaller window,"
+                " fewer warmup_iterations, or a larger initial_rate",
+                iterations,
                 self.trainer.trajectory.num_sampled,
                 self._settings["method"]["window"],
             )
@@ -191,8 +194,8 @@ class Classification(Trainable):
             time_iterations: also measure iterations; takes some seconds.
 
         Returns:
-            `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `seconds_per_iteration`,
-            the median of plain and of sampled iterations: `plain_seconds`, `sampled_seconds`.
+            `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `plain_seconds` and
+            `sampled_seconds`, medians of an iteration.
 
         Raises:
             InputError: if the data or the model cannot be had, or do not fit each other.
