@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.contracts.tiny import TinyTrial, optimizer_class, tiny_network, wrap
+from tests.contracts.value_reads import NoValueIsRead, ValueReadError
 from vsam_tune.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
@@ -55,19 +55,6 @@ def test_the_listed_cost_is_the_cost_at_the_default_settings(name):
     for _ in range(iterations):
         optimizer.step(closure)
     assert len(calls) / iterations == pytest.approx(METHODS[name].gradient_evaluations, abs=0.03)
-
-
-class ValueReadError(AssertionError):
-    pass
-
-
-class NoValueIsRead(TorchDispatchMode):
-    """Refuse to read a tensor's value (`item`, `float`, `if tensor`): the host waits for that."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten._local_scalar_dense.default:
-            raise ValueReadError
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,0 +1,165 @@
+"""From the settings of a trial to what trains: threads, layout, seeds, batch sizes; and the dry run of `check`."""
+
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.contracts.tiny import equal_state
+from tests.trainables.trial import SEARCH_IMAGES, steps, trial_config
+from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
+from trainables.classification import Classification
+from vsam_tune.data.images import Images
+from vsam_tune.data.task import TaskData
+from vsam_tune.errors import InputError
+from vsam_tune.methods import METHODS
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_data(data_arguments(trial_config("")))
+
+
+def grey(num_images):
+    """Return a task of so many empty training images."""
+    part = Images(torch.zeros(num_images, 1, 8, 8, dtype=torch.uint8), torch.zeros(num_images, dtype=torch.int64))
+    one = torch.ones(1)
+    return TaskData(train=part, validation=part, test=part, num_classes=10, mean=one, std=one, redrawn=0)
+
+
+def test_the_facts_of_a_dry_run():
+    facts = dry_run(trial_config(""), time_iterations=False)
+    parameters = 4 * 9 + 2 * 4 * 4 * 9 + 3 * 2 * 4 + 4 * 10 + 10  # convolutions, batch norms, linear
+    assert facts == {"train_images": SEARCH_IMAGES, "iterations_per_epoch": 5, "parameters": parameters}
+
+
+def test_a_dry_run_may_time_both_kinds_of_iteration():
+    facts = dry_run(trial_config("", model={"name": "cnn", "width": 32}, subset=None), time_iterations=True)
+    assert 0 < facts["plain_seconds"] < facts["sampled_seconds"] < 10 * facts["plain_seconds"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_check_is_a_dry_run_that_needs_no_folder(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    facts = Classification.check(trial_config("", name), time_iterations=False)
+    assert facts["train_images"] == SEARCH_IMAGES
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("study", ["quickstart"])
+def test_a_study_of_ours_builds(study):
+    from vsam_tune.study.config import load_study
+    from vsam_tune.study.search import search_plan
+
+    path = Path(__file__).parents[2] / "studies" / f"{study}.yaml"
+    plan = search_plan(load_study(path))
+    config = {**plan.config(dict(plan.initial[0]), 0), "folder": "", "cpus": 1, "gpus": 0}
+    facts = Classification.check(config, time_iterations=False)
+    assert facts["train_images"] == 1100
+    assert facts["iterations_per_epoch"] == 18
+
+
+@settings(deadline=None)
+@given(num_images=st.integers(2, 300), batch_size=st.integers(1, 400))
+def test_no_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_size):
+    config = trial_config("", batch_size=batch_size)
+    sizes = {min(batch_size, num_images), num_images % batch_size}
+    if 1 not in sizes:
+        build_trainer(config, grey(num_images))
+        return
+    rule = f"task: batch_size = {batch_size}: a batch of an epoch would hold one of {num_images} images"
+    with pytest.raises(InputError, match=rule) as caught:
+        build_trainer(config, grey(num_images))
+    cure = int(str(caught.value).partition("Cure: write ")[2].rstrip("."))
+    build_trainer(trial_config("", batch_size=cure), grey(num_images))
+
+
+@pytest.mark.parametrize("batch_size", [SEARCH_IMAGES, 1000])
+def test_an_epoch_may_be_one_batch(batch_size, new_worker, tmp_path):
+    results = steps(new_worker(trial_config(tmp_path, "sam", batch_size=batch_size, epochs=2)))
+    assert [result["iteration"] for result in results] == [1, 2]
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(1, 1), (2, 2), (2.0, 2), (0.5, 1)])
+def test_torch_gets_as_many_threads_as_the_trial_has_cpus(cpus, threads, data):
+    before = torch.get_num_threads()
+    try:
+        build_trainer(trial_config("", cpus=cpus), data)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_weights_and_images_are_float32_in_the_layout_asked_for(channels_last, data):
+    trainer, evaluation = build_trainer(trial_config("", channels_last=channels_last), data)
+    layout, other = torch.channels_last, torch.contiguous_format
+    if not channels_last:
+        layout, other = other, layout
+    for name, parameter in trainer.model.named_parameters():
+        assert parameter.dtype == torch.float32
+        if parameter.ndim == 4 and parameter.shape[1] > 1:  # with one input channel the two are the same
+            assert parameter.is_contiguous(memory_format=layout), name
+            assert not parameter.is_contiguous(memory_format=other), name
+    for loader in (trainer.loader, evaluation):
+        batch = next(loader.batches(0))
+        assert batch.x.dtype == torch.float32
+        assert batch.x.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_layout_changes_rounding_alone(name, data):
+    losses = {}
+    for channels_last in (True, False):
+        trainer, evaluation = build_trainer(trial_config("", name, channels_last=channels_last, lr=0.02), data)
+        trainer.train_epoch()
+        losses[channels_last] = trainer.evaluate(evaluation)[1]
+        gradients = [parameter.grad for parameter in trainer.model.parameters()]
+        assert all(gradient.dtype == torch.float32 for gradient in gradients)
+    assert losses[True] == pytest.approx(losses[False], rel=1e-3)
+
+
+def test_the_layout_of_colour_images_is_that_of_the_model():
+    part = Images(torch.zeros(6, 3, 8, 8, dtype=torch.uint8), torch.arange(6))
+    colour = TaskData(
+        train=part, validation=part, test=part, num_classes=6, mean=torch.zeros(3), std=torch.ones(3), redrawn=0
+    )
+    trainer, _ = build_trainer(trial_config("", batch_size=3, model={"name": "resnet8", "width": 4}), colour)
+    x = next(trainer.loader.batches(0)).x
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    assert not x.is_contiguous()
+
+
+def first_of(config, data):
+    """Return what the seed of a trial decides: initial weights, order of images, draws of the method."""
+    trainer, _ = build_trainer(config, data)
+    order = torch.cat([batch.index for batch in trainer.loader.batches(0)])
+    first = {"weights": trainer.model[0].weight.detach().clone(), "order": order, "layers": torch.rand(3)}
+    if config["method"]["name"] == "vsam":
+        trainer.iterate(chain(*(trainer.loader.batches(epoch) for epoch in range(4))), 20)
+        first["draws"] = torch.from_numpy(trainer.trajectory.table()["sampled"])
+    return first
+
+
+def test_the_seed_of_the_trial_decides_on_weights_order_and_draws(data):
+    first, again = (first_of(trial_config("", "vsam", seed=1), data) for _ in range(2))
+    assert equal_state(first, again)
+    other = first_of(trial_config("", "vsam", seed=2), data)
+    for key in first:
+        assert not torch.equal(first[key], other[key]), key
+
+
+def test_methods_start_from_the_same_weights_and_see_the_same_images(data):
+    expected = first_of(trial_config("", "sgd"), data)
+    for name in METHODS:
+        found = first_of(trial_config("", name), data)
+        assert equal_state({key: found[key] for key in expected}, expected), name
+
+
+def test_a_warm_up_leaves_no_trace(data):
+    expected = first_of(trial_config(""), data)
+    warm_up(trial_config(""), data)
+    assert equal_state(first_of(trial_config(""), data), expected)

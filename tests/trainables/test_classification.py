@@ -1,0 +1,142 @@
+"""One trial: what it trains on, what it reports in a search and in a final training, how it ends."""
+
+import dataclasses
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from tests.trainables.trial import EVALUATED, SEARCH_IMAGES, saved_in, steps, trial_config
+from trainables import build
+from trainables.build import data_arguments, load_data
+from vsam_tune.methods import METHODS
+
+TRAINING = {"train_loss", "epoch", "iteration", "ais", "sampled_fraction", "gradient_evaluations"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_search_reports_the_validation_part_after_every_epoch(name, new_worker, tmp_path):
+    results = steps(new_worker(trial_config(tmp_path, name)))
+    assert [result["epoch"] for result in results] == [1, 2, 3, 4, 5, 6]
+    assert [result["iteration"] for result in results] == [5, 10, 15, 20, 25, 30]
+    for result in results[:-1]:
+        assert {*result} == TRAINING | {"val_accuracy", "val_loss"}
+    assert {*results[-1]} == TRAINING | {"val_accuracy", "val_loss", "done"}
+    assert results[-1]["done"] is True
+    correct = results[-1]["val_accuracy"] / 100 * EVALUATED["val"]
+    assert correct == pytest.approx(round(correct))
+    json.dumps(results)  # plain numbers: they go to other processes
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_final_training_reports_the_test_images_once_at_its_end(name, new_worker, tmp_path):
+    results = steps(new_worker(trial_config(tmp_path, name, final=True)))
+    assert [result["iteration"] for result in results] == [7, 14, 21, 28, 35, 42]
+    for result in results[:-1]:
+        assert {*result} == TRAINING
+    assert {*results[-1]} == TRAINING | {"test_accuracy", "test_loss", "done"}
+    correct = results[-1]["test_accuracy"] / 100 * EVALUATED["test"]
+    assert correct == pytest.approx(round(correct))
+
+
+def test_it_learns(new_worker, tmp_path):
+    worker = new_worker(trial_config(tmp_path, "sgd", subset=None, label_noise=0.0, model={"name": "cnn", "width": 8}))
+    results = steps(worker)
+    assert results[-1]["val_accuracy"] > 90
+    assert results[-1]["train_loss"] < 0.5 * results[0]["train_loss"]
+
+
+def test_a_final_training_is_on_training_and_validation_part_together(new_worker, tmp_path):
+    searched = new_worker(trial_config(tmp_path / "0"))
+    final = new_worker(trial_config(tmp_path / "1", final=True))
+    assert searched.trainer.loader.num_images == SEARCH_IMAGES
+    assert final.trainer.loader.num_images == SEARCH_IMAGES + EVALUATED["val"] == 200
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_search_never_looks_at_the_test_images_and_a_final_training_has_no_others(
+    final, new_worker, tmp_path, monkeypatch
+):
+    read = build.load_data
+    hidden = {"validation": None} if final else {"test": None}
+    monkeypatch.setattr(build, "load_data", lambda arguments: dataclasses.replace(read(arguments), **hidden))
+    steps(new_worker(trial_config(tmp_path, final=final)))
+
+
+def test_the_checkpoint_of_a_final_training_is_the_model_that_was_tested(new_worker, tmp_path):
+    config = trial_config(tmp_path, final=True)
+    results = steps(new_worker(config))
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["config"] == {key: config[key] for key in ("task", "base_optimizer", "method", "seed")}
+    assert saved["metrics"] == {key: value for key, value in results[-1].items() if key != "done"}
+
+    data = load_data(data_arguments(config))
+    trainer, _ = build.build_trainer(config, data)
+    trainer.model.load_state_dict(saved["trainer"]["model"])
+    x = (data.test.x.float() - data.mean[:, None, None]) / data.std[:, None, None]
+    with torch.no_grad():
+        scores = trainer.model.eval()(x)
+    correct = (scores.argmax(1) == data.test.y).float().mean().item()
+    assert results[-1]["test_accuracy"] == pytest.approx(100 * correct)
+    assert results[-1]["test_loss"] == pytest.approx(cross_entropy(scores, data.test.y).item(), rel=1e-5)
+
+
+def test_a_search_keeps_no_checkpoint_of_a_trial_that_was_not_interrupted(new_worker, tmp_path):
+    steps(new_worker(trial_config(tmp_path / "0")))
+    assert sorted(path.name for path in (tmp_path / "0").iterdir()) == ["trajectory.parquet"]
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("name", METHODS)
+def test_the_trajectory_of_the_whole_trial_is_kept(name, final, new_worker, tmp_path):
+    result = steps(new_worker(trial_config(tmp_path, name, final=final)))[-1]
+    table = pq.read_table(tmp_path / "trajectory.parquet")
+    assert table["iteration"].to_pylist() == list(range(result["iteration"]))
+    assert table["sampled"].to_numpy().mean() == pytest.approx(result["sampled_fraction"])
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_trial_that_diverges_ends_with_a_result_that_says_so(name, final, new_worker, tmp_path, caplog):
+    results = steps(new_worker(trial_config(tmp_path, name, final=final, lr=1e30)))
+    assert len(results) == 1
+    iteration = 7 if final else 5
+    assert results[0] == {"diverged": iteration, "epoch": 1, "iteration": iteration, "done": True}
+    assert f"diverged: the loss is not finite, noticed at iteration {iteration}" in caplog.text
+    assert pq.read_table(tmp_path / "trajectory.parquet").num_rows == iteration
+    assert not (tmp_path / "error.txt").exists()
+    if final:
+        assert saved_in(tmp_path)["metrics"] == {"diverged": iteration, "epoch": 1, "iteration": iteration}
+
+
+@pytest.mark.parametrize(
+    ("method", "warned"),
+    [
+        ({"window": 40}, True),  # 30 iterations hold no 41 samples
+        ({"initial_rate": 0.0}, True),
+        ({"warmup_iterations": 30}, True),  # adapts with the last iteration: none is drawn with the new rate
+        ({}, False),
+    ],
+)
+def test_a_rate_that_never_adapted_is_a_warning_with_a_cure(method, warned, new_worker, tmp_path, caplog):
+    worker = new_worker(trial_config(tmp_path, "vsam", method=method))
+    steps(worker)
+    assert ("the sampling rate never adapted in 30 iterations" in caplog.text) == warned
+    assert ("Cure: a smaller window, fewer warmup_iterations, or a larger initial_rate" in caplog.text) == warned
+
+
+@pytest.mark.parametrize("name", ["sgd", "sam"])
+def test_a_method_without_a_rate_warns_of_none(name, new_worker, tmp_path, caplog):
+    steps(new_worker(trial_config(tmp_path, name)))
+    assert "adapted" not in caplog.text
+
+
+def test_the_same_config_gives_the_same_bits_and_another_seed_others(new_worker, tmp_path):
+    weights = []
+    for number, seed in enumerate([1, 1, 2]):
+        steps(new_worker(trial_config(tmp_path / str(number), final=True, seed=seed)))
+        weights.append(saved_in(tmp_path / str(number))["trainer"]["model"])
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert not torch.equal(weights[0]["0.weight"], weights[2]["0.weight"])

@@ -1,0 +1,61 @@
+"""A trainer with all that is awkward: batch norm, dropout, augmentation, a smaller last batch, momentum."""
+
+import itertools
+import time
+
+import torch
+
+from tests.contracts.tiny import quick_settings, tiny_network
+from vsam_tune.data.images import Images, channel_statistics
+from vsam_tune.data.loader import ResidentLoader
+from vsam_tune.methods import METHODS
+from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.trainer import Trainer
+
+NUM_IMAGES = 27
+ITERATIONS_PER_EPOCH = 7  # six batches of 4 images, and one of 3
+
+
+def images():
+    """Return 27 grey images of 6x6 in 5 classes, of which class 0 and class 1 have 6 images each."""
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (NUM_IMAGES, 1, 6, 6), generator=draws, dtype=torch.uint8)
+    return Images(x, torch.arange(NUM_IMAGES) % 5)
+
+
+def tiny_loader(**settings):
+    data = images()
+    mean, std = channel_statistics(data.x)
+    return ResidentLoader(data, mean=mean, std=std, **{"batch_size": 4, "seed": 3, **settings})
+
+
+def tiny_trainer(
+    name="sgd", *, model=None, epochs=5, lr=0.1, momentum=0.9, clock=time.perf_counter, device="cpu", **settings
+):
+    """Return a trainer of a method with quick settings, some of them replaced; the global generator starts anew."""
+    torch.random.manual_seed(4)
+    model = (tiny_network(dropout=0.5) if model is None else model).to(device)
+    loader = tiny_loader(augmentation=("crop", "flip", "cutout"), device=device)
+    taken = METHODS[name].hyperparameters
+    optimizer = build_optimizer(
+        model,
+        base={"optimizer": "torch.optim:SGD", "lr": lr, "momentum": momentum, "weight_decay": 5e-3},
+        method={"name": name, **quick_settings(name), **{key: settings[key] for key in settings if key in taken}},
+        iterations_per_epoch=len(loader),
+        seed=5,
+    )
+    return Trainer(model, optimizer, loader, epochs=epochs, clock=clock)
+
+
+def ticking():
+    """Return a clock that goes on by one second whenever it is read."""
+    return itertools.count().__next__
+
+
+def train_to_end(trainer, between=lambda: None):
+    """Return the metrics of each epoch that is left."""
+    return [trainer.train_epoch(between) for _ in range(trainer.epoch, trainer.epochs)]
+
+
+def weights(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]).clone()
