@@ -20,6 +20,7 @@ from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.study.storage import RESOLVED, load_result
 
 TRIALS = 8
+NOTHING = StudyResult(name="toy", objectives=(), trials=(), reference_point=None, study={})
 SECTIONS = {
     "method": {"name": "toy", "seconds": 0.15},
     "initial": [{"x": 1.0}, {"x": -1.0}],
@@ -29,13 +30,12 @@ SECTIONS = {
 
 
 class Search:
-    """The search command on the toy study, in processes that can be told from all others by a mark."""
+    """The search command on a study named toy, in processes that can be told from all others by a mark."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root, self.mark = folder / "runs", uuid.uuid4().hex
+    def __init__(self, file: Path) -> None:
+        self.root, self.mark = file.parent / "runs", uuid.uuid4().hex
         self.study_folder = self.root / "toy"
-        file = str(write_toy(folder, **SECTIONS))
-        self._command = [sys.executable, "-m", "vsam_tune.cli.main", "search", file, "--root", str(self.root)]
+        self._command = [sys.executable, "-m", "vsam_tune.cli.main", "search", str(file), "--root", str(self.root)]
         self._command += ["--workers", "2"]
 
     def start(self) -> subprocess.Popen[str]:
@@ -68,8 +68,19 @@ class Search:
 
 
 @pytest.fixture
+def real(tmp_path: Path) -> Iterator[Search]:
+    """Trains on digits with our own trainable."""
+    file = tmp_path / "toy.yaml"
+    file.write_text("name: toy\ntask: {data: digits, model: {name: cnn, width: 8}, epochs: 12}\nbudget: {trials: 4}\n")
+    search = Search(file)
+    yield search
+    for process in search.processes():
+        process.kill()
+
+
+@pytest.fixture
 def search(tmp_path: Path) -> Iterator[Search]:
-    search = Search(tmp_path)
+    search = Search(write_toy(tmp_path, **SECTIONS))
     yield search
     for process in search.processes():
         process.kill()
@@ -79,7 +90,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 def wait_for_trials(search: Search, driver: subprocess.Popen[str], complete: int) -> None:
@@ -176,3 +187,49 @@ def test_an_interrupt_from_the_keyboard_loses_nothing_either(search: Search) -> 
     assert "Cure: the same command goes on" in stderr
     wait_until(lambda: not search.processes(), seconds=15)
     finish(search, search.result())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_kill_9_with_a_trial_scheduler(tmp_path: Path) -> None:
+    """Rungs of both drivers count together, and what was stopped stays so."""
+    asha = {"trial_scheduler": {"kind": "asha", "metric": "loss"}, "task": {"epochs": 10}, "initial": []}
+    search = Search(write_toy(tmp_path, **{**SECTIONS, **asha, "budget": {"trials": 12}}))
+    driver = search.start()
+    wait_until(lambda: sum((search.result() or NOTHING).counts()[state] for state in ("complete", "pruned")) >= 5)
+    kill(driver)
+    killed = search.result()
+    assert killed is not None
+    _, stderr = search.start().communicate()
+    result = search.result()
+    assert result is not None, stderr
+    counts = result.counts()
+    assert counts["complete"] + counts["pruned"] == 12
+    assert counts["pruned"] >= 3
+    for before in killed.trials:
+        if before.state in ("complete", "pruned"):
+            assert timeless(result.trials[before.number]) == timeless(before)
+    for record in result.trials:
+        if record.state == "pruned":
+            assert record.stopped == f"trial scheduler at epoch {record.epochs}"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_kill_9_in_the_middle_of_real_trainings(real: Search) -> None:
+    driver = real.start()
+    wait_for_trials(real, driver, 1)
+    kill(driver)
+    killed = real.result()
+    assert killed is not None
+    _, stderr = real.start().communicate()
+    result = real.result()
+    assert result is not None, stderr
+    assert result.counts() == {"complete": 4, "pruned": 0, "fail": 0, "running": 0, "waiting": 0}
+    for before in killed.trials:
+        after = result.trials[before.number]
+        assert (after.seed, after.params) == (before.seed, before.params)
+        if before.state == "complete":
+            assert timeless(after) == timeless(before)
+    assert all(record.epochs == 12 for record in result.trials)
+    wait_until(lambda: not real.processes(), seconds=15)

@@ -16,7 +16,8 @@ from vsam_tune.errors import InputError
 from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.learning_curve import read_curve
-from vsam_tune.study.search import search, warnings
+from vsam_tune.study.runner import Run
+from vsam_tune.study.search import search, search_plan, warnings
 from vsam_tune.study.storage import RESOLVED, load_result
 
 RAISES, DIES, DIVERGES, ILL = 2, 1, 3, 4  # trial numbers
@@ -223,6 +224,16 @@ def test_a_study_that_differs_is_refused_by_key(eventful: Searched) -> None:
 def test_fresh_refuses_a_study_that_exists(eventful: Searched) -> None:
     with pytest.raises(InputError, match="nothing is ever deleted"):
         search(toy_study(eventful.folder, **EVENTFUL), root=eventful.root, fresh=True)
+
+
+def test_a_driver_killed_after_the_last_trial_leaves_the_reference_point_to_the_next(tmp_path: Path) -> None:
+    study = toy_study(tmp_path, budget={"trials": 2})
+    with Run(search_plan(study), tmp_path / "runs" / "toy") as run:
+        storage = run.open_storage()
+        for value in (1.0, 2.0):
+            storage.complete(storage.ask(), [value, -value], {"epoch": 4})
+    result, outcome = search(study, root=tmp_path / "runs", address="127.0.0.1:1")
+    assert (outcome, result.reference_point) == ("finished before", {"loss": 2.1, "cost": -0.9})
 
 
 @pytest.mark.ray
