@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -29,6 +30,8 @@ from vsam_tune.study.trainable import resolve
 from vsam_tune.study.view import view_tags
 
 logger = logging.getLogger(__name__)
+
+_RAYS_FOLDER = "ray"  # in the study's folder, while trials run
 
 
 class Run:
@@ -162,19 +165,22 @@ def stamps(plan: Plan) -> dict[str, Any]:
     """Return what every trial is marked with: device, versions, git commit, and a hash of the study file."""
     packages = ("vsam-tune", "torch", "ray", "optuna", "mlflow")
     versions = {package: version(package) for package in packages}
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     device = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return {
-        "versions": versions | {"commit": commit or "unknown"},
+        "versions": versions | {"commit": _commit()},
         "device": device,
         "study_hash": plan.digest,
     }
+
+
+def _commit() -> str:
+    """Return the git commit of this code; `unknown` where it is no checkout, or there is no git."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        shown = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603 - literal
+    except OSError:
+        return "unknown"
+    return shown.stdout.strip() or "unknown"
 
 
 def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
@@ -216,7 +222,7 @@ def _fit(
     from ray import tune  # noqa: PLC0415 - after Ray's environment is set
 
     resources = {"cpu": plan.resources.cpus, "gpu": plan.resources.gpus}
-    tune.Tuner(
+    tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -226,11 +232,15 @@ def _fit(
             trial_dirname_creator=lambda trial: f"{trial.config['number']:05d}-{trial.trial_id}",
         ),
         run_config=tune.RunConfig(
-            name="ray",
+            name=_RAYS_FOLDER,
             storage_path=str(folder),
             callbacks=[events],
             failure_config=tune.FailureConfig(max_failures=plan.resources.retries),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
-    ).fit()
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(folder / _RAYS_FOLDER, ignore_errors=True)  # nothing is ever restored from it
