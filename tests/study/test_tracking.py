@@ -180,6 +180,32 @@ def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch:
     assert time.monotonic() - began < 20
 
 
+def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.0)
+    opening, released = threading.Event(), threading.Event()
+
+    def open_slowly(*arguments: Any, **options: Any) -> MlflowStore:
+        opening.set()
+        released.wait(30)
+        return MlflowStore(*arguments, **options)
+
+    monkeypatch.setattr(tracking, "MlflowStore", open_slowly)
+    writer = track(shelf)
+    live(writer, shelf, 0)
+    assert opening.wait(30)
+    live(writer, shelf, 1)
+    answers: list[str] = []
+    closing = threading.Thread(target=lambda: answers.append(writer.close(result([record(0), record(1)]))))
+    closing.start()
+    assert writer._closing.wait(30)
+    released.set()
+    closing.join(60)
+    assert answers == [""]
+    assert shelf.runs(study_id(shelf))["trial 1"].data.tags["vsam_tune.device"] == "a desk"
+
+
 # ---- what the study's folder knows
 
 

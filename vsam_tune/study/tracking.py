@@ -49,7 +49,7 @@ class MlflowTracking:
         self._name, self._folder, self._tags = name, folder, tags
         self._config, self._run_tags = config, run_tags
         self._study_id = write_tracked(folder, uri, complete=False).study_id
-        self._events: queue.SimpleQueue[tuple[int, dict[str, str] | None, TrialRecord | None] | None]
+        self._events: queue.SimpleQueue[tuple[int, dict[str, str] | None, TrialRecord | None] | StudyResult]
         self._events = queue.SimpleQueue()
         self._params: dict[int, dict[str, str]] = {}  # of trials that this process started
         self._records: dict[int, TrialRecord] = {}
@@ -83,8 +83,7 @@ class MlflowTracking:
         Returns:
             Why something could not be logged; empty if all was.
         """
-        self._result = result
-        self._events.put(None)
+        self._events.put(result)  # behind all that trials still wait for: it makes good what is not among it
         self._closing.set()
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
@@ -106,9 +105,9 @@ class MlflowTracking:
     def _gather(self) -> bool:
         """Wait for an event and take what follows within a second; return whether the last one was among them."""
         event = self._events.get()
-        if event is not None:
+        if not isinstance(event, StudyResult):
             self._closing.wait(_GATHER_SECONDS)
-        while event is not None:
+        while not isinstance(event, StudyResult):
             number, params, record = event
             self._pending.add(number)
             if params is not None:
@@ -118,6 +117,7 @@ class MlflowTracking:
             if self._events.empty():
                 return False
             event = self._events.get()
+        self._result = event
         return True
 
     def _flush(self) -> None:
