@@ -102,11 +102,11 @@ def test_the_charts_show_the_trajectories_of_all_trials_by_iteration(addresses: 
 
 def test_the_server_runs_few_processes_and_tells_nobody(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    command, environment = server_command(uri, host="127.0.0.1", port=5000, allowed_hosts="a.example,b.example")
+    command, environment = server_command(uri, host="127.0.0.1", port=5000, allowed_hosts="a.example, b.example:80")
     assert command[:4] == [sys.executable, "-m", "mlflow", "server"]
     options = dict(zip(command[4::2], command[5::2], strict=True))
     assert options["--backend-store-uri"] == uri
-    assert options["--allowed-hosts"] == "a.example,b.example"
+    assert options["--allowed-hosts"] == "a.example:5000,b.example:80,localhost:5000,127.0.0.1:5000"
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     plain, _ = server_command(uri, host="127.0.0.1", port=5000, allowed_hosts=None)

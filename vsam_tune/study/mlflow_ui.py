@@ -59,6 +59,12 @@ def check_port(host: str, port: int) -> None:
         raise InputError(finding("--port", "", f"{host}:{port}", rule, cure)) from error
 
 
+def _allowed(names: str, host: str, port: int) -> str:
+    """Return the names with the port, as MLflow compares them, and this machine's own, which they would leave out."""
+    every = [*(name.strip() for name in names.split(",")), "localhost", "127.0.0.1", host]
+    return ",".join(name if ":" in name or "*" in name else f"{name}:{port}" for name in dict.fromkeys(every))
+
+
 def server_command(uri: str, *, host: str, port: int, allowed_hosts: str | None) -> tuple[list[str], dict[str, str]]:
     """Return the command that serves the UI, and what it needs in its environment.
 
@@ -66,12 +72,13 @@ def server_command(uri: str, *, host: str, port: int, allowed_hosts: str | None)
         uri: of the store, a local one.
         host: the address to listen at.
         port: the port to listen at.
-        allowed_hosts: host names that the server answers, with commas; None for MLflow's default.
+        allowed_hosts: host names that the server answers besides this machine's, with commas; None for MLflow's
+            default.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host]
     command += ["--port", str(port), "--workers", "1"]
     if allowed_hosts:
-        command += ["--allowed-hosts", allowed_hosts]
+        command += ["--allowed-hosts", _allowed(allowed_hosts, host, port)]
     environment = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 10
         "MLFLOW_DISABLE_TELEMETRY": "true",
