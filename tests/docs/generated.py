@@ -1,0 +1,145 @@
+"""The tables of docs that follow from code: `python -m tests.docs.generated` writes them anew, a test compares."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from search_spaces.loader import base_space, default_space
+from search_spaces.schema import Dimension
+from tests.docs import bad_inputs
+from tests.docs.markdown import code, table
+from tests.docs.sections import SECTION_TABLES, yaml_value
+from vsam_tune.methods import BASE_OPTIMIZERS, METHODS, Hyperparameter
+from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.study.settings import rule
+from vsam_tune.tasks import DATASETS, MODELS
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def methods() -> str:
+    rows = [
+        (
+            code(name),
+            f"{entry.gradient_evaluations:g}",
+            entry.cost,
+            entry.memory,
+            ", ".join(code(f"{key}: {value}") for key, value in entry.fixed.items()),
+            entry.source,
+        )
+        for name, entry in METHODS.items()
+    ]
+    return table(("name", "gradient evaluations", "in general", "memory", "fixed", "source"), rows)
+
+
+def hyperparameters() -> str:
+    users: dict[str, list[str]] = {}
+    known: dict[str, Hyperparameter] = {}
+    for method, entry in METHODS.items():
+        for name, setting in entry.hyperparameters.items():
+            users.setdefault(name, []).append(method)
+            known[name] = setting
+    rows = [(code(name), *_setting(known[name]), ", ".join(users[name])) for name in known]
+    return table(("name", "default", "rule", "meaning", "source of the default", "of"), rows)
+
+
+def base_optimizers() -> str:
+    rows = [
+        (name, code(key), *_setting(setting))
+        for name, entry in BASE_OPTIMIZERS.items()
+        for key, setting in entry.settings.items()
+    ]
+    return table(("base optimizer", "setting", "default", "rule", "meaning", "source of the default"), rows)
+
+
+def _setting(setting: Hyperparameter) -> tuple[str, str, str, str]:
+    what = rule(setting).removeprefix("must be ").removeprefix("a ")
+    return code(yaml_value(setting.default)), what, setting.meaning, setting.source
+
+
+def spaces() -> str:
+    rows = [
+        (code(name), _ranges(default_space(name).searched), _ranges(_own(default_space(name).optional)))
+        for name in METHODS
+    ]
+    return table(("method", "searched", "can be switched on"), rows)
+
+
+def base_spaces() -> str:
+    rows = [(code(name), _ranges(base_space(name))) for name in BASE_OPTIMIZERS]
+    return table(("base optimizer", "can be switched on"), rows)
+
+
+def _own(dimensions: Mapping[str, Dimension]) -> dict[str, Dimension]:
+    return {name: dimension for name, dimension in dimensions.items() if name not in BASE_OPTIMIZERS["sgd"].settings}
+
+
+def _ranges(dimensions: Mapping[str, Dimension]) -> str:
+    return "<br>".join(f"{code(name)} {_extent(dimension)}" for name, dimension in dimensions.items())
+
+
+def _extent(dimension: Dimension) -> str:
+    when = " and ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in (dimension.when or {}).items())
+    condition = f", if {when}" if when else ""
+    if dimension.type == "categorical":
+        return f"{', '.join(map(str, dimension.choices))}{condition}"
+    scale = ", log" if dimension.log else ""
+    return f"{dimension.type} {dimension.low:g} to {dimension.high:g}{scale}{condition}"
+
+
+def data_sets() -> str:
+    rows = [
+        (
+            code(f"{name}:PATH" if entry.takes_path else name),
+            f"{entry.validation_fraction:g}",
+            "yes" if entry.downloads else "",
+            entry.source,
+        )
+        for name, entry in DATASETS.items()
+    ]
+    return table(("name", "validation part", "can be fetched", "what it is"), rows)
+
+
+def models() -> str:
+    rows = []
+    for name, entry in MODELS.items():
+        model = build_model(name, in_channels=entry.channels, image_size=entry.image_size, num_classes=10, seed=0)
+        options = ", ".join(code(f"{key}: {value}") for key, value in entry.options.items())
+        images = f"{entry.channels}x{entry.image_size}x{entry.image_size}"
+        rows.append((code(name), f"{count_parameters(model):,}", images, options, entry.source))
+    return table(("name", "parameters", "for images of", "options", "source"), rows)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "methods": methods,
+    "hyperparameters": hyperparameters,
+    "base optimizers": base_optimizers,
+    "spaces": spaces,
+    "base spaces": base_spaces,
+    "data sets": data_sets,
+    "models": models,
+    "bad options and data": bad_inputs.options_and_data,
+    "bad contents": bad_inputs.contents,
+    **SECTION_TABLES,
+}
+
+
+def regenerated(text: str) -> str:
+    """Return a page with its generated blocks as they are to be."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{GENERATED[found[2]]()}\n{found[3]}", text)
+
+
+def used(text: str) -> list[str]:
+    """Return the names of a page's generated blocks."""
+    return [name for _, name, _ in _BLOCK.findall(text)]
+
+
+def main() -> None:
+    """Write the blocks of all pages anew."""
+    for page in DOCS.glob("*.md"):
+        page.write_text(regenerated(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
