@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     export = load_export(arguments.file, overrides(arguments))
     out = arguments.out or Path("runs") / f"{arguments.file.stem}.train"
     resources = _resources(arguments)
-    plan = final_plan(export, out.name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
+    name = out.absolute().name  # `.` has none
+    plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
     with Progress(
         ["test_accuracy", "ais"], epochs=plan.epochs, total=arguments.seeds, ended=ended_trials(out)
     ) as progress:

@@ -208,7 +208,7 @@ def _load(folder: Path) -> StudyStorage:
     """
     path = folder / DATABASE
     try:
-        return StudyStorage(optuna.load_study(study_name=folder.name, storage=_url(path)))
+        return StudyStorage(optuna.load_study(study_name=folder.absolute().name, storage=_url(path)))
     except KeyError as error:
         rule = "holds no study of its folder's name"
         raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
