@@ -37,6 +37,8 @@ class Quadratic(Trainable):
 
     @override
     def step(self) -> dict[str, Any]:
+        if self._epoch == self._settings["task"]["epochs"]:  # the driver was killed after the last step
+            return self._report()
         time.sleep(self._settings["method"].get("seconds", 0))
         self._epoch += 1
         again = self._note()
@@ -45,6 +47,9 @@ class Quadratic(Trainable):
         if self._meets("die") and not again:
             os.kill(os.getpid(), signal.SIGKILL)
         self._save(self._folder / "checkpoint.pt")
+        return self._report()
+
+    def _report(self) -> dict[str, Any]:
         point = {"epoch": self._epoch, "iteration": 10 * self._epoch}
         if self._meets("diverge"):
             return {**point, "diverged": 10 * self._epoch, "done": True}
