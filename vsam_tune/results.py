@@ -4,8 +4,8 @@ Values are in natural units (accuracy in percent, AIS in images a second), by ob
 builds these records from Optuna; nothing here knows of it.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -57,6 +57,7 @@ class TrialRecord:
         ray_trial_id: its name in Ray.
         resumed: how often it went on from a checkpoint.
         folder: where its files are, relative to the study's folder.
+        rungs: what it had at each rung that it reached, by epoch; empty without a trial scheduler that compares.
     """
 
     number: int
@@ -74,6 +75,7 @@ class TrialRecord:
     ray_trial_id: str | None = None
     resumed: int = 0
     folder: str | None = None
+    rungs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
         searcher.note_error(str(FAILED), "Traceback\nValueError: so")
         searcher.on_trial_complete(trial_id=str(FAILED), error=True)
         searcher.suggest(str(DIVERGED))
+        storage.record_rung(searcher.trial("0"), 1, {"val_accuracy": 55.5})
         for number, (accuracy, ais) in enumerate(VALUES):
             result = {"epoch": 3, "iteration": 54, "val_accuracy": accuracy, "ais": ais, "sampled_fraction": 0.25}
             searcher.on_trial_complete(trial_id=str(number), result=result)

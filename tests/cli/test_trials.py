@@ -49,10 +49,17 @@ def test_a_trial_is_shown_with_its_curve_its_log_and_its_files(
     assert (shown["number"], shown["state"], shown["params"]) == (0, "complete", record.params)
     assert (shown["seed"], shown["values"]) == (record.seed, {"val_accuracy": 90.0, "ais": 1000.0})
     assert [point["epoch"] for point in shown["learning_curve"]] == [1, 2, 3]
+    assert shown["rungs"]["1"]["val_accuracy"] == 55.5
     assert shown["files"].keys() == {"learning_curve.jsonl", "log.txt"}
     assert main(["show", "mine", "0", "--root", str(searched.root)]) == 0
     text = capsys.readouterr().out
-    for part in ("learning curve\n", "log\n2026-01-01 INFO said so\n", "files\n", "checkpoint: none, "):
+    for part in (
+        "learning curve\n",
+        "rungs\nrung  val_accuracy\n   1         55.50\n",
+        "log\n2026-01-01 INFO said so\n",
+        "files\n",
+        "checkpoint: none, ",
+    ):
         assert part in text
 
 

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the trial; return 0.
+    """Print the trial.
 
     Returns:
         0.
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _text(facts: dict[str, Any], curve: list[dict[str, float]], log: str) -> str:
-    files, error = facts.pop("files", {}), facts.pop("error")
+    files, error, rungs = facts.pop("files", {}), facts.pop("error"), facts.pop("rungs")
     rows = [{"": name, "value": value} for name, value in facts.items() if value not in (None, {}, [])]
     parts = [render_rows(rows, ("", "value"), "table")]
     if curve:
@@ -60,6 +60,9 @@ def _text(facts: dict[str, Any], curve: list[dict[str, float]], log: str) -> str
         kept = curve[:-1:step] + curve[-1:]
         names = [name for name in curve[-1] if name != "time_ms"]
         parts.append("learning curve\n" + render_rows(kept, names, "table"))
+    if rungs:
+        rows = [{"rung": epoch, **row} for epoch, row in sorted(rungs.items())]
+        parts.append("rungs\n" + render_rows(rows, [name for name in rows[-1] if name != "time"], "table"))
     if error:
         parts.append(f"error\n{error}")
     if log:

@@ -261,6 +261,7 @@ def _record(trial: FrozenTrial, objectives: Sequence[str]) -> TrialRecord:
         ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
         resumed=attributes.get("resumed", 0),
         folder=trial_folder(trial.number) if started else None,
+        rungs={int(epoch): row for epoch, row in attributes.get("rungs", {}).items()},
     )
 
 
