@@ -252,6 +252,7 @@ def test_knee_is_furthest_from_the_chord_in_any_order(losses):
 
 @given(fronts_of_three())
 def test_knee_is_furthest_from_the_plane_in_any_order(losses):
+    assume((np.ptp(losses, axis=0) > 0).all())  # three points that differ in every objective span the plane
     scaled = (losses - losses.min(axis=0)) / np.ptp(losses, axis=0)
     a, b, c = (np.array(min(scaled.tolist(), key=lambda row: row[k:] + row[:k])) for k in range(3))
     normal = np.cross(b - a, c - a)
