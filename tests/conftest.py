@@ -1,4 +1,4 @@
-"""How properties are tested: new examples at each run of a developer's, the same ones in CI, where red must mean red."""
+"""How properties are tested: new examples at each run, but the same ones in CI, where red must mean red."""
 
 import os
 
