@@ -60,8 +60,8 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
     model = build_model(
         task["model"]["name"],
-        in_channels=data.train.x.shape[1],
-        image_size=data.train.x.shape[2],
+        in_channels=data.in_channels,
+        image_size=data.image_size,
         num_classes=data.num_classes,
         seed=derive_seed(seed, "weights"),
         **{name: value for name, value in task["model"].items() if name != "name"},

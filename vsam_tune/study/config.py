@@ -1,7 +1,5 @@
 """Study files and exports, parsed once into a frozen `Study` or `Export`; all that is wrong comes at once."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +110,6 @@ class Study(Configuration):
             for key in _differences(self.resolved(), resolved, "")
             if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
         ]
-
-    def digest(self) -> str:
-        """Return a short hash of the resolved file, a mark for its trials."""
-        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)

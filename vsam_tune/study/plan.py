@@ -49,6 +49,17 @@ class Plan:
     config: Callable[[Mapping[str, Any], int], dict[str, Any]]
     resolved: Mapping[str, Any]
 
+    def handed_over(self, params: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
+        """Return what the trainable is given for one trial: docs/trainables.md lists the keys.
+
+        Args:
+            params: its searched parameters by name.
+            number: of the trial.
+            folder: of the trial's files; empty for a dry run, which leaves none.
+        """
+        resources = {"cpus": self.resources.cpus, "gpus": self.resources.gpus}
+        return {**self.config(params, number), "params": params, "number": number, "folder": folder, **resources}
+
     @property
     def digest(self) -> str:
         """A short hash of `resolved`, the mark that each trial carries."""

@@ -82,18 +82,11 @@ class OptunaSearcher(Unsaved, Searcher):
         else:
             trial = self._storage.ask()
         params = suggest_params(trial, self._plan.space, self._plan.fixed)
-        config = self._plan.config(params, trial.number)
+        config = self._plan.handed_over(params, trial.number, str(self._folder / trial_folder(trial.number)))
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
         self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
         self._running[trial_id] = trial
-        return {
-            **config,
-            "params": params,
-            "number": trial.number,
-            "folder": str(self._folder / trial_folder(trial.number)),
-            "cpus": self._plan.resources.cpus,
-            "gpus": self._plan.resources.gpus,
-        }
+        return config
 
     def _spent(self) -> bool:
         if self.given_up():

@@ -51,8 +51,7 @@ def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
         InputError: as `check` raised it, or if there is no such trainable.
     """
     params = dict(plan.initial[0]) if plan.initial else {}
-    resources = {"cpus": plan.resources.cpus, "gpus": plan.resources.gpus}
-    config = {**plan.config(params, 0), "params": params, "number": 0, "folder": "", **resources}
+    config = plan.handed_over(params, 0, folder="")
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         asked = pool.submit(_check, plan.trainable, config, time_iterations)
         resolve(plan.trainable)  # the driver imports Ray while the other process imports torch
