@@ -155,7 +155,7 @@ def test_listeners_hear_each_trial_end_once_as_it_is_stored(eventful: Searched) 
 
 @pytest.mark.ray
 def test_no_more_trials_run_than_there_are_workers(eventful: Searched) -> None:
-    assert eventful.heard.most_running == 2
+    assert 1 <= eventful.heard.most_running <= 2  # one alone where the second worker starts late
 
 
 @pytest.mark.ray
