@@ -34,23 +34,31 @@ class Method:
 
     Attributes:
         optimizer: `module:class` of a wrapper around a base optimizer; empty for the base optimizer alone.
+        loss_term: `module:class` of a term that is added to the mean loss; empty for none.
         gradient_evaluations: forward-backward passes an iteration at the default settings.
-        cost: the same as a formula; f is the sampled fraction.
-        memory: what it keeps beside the base optimizer, in copies of the weights.
+        forward_passes: forward passes without a backward, an iteration at the default settings.
+        cost: gradient evaluations as a formula; f is the sampled fraction.
+        memory: what it keeps beside the base optimizer, in copies of the weights unless it says otherwise.
         source: paper, equation or section.
+        choices: what was chosen where sources disagree or say nothing; empty where they do not.
         hyperparameters: by name, in the order in which they are shown.
-        seeded: whether the optimizer draws random numbers, and so takes `seed`.
         fixed: settings that make a preset of a more general method; they cannot be set or searched.
+        epochs: length of its training, in epochs of the task.
+        synchronises: whether the host reads a value of the device in each iteration.
     """
 
-    optimizer: str
+    optimizer: str = ""
+    loss_term: str = ""
     gradient_evaluations: float
+    forward_passes: float = 0.0
     cost: str
     memory: str
     source: str
+    choices: str = ""
     hyperparameters: dict[str, Hyperparameter] = field(default_factory=dict)
-    seeded: bool = False
     fixed: dict[str, Value] = field(default_factory=dict)
+    epochs: float = 1.0
+    synchronises: bool = False
 
 
 _RHO = Hyperparameter(
@@ -108,38 +116,81 @@ _VSAM = {
         source="eq. 9, eq. 12; log is a choice",
     ),
 }
+_ALPHA = Hyperparameter(
+    default=0.7,
+    low=0.0,
+    meaning="length of the reused direction, in norms of the gradient",
+    source="LookSAM's paper, as others restate it",
+)
+_DECAY = Hyperparameter(
+    default=0.9, low=0.0, high=1.0, meaning="of the averages of the squared norm", source="recalled, not checked"
+)
+_WEIGHT = "times the divergence, in the loss"
+_TEMPERATURE = Hyperparameter(
+    default=5.0, positive=True, meaning="divides the logits before the softmax", source="AngusDujw/SAF"
+)
+_START_EPOCH = Hyperparameter(
+    default=5, low=-1, meaning="the last epoch, from 0, without the term", source="AngusDujw/SAF"
+)
+_SQUARED = Hyperparameter(
+    default=True,
+    meaning="multiply the term by temperature squared, as the code does and the paper does not",
+    source="AngusDujw/SAF",
+)
+
+
+def _threshold(name: str, default: float) -> Hyperparameter:
+    return Hyperparameter(
+        default=default,
+        meaning=f"standard deviations above the mean, at the {name}, from which an iteration is SAM's",
+        source="recalled, not checked",
+    )
+
+
 _PAPER = "vSAM, arXiv 2403.08821"
 _VSAM_MEMORY = "1 kept (the PSF), 1 while perturbed"
+_PERTURBED = "1 while perturbed"
+_ABOVE_ZERO = "the plain gradient's norm over all parameters; without weight decay"
 
 METHODS: dict[str, Method] = {
     "sgd": Method(
-        optimizer="",
         gradient_evaluations=1.0,
         cost="1",
         memory="0",
         source="the base optimizer alone",
     ),
+    "sgd_long": Method(
+        gradient_evaluations=1.0,
+        cost="1, for twice the epochs",
+        memory="0",
+        source="the base optimizer alone, given SAM's time",
+        choices="twice the epochs of the task, one cosine over all of them",
+        epochs=2.0,
+    ),
     "sam": Method(
         optimizer="vsam_tune.optimizers.sam:SAM",
         gradient_evaluations=2.0,
         cost="2",
-        memory="1 while perturbed",
+        memory=_PERTURBED,
         source="SAM, Foret et al. 2021, arXiv 2010.01412, eq. 2 and algorithm 1",
+        choices="no weight decay in the perturbation, as davda54/sam (google-research/sam has it); batch norm's"
+        " statistics from the first pass",
         hyperparameters={"rho": _RHO},
     ),
     "periodic_sam": Method(
         optimizer="vsam_tune.optimizers.periodic_sam:PeriodicSAM",
         gradient_evaluations=1.2,
         cost="1 + 1/period",
-        memory="1 while perturbed",
+        memory=_PERTURBED,
         source=f"SAM-k of {_PAPER}, table 3",
+        choices="the count never restarts at an epoch; offset 0",
         hyperparameters={"rho": _RHO, "period": _PERIOD, "offset": _OFFSET},
     ),
     "sam_5": Method(
         optimizer="vsam_tune.optimizers.periodic_sam:PeriodicSAM",
         gradient_evaluations=1.2,
         cost="1.2",
-        memory="1 while perturbed",
+        memory=_PERTURBED,
         source=f"SAM-5 of {_PAPER}, table 3",
         hyperparameters={"rho": _RHO},
         fixed={"period": 5},
@@ -148,10 +199,114 @@ METHODS: dict[str, Method] = {
         optimizer="vsam_tune.optimizers.periodic_sam:PeriodicSAM",
         gradient_evaluations=1.1,
         cost="1.1",
-        memory="1 while perturbed",
+        memory=_PERTURBED,
         source=f"SAM-10 of {_PAPER}, table 3",
         hyperparameters={"rho": _RHO},
         fixed={"period": 10},
+    ),
+    "looksam": Method(
+        optimizer="vsam_tune.optimizers.looksam:LookSAM",
+        gradient_evaluations=1.2,
+        cost="1 + 1/period",
+        memory="1 kept (the direction), 1 while perturbed",
+        source="LookSAM, Liu et al. 2022, arXiv 2203.02714",
+        choices="one norm and one inner product over all parameters; no direction where it is rounding alone",
+        hyperparameters={"rho": _RHO, "period": _PERIOD, "alpha": _ALPHA},
+    ),
+    "esam": Method(
+        optimizer="vsam_tune.optimizers.esam:ESAM",
+        gradient_evaluations=1.5,
+        forward_passes=1.0,
+        cost="2/3 + swp_keep/3 + sds_keep, and a forward pass if sds_keep < 1",
+        memory=_PERTURBED,
+        source="ESAM, Du et al. 2022, arXiv 2110.03141: SWP and SDS",
+        choices="whole tensors are masked and the radius is rho / swp_keep, as in dydjw9/Efficient_SAM; ties by the"
+        " lower index; no forward pass for a selection of all; batch norm's statistics from the first pass",
+        hyperparameters={
+            "rho": _RHO,
+            "swp_keep": Hyperparameter(
+                default=0.6,
+                high=1.0,
+                positive=True,
+                meaning="probability that a tensor is perturbed; 1 switches SWP off",
+                source="ESAM's run.sh, ResNet-18",
+            ),
+            "sds_keep": Hyperparameter(
+                default=0.5,
+                high=1.0,
+                positive=True,
+                meaning="part of the batch that the second gradient is of; 1 switches SDS off",
+                source="ESAM's run.sh, ResNet-18",
+            ),
+        },
+    ),
+    "saf": Method(
+        loss_term="vsam_tune.loss_terms.saf:SAF",
+        gradient_evaluations=1.0,
+        cost="1",
+        memory="4 * images * classes * lag_epochs bytes (the outputs)",
+        source="SAF, Du et al. 2022, arXiv 2205.14083",
+        choices="times temperature squared, as AngusDujw/SAF; an image without an output of lag_epochs ago adds 0",
+        hyperparameters={
+            "weight": Hyperparameter(default=0.3, low=0.0, meaning=_WEIGHT, source="AngusDujw/SAF, README"),
+            "temperature": _TEMPERATURE,
+            "lag_epochs": Hyperparameter(
+                default=3, low=1, meaning="age of the outputs compared with", source="AngusDujw/SAF"
+            ),
+            "start_epoch": _START_EPOCH,
+            "temperature_squared": _SQUARED,
+            "store": Hyperparameter(default="device", choices=("device", "host"), meaning="where the outputs are kept"),
+        },
+    ),
+    "mesa": Method(
+        loss_term="vsam_tune.loss_terms.mesa:MESA",
+        gradient_evaluations=1.0,
+        forward_passes=1.0,
+        cost="1, and a forward pass from start_epoch on",
+        memory="1 kept (the averaged model)",
+        source="MESA, Du et al. 2022, arXiv 2205.14083",
+        choices="times temperature squared, as AngusDujw/SAF; ema_decay 0.9995, where that leaves timm's 0.9998; the"
+        " trained weights are tested, not the averaged ones",
+        hyperparameters={
+            "weight": Hyperparameter(default=0.8, low=0.0, meaning=_WEIGHT, source="AngusDujw/SAF, README"),
+            "temperature": _TEMPERATURE,
+            "ema_decay": Hyperparameter(
+                default=0.9995, low=0.0, high=1.0, meaning="of the averaged model, an iteration", source="recalled"
+            ),
+            "start_epoch": _START_EPOCH,
+            "temperature_squared": _SQUARED,
+        },
+    ),
+    "ae_sam": Method(
+        optimizer="vsam_tune.optimizers.ae_sam:AESAM",
+        gradient_evaluations=1.5,
+        cost="1 + f",
+        memory=_PERTURBED,
+        source="AE-SAM, Jiang et al. 2023, arXiv 2304.14647",
+        choices=f"{_ABOVE_ZERO}; the mean starts at the first squared norm",
+        hyperparameters={
+            "rho": _RHO,
+            "decay": _DECAY,
+            "threshold_start": _threshold("start", 1.0),
+            "threshold_end": _threshold("end", -1.0),
+        },
+        synchronises=True,
+    ),
+    "ae_looksam": Method(
+        optimizer="vsam_tune.optimizers.ae_looksam:AELookSAM",
+        gradient_evaluations=1.2,
+        cost="1 + f",
+        memory="1 kept (the direction), 1 while perturbed",
+        source="AE-LookSAM, Jiang et al. 2023, arXiv 2304.14647",
+        choices=f"{_ABOVE_ZERO}; the mean starts at the first squared norm",
+        hyperparameters={
+            "rho": _RHO,
+            "alpha": _ALPHA,
+            "decay": _DECAY,
+            "threshold_start": _threshold("start", 2.0),
+            "threshold_end": _threshold("end", 0.0),
+        },
+        synchronises=True,
     ),
     "vsam": Method(
         optimizer="vsam_tune.optimizers.vsam:VSAM",
@@ -159,79 +314,117 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory=_VSAM_MEMORY,
         source=f"{_PAPER}, eq. 8 to 17",
+        choices="the paper leaves much open: docs/vsam.md lists what was chosen",
         hyperparameters=_VSAM,
-        seeded=True,
     ),
     "vsam_a": Method(
         optimizer="vsam_tune.optimizers.vsam:VSAM",
         gradient_evaluations=1.1,
         cost="1 + f",
-        memory="1 while perturbed",
+        memory=_PERTURBED,
         source=f"vSAM-A of {_PAPER}: adaptive sampling without reuse",
         hyperparameters={name: _VSAM[name] for name in _VSAM if name not in ("kappa", "reuse")},
-        seeded=True,
         fixed={"reuse": "none"},
     ),
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BaseOptimizer:
-    """An optimizer of torch that a method wraps.
-
-    Attributes:
-        optimizer: its `module:class`.
-        settings: what a study may set, by its keyword in torch.
-    """
-
-    optimizer: str
-    settings: dict[str, Hyperparameter]
-
-
-_ADAM_LR = Hyperparameter(
-    default=0.001, positive=True, meaning="learning rate, the start of the cosine", source="torch"
-)
-
-BASE_OPTIMIZERS: dict[str, BaseOptimizer] = {
-    "sgd": BaseOptimizer(
-        optimizer="torch.optim:SGD",
-        settings={
-            "lr": Hyperparameter(
-                default=0.05,
-                positive=True,
-                meaning="learning rate, the start of the cosine",
-                source="ESAM's run.sh, ResNet-18",
-            ),
-            "momentum": Hyperparameter(default=0.9, low=0.0, high=1.0, meaning="of the update", source="ESAM's run.sh"),
-            "weight_decay": Hyperparameter(
-                default=0.001,
+    "msam": Method(
+        optimizer="vsam_tune.optimizers.msam:MSAM",
+        gradient_evaluations=1.0,
+        cost="1",
+        memory=_PERTURBED,
+        source="Momentum-SAM, Becker et al. 2024, arXiv 2401.12033",
+        choices="weight decay at the unperturbed weights, which are restored after each step",
+        hyperparameters={
+            "rho": Hyperparameter(
+                default=3.0,
                 low=0.0,
-                meaning="times the weights, in the gradient",
-                source="ESAM's run.sh, ResNet-18",
+                meaning="length of the step along minus the momentum buffer before the gradient is taken",
+                source="MarlonBecker/MSAM, CIFAR-100",
+            )
+        },
+    ),
+    "rst": Method(
+        optimizer="vsam_tune.optimizers.rst:RST",
+        gradient_evaluations=1.5,
+        cost="1 + f",
+        memory=_PERTURBED,
+        source="RST, randomized sharpness-aware training, Zhao et al. 2022, arXiv 2203.09962",
+        choices="linear rises from 0 to the probability at the end of the run",
+        hyperparameters={
+            "rho": _RHO,
+            "probability": Hyperparameter(
+                default=0.5, low=0.0, high=1.0, meaning="that an iteration is SAM's; the control of an adaptive rate"
             ),
-            "nesterov": Hyperparameter(
-                default=False, meaning="look-ahead form of the momentum", source="ESAM's run.sh"
+            "schedule": Hyperparameter(
+                default="constant", choices=("constant", "linear"), meaning="of the probability over the run"
             ),
         },
     ),
-    "adam": BaseOptimizer(
-        optimizer="torch.optim:Adam",
-        settings={
-            "lr": _ADAM_LR,
-            "weight_decay": Hyperparameter(
-                default=0.0, low=0.0, meaning="times the weights, in the gradient", source="torch"
+    "sam_on": Method(
+        optimizer="vsam_tune.optimizers.sam_on:SAMON",
+        gradient_evaluations=2.0,
+        cost="2, less the weights' part of the first backward",
+        memory="1 of the normalisation's parameters, while perturbed",
+        source="SAM-ON, Mueller et al. 2023, arXiv 2306.04226",
+        choices="the norm is over the perturbed parameters alone; SAM where a model has no normalisation",
+        hyperparameters={"rho": _RHO},
+    ),
+    "fsam": Method(
+        optimizer="vsam_tune.optimizers.fsam:FSAM",
+        gradient_evaluations=2.0,
+        cost="2",
+        memory="1 kept (the average gradient), 2 while perturbed",
+        source="Friendly SAM, Li et al. 2024, arXiv 2403.12350",
+        choices="the average is updated after it was used, from the raw gradient; the first iteration is SAM's",
+        hyperparameters={
+            "rho": _RHO,
+            "sigma": Hyperparameter(
+                default=1.0,
+                low=0.0,
+                meaning="how much of the average gradient leaves the perturbation",
+                source="nblt/F-SAM",
+            ),
+            "decay": Hyperparameter(
+                default=0.9, low=0.0, high=1.0, meaning="of the average gradient", source="nblt/F-SAM"
             ),
         },
     ),
-    "adamw": BaseOptimizer(
-        optimizer="torch.optim:AdamW",
-        settings={
-            "lr": _ADAM_LR,
-            "weight_decay": Hyperparameter(
-                default=0.01,
+    "asam": Method(
+        optimizer="vsam_tune.optimizers.asam:ASAM",
+        gradient_evaluations=2.0,
+        cost="2",
+        memory=_PERTURBED,
+        source="Adaptive SAM, Kwon et al. 2021, arXiv 2102.11600",
+        choices="tensors of two dimensions or more are scaled by |w| + eta, the others by 1 (SamsungLabs/ASAM scales"
+        " those named weight; davda54's adaptive scales all, with eta 0)",
+        hyperparameters={
+            "rho": Hyperparameter(
+                default=0.5,
                 low=0.0,
-                meaning="times the weights, decoupled from the gradient",
-                source="torch",
+                meaning="l2 radius of the perturbation, in units of the scaled weights",
+                source="ASAM, CIFAR-10",
+            ),
+            "eta": Hyperparameter(
+                default=0.01, low=0.0, meaning="added to the weights' sizes", source="SamsungLabs/ASAM"
+            ),
+        },
+    ),
+    "gsam": Method(
+        optimizer="vsam_tune.optimizers.gsam:GSAM",
+        gradient_evaluations=2.0,
+        cost="2",
+        memory="2 while perturbed",
+        source="GSAM, Zhuang et al. 2022, arXiv 2203.08065",
+        choices="the learning rate's largest value is the one that its schedule starts from, its smallest 0",
+        hyperparameters={
+            "rho": _RHO,
+            "rho_min": Hyperparameter(
+                default=0.0, low=0.0, meaning="radius where the learning rate is 0; rho is that of its start"
+            ),
+            "alpha": Hyperparameter(
+                default=0.4,
+                low=0.0,
+                meaning="how much of the first gradient's part across the second is taken off",
+                source="juntang-zhuang/GSAM",
             ),
         },
     ),

@@ -9,7 +9,8 @@ from search_spaces.schema import Dimension
 from tests.docs import bad_inputs
 from tests.docs.markdown import code, table
 from tests.docs.sections import SECTION_TABLES, yaml_value
-from vsam_tune.methods import BASE_OPTIMIZERS, METHODS, Hyperparameter
+from vsam_tune.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.methods import METHODS, Hyperparameter
 from vsam_tune.models.build import build_model, count_parameters
 from vsam_tune.study.settings import rule
 from vsam_tune.tasks import DATASETS, MODELS

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from tests.contracts.tiny import optimizer_class, quick_settings, tiny_network
-from vsam_tune.methods import BASE_OPTIMIZERS, METHODS
+from vsam_tune.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 
 SGD = {"optimizer": "torch.optim:SGD", "lr": 0.3, "momentum": 0.5}
