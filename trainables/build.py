@@ -1,5 +1,6 @@
 """From the settings of a trial to its data, model, optimizer and trainer; and a dry run of its first iterations."""
 
+import logging
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,7 +13,10 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.models.build import build_model, count_parameters
 from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 _EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger than a training batch
 
@@ -77,14 +81,28 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     )
     evaluated = data.test if data.validation is None else data.validation
     evaluation = ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
-    optimizer = build_optimizer(
+    optimizer, loss_term = build_optimizer(
         model,
         base=config["base_optimizer"],
         method=config["method"],
         iterations_per_epoch=len(loader),
+        epochs=task["epochs"],
+        num_images=len(data.train),
+        num_classes=data.num_classes,
         seed=derive_seed(seed, "draws"),
     )
-    return Trainer(model, optimizer, loader, epochs=task["epochs"]), evaluation
+    if loss_term is not None:
+        logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
+    closures = Closures(
+        model,
+        optimizer,
+        loss_term=loss_term,
+        precision=task["precision"],
+        micro_batches=task["micro_batches"],
+        max_gradient_norm=task["max_gradient_norm"],
+        compiled=task["compiled"],
+    )
+    return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures), evaluation
 
 
 def warm_up(config: dict[str, Any], data: TaskData) -> None:

@@ -3,61 +3,60 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, optimizer_class, tiny_network, wrap
+from tests.contracts.tiny import TinyTrial, closure_of, optimizer_class, taken, tiny_network, wrap
 from tests.contracts.value_reads import NoValueIsRead, ValueReadError
 from vsam_tune.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+WITHOUT_READS = [name for name in METHODS if not METHODS[name].synchronises]
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_gradient_evaluations_are_the_backward_passes(name):
-    trial, backwards = TinyTrial(name), []
-    trial.network[9].bias.register_hook(backwards.append)
+def test_passes_are_what_the_network_sees(name):
+    trial = TinyTrial(name)
     trial.train(30)
-    assert len(backwards) == trial.closure_calls
-    expected = trial.optimizer.gradient_evaluations if METHODS[name].optimizer else 30
-    assert trial.closure_calls == expected
+    evaluations = trial.optimizer.gradient_evaluations if METHODS[name].optimizer else 30
+    forward_passes = trial.optimizer.forward_passes if METHODS[name].optimizer else 0
+    assert trial.backwards == pytest.approx(evaluations, abs=1e-9)
+    assert trial.forwards == pytest.approx(evaluations + forward_passes, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", WRAPPERS)
-def test_an_iteration_costs_two_if_it_was_sampled_and_one_otherwise(name):
-    trial, sampled = TinyTrial(name), 0
+def test_an_iteration_that_is_not_sampled_costs_one_and_one_that_is_costs_more(name):
+    trial = TinyTrial(name)
     for iteration in range(1, 31):
-        before = trial.closure_calls
+        before = trial.backwards
         trial.step()
         observation = trial.optimizer.observation
-        assert trial.closure_calls - before == 1 + observation.sampled
+        assert (trial.backwards - before > 1) == observation.sampled
+        assert observation.sampled or trial.backwards - before == 1
         assert (observation.l2_psf is not None) == observation.sampled
         assert observation.l2_sgd.shape == ()
         assert observation.l2_sgd > 0
-        sampled += observation.sampled
-        assert trial.optimizer.gradient_evaluations == iteration + sampled
         assert trial.optimizer.iterations == iteration
-    assert sampled > 0
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WRAPPERS)
 def test_the_listed_cost_is_the_cost_at_the_default_settings(name):
+    """On a stationary squared norm, which is Gaussian, and within the warm-up of a rate that adapts."""
+    iterations, draws = 700, torch.Generator().manual_seed(0)
     weight = torch.nn.Parameter(torch.ones(2, 2))
-    base = torch.optim.SGD([weight], lr=1e-3)
+    base = torch.optim.SGD([weight], lr=0.0)
     cls = optimizer_class(name)
-    optimizer = cls(base, **METHODS[name].fixed) if cls else base
-    calls, iterations = [], 700  # within the warm-up of a rate that adapts
-
-    def closure():
-        calls.append(None)
-        optimizer.zero_grad()
-        loss = weight.square().sum()
-        loss.backward()
-        return loss
-
+    optimizer = cls(base, **METHODS[name].fixed, **taken(cls, {"num_iterations": iterations}))
     for _ in range(iterations):
-        optimizer.step(closure)
-    assert len(calls) / iterations == pytest.approx(METHODS[name].gradient_evaluations, abs=0.03)
+        scale = (10 + torch.randn((), generator=draws)).sqrt()
+        losses = scale * torch.ones(4)
+
+        def sample_losses(samples, losses=losses):
+            return (losses if samples is None else losses[samples]) * weight.square().sum()
+
+        optimizer.step(closure_of(optimizer, sample_losses))
+    assert optimizer.gradient_evaluations / iterations == pytest.approx(METHODS[name].gradient_evaluations, abs=0.05)
+    assert optimizer.forward_passes / iterations == METHODS[name].forward_passes
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_READS)
 def test_no_value_is_read_between_the_ends_of_intervals(name):
     interval = 25
     trial = TinyTrial(name, interval=interval, window=8)
@@ -74,40 +73,35 @@ def test_the_guard_above_refuses_to_read_a_value():
         torch.ones(()).item()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_READS)
 def test_iterations_run_on_a_device_that_has_no_values(name):
     """On torch's meta device any read of a value is an error, a copy to the host included."""
     network = tiny_network().to("meta")
     optimizer = wrap(name, torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9), model=network, interval=40)
 
-    def closure():
-        optimizer.zero_grad()
-        loss = network(torch.empty(8, 1, 6, 6, device="meta")).square().mean()
-        loss.backward()
-        return loss
+    def losses(samples):
+        size = 8 if samples is None else len(samples)
+        return network(torch.empty(size, 1, 6, 6, device="meta")).square().mean(dim=1)
 
     for _ in range(39):
-        assert optimizer.step(closure).device.type == "meta"
+        assert optimizer.step(closure_of(optimizer, losses)).device.type == "meta"
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_READS)
 def test_cuda_does_not_synchronise(name):
     network = tiny_network().to("cuda")
     optimizer = wrap(name, torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9), model=network, interval=40)
     images = torch.randn(8, 1, 6, 6, device="cuda")
 
-    def closure():
-        optimizer.zero_grad()
-        loss = network(images).square().mean()
-        loss.backward()
-        return loss
+    def losses(samples):
+        return network(images if samples is None else images[samples]).square().mean(dim=1)
 
-    optimizer.step(closure)
+    optimizer.step(closure_of(optimizer, losses))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(38):
-            optimizer.step(closure)
+            optimizer.step(closure_of(optimizer, losses))
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import BASES, TinyTrial, tiny_network, two_groups, wrap
+from tests.contracts.tiny import BASES, TinyTrial, closure_of, tiny_network, two_groups, wrap
 from vsam_tune.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
@@ -85,14 +85,12 @@ def test_a_parameter_without_gradient_now_and_then_is_untouched_then(name):
     for iteration in range(20):
         used = iteration % 3 == 0
 
-        def closure(used=used):
-            optimizer.zero_grad()
-            loss = network(images).square().mean() + (branch.square().sum() if used else 0.0)
-            loss.backward()
-            return loss
+        def losses(samples, used=used):
+            outputs = network(images if samples is None else images[samples])
+            return outputs.square().mean(dim=1) + (branch.square().sum() if used else 0.0)
 
         before = branch.detach().clone()
-        optimizer.step(closure)
+        optimizer.step(closure_of(optimizer, losses))
         assert torch.equal(branch, before) != used
     assert branch.isfinite().all()
 
@@ -103,14 +101,14 @@ def test_a_zero_gradient_moves_nothing_and_makes_no_nan(name, set_to_none):
     weight = torch.nn.Parameter(torch.ones(3, 2))
     optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
 
-    def closure():
-        optimizer.zero_grad(set_to_none=set_to_none)
-        loss = (0.0 * weight).sum()
-        loss.backward()
-        return loss
+    zero_grad = optimizer.zero_grad
+    optimizer.zero_grad = lambda: zero_grad(set_to_none=set_to_none)
+
+    def losses(samples):
+        return (0.0 * weight).sum() * torch.ones(4 if samples is None else len(samples))
 
     for _ in range(20):
-        optimizer.step(closure)
+        optimizer.step(closure_of(optimizer, losses))
     assert torch.equal(weight, torch.ones(3, 2))
 
 
@@ -119,7 +117,7 @@ def test_no_gradient_at_all_moves_nothing(name):
     weight = torch.nn.Parameter(torch.ones(3, 2))
     optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
     for _ in range(20):
-        optimizer.step(lambda: torch.zeros(()))
+        optimizer.step(closure_of(optimizer, lambda samples: torch.zeros(4 if samples is None else len(samples))))
     assert torch.equal(weight, torch.ones(3, 2))
 
 
@@ -166,7 +164,7 @@ def test_a_gradient_that_is_not_finite_perturbs_nothing(name):
 
     def spoil():
         seen.append(trial.weights)
-        trial.network[0].weight.register_hook(lambda gradient: gradient * float("inf"))
+        trial.logits.register_hook(lambda gradient: gradient * float("inf"))
 
     trial.before_backward = spoil
     for group in trial.optimizer.param_groups:

@@ -19,6 +19,9 @@ QUICK = {
     "warmup_iterations": 7,
     "initial_rate": 0.5,
     "max_rate": 0.8,
+    "lag_epochs": 2,
+    "start_epoch": 1,
+    "ema_decay": 0.9,
 }
 BASES = {
     "sgd": lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-3),
@@ -26,24 +29,58 @@ BASES = {
 }
 
 
-def optimizer_class(name):
-    """Return the class of a method, None for a base optimizer alone."""
-    module, _, attribute = METHODS[name].optimizer.partition(":")
+def resolve(target):
+    module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute) if module else None
+
+
+def optimizer_class(name):
+    """Return the class of a method's wrapper, None for a base optimizer alone."""
+    return resolve(METHODS[name].optimizer)
+
+
+def method_class(name):
+    """Return the class of a method's wrapper or of its loss term, None for a base optimizer alone."""
+    return resolve(METHODS[name].optimizer or METHODS[name].loss_term)
 
 
 def quick_settings(name):
     return METHODS[name].fixed | {key: QUICK[key] for key in METHODS[name].hyperparameters if key in QUICK}
 
 
-def wrap(name, base, *, model=None, **settings):
+def taken(cls, settings):
+    """Return the settings that a constructor takes: a method says by its keywords what it needs."""
+    names = inspect.signature(cls).parameters
+    return {key: value for key, value in settings.items() if key in names}
+
+
+def wrap(name, base, *, model=None, num_iterations=30, **settings):
     """Return the method around a base optimizer, with quick settings, some of them replaced."""
     cls = optimizer_class(name)
     if cls is None:
         return base
-    taken = inspect.signature(cls).parameters
-    settings = quick_settings(name) | {key: value for key, value in settings.items() if key in taken}
-    return cls(base, model=model, **settings)
+    offered = {"model": model, "num_iterations": num_iterations}
+    return cls(base, **(quick_settings(name) | taken(cls, offered | settings)))
+
+
+def closure_of(optimizer, losses):
+    """Return the closure that an optimizer asks for.
+
+    Args:
+        optimizer: one of ours, or torch's.
+        losses: (positions of samples, or None for all) -> their losses.
+    """
+    if getattr(optimizer, "sample_losses", False):
+        return losses
+
+    def closure():
+        optimizer.zero_grad()
+        loss = losses(None).mean()
+        if loss.requires_grad:
+            loss.backward()
+        return loss
+
+    return closure
 
 
 def tiny_network(seed=1, *, dropout=0.0):
@@ -86,30 +123,68 @@ def two_groups(network):
 
 
 class TinyTrial:
-    """A network, its optimizer, and a count of closure calls. `before_backward` may be replaced by a test."""
+    """A network, its optimizer or loss term, and counts. `before_backward` may be replaced by a test.
+
+    `closure_calls` counts calls, `forwards` and `backwards` passes in batches, seen from the network's output.
+    """
 
     def __init__(self, name, *, base="sgd", dtype=torch.float32, dropout=0.0, groups=two_groups, **settings):
         self.network = tiny_network(dropout=dropout).to(dtype)
         self.base = BASES[base](groups(self.network))
         self.optimizer = wrap(name, self.base, model=self.network, **settings)
         self.batches = batches(dtype)
+        self.loss_term = self.term_of(name, settings)
         self.iterations = self.closure_calls = 0
+        self.forwards = self.backwards = 0.0
         self.before_backward = lambda: None
 
-    def loss(self):
-        images, labels = self.batches[self.iterations % len(self.batches)]
-        return nn.functional.cross_entropy(self.network(images), labels)
+    def term_of(self, name, settings):
+        cls = resolve(METHODS[name].loss_term)
+        if cls is None:
+            return None
+        num_images = sum(len(labels) for _, labels in self.batches)
+        offered = {"model": self.network, "num_images": num_images, "num_classes": 5, **settings}
+        return cls(**(quick_settings(name) | taken(cls, offered)))
 
-    def closure(self):
+    def losses(self, samples=None):
+        """Return the losses of samples of the current batch; leave the loss term's `penalty`."""
+        position = self.iterations % len(self.batches)
+        (images, labels), first = self.batches[position], sum(len(y) for _, y in self.batches[:position])
+        index, size = torch.arange(first, first + len(labels)), len(labels)
+        if samples is not None:
+            images, labels, index = images[samples], labels[samples], index[samples]
+        self.logits = self.network(images)
+        self.forwards += len(labels) / size
+        if self.logits.requires_grad:
+            self.logits.register_hook(lambda gradient: self.count_backward(len(gradient) / size))
+        losses = nn.functional.cross_entropy(self.logits, labels, reduction="none")
+        self.penalty = None
+        if self.loss_term is not None:
+            self.penalty = self.loss_term(self.logits, images, index, epoch=self.iterations // len(self.batches))
+        return losses
+
+    def loss(self):
+        return self.losses().mean()
+
+    def count_backward(self, part):
+        self.backwards += part
+
+    def closure(self, samples=None):
         self.closure_calls += 1
+        if getattr(self.optimizer, "sample_losses", False):
+            losses = self.losses(samples)
+            self.before_backward()
+            return losses
         self.optimizer.zero_grad()
         loss = self.loss()
         self.before_backward()
-        loss.backward()
+        (loss if self.penalty is None else loss + self.penalty).backward()
         return loss
 
     def step(self):
         loss = self.optimizer.step(self.closure)
+        if self.loss_term is not None:
+            self.loss_term.after_step()
         self.iterations += 1
         return loss
 
@@ -124,12 +199,15 @@ class TinyTrial:
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "loss_term": None if self.loss_term is None else self.loss_term.state_dict(),
             "iterations": self.iterations,
         }
 
     def load_state_dict(self, state):
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.loss_term is not None:
+            self.loss_term.load_state_dict(state["loss_term"])
         self.iterations = state["iterations"]
 
 

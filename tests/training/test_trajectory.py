@@ -69,7 +69,7 @@ def test_columns_and_where_a_value_is_nan():
         None,  # a base optimizer alone
     ])
     table = trajectory.table()
-    assert list(table) == ["iteration", "sampled", "l2_psf", "l2_sgd", "sampling_rate", "sigma", "v", "u"]
+    assert list(table) == list(COLUMNS)
     assert tuple(table) == COLUMNS
     assert_same(
         table,
@@ -144,7 +144,7 @@ def test_the_state_is_one_float64_tensor(items):
     state = recorded(items).state_dict()
     assert list(state) == ["rows"]
     assert state["rows"].dtype == torch.float64
-    assert state["rows"].shape == (len(items), 8)
+    assert state["rows"].shape == (len(items), len(COLUMNS))
 
 
 def test_parquet_holds_the_table_with_its_types(tmp_path):

@@ -10,6 +10,7 @@ from vsam_tune.data.images import Images, channel_statistics
 from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.methods import METHODS
 from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer
 
 NUM_IMAGES = 27
@@ -37,14 +38,18 @@ def tiny_trainer(
     model = (tiny_network(dropout=0.5) if model is None else model).to(device)
     loader = tiny_loader(augmentation=("crop", "flip", "cutout"), device=device)
     taken = METHODS[name].hyperparameters
-    optimizer = build_optimizer(
+    optimizer, loss_term = build_optimizer(
         model,
         base={"optimizer": "torch.optim:SGD", "lr": lr, "momentum": momentum, "weight_decay": 5e-3},
         method={"name": name, **quick_settings(name), **{key: settings[key] for key in settings if key in taken}},
         iterations_per_epoch=len(loader),
+        epochs=epochs,
+        num_images=loader.num_images,
+        num_classes=5,
         seed=5,
     )
-    return Trainer(model, optimizer, loader, epochs=epochs, clock=clock)
+    closures = Closures(model, optimizer, loss_term=loss_term)
+    return Trainer(model, optimizer, loader, epochs=epochs, closures=closures, clock=clock)
 
 
 def ticking():

@@ -51,7 +51,7 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
     """
     if "plain_seconds" not in facts:
         return {}
-    iterations = facts["iterations_per_epoch"] * study.task.epochs
+    iterations = facts["iterations_per_epoch"] * study.epochs
     plain, sampled = iterations * facts["plain_seconds"], iterations * facts["sampled_seconds"]
     costs = {"seconds_per_trial_sgd": plain, "seconds_per_trial_sam": sampled}
     if study.budget.trials is not None:

@@ -18,6 +18,8 @@ class Observation:
         sigma: eq. 8 over the window, as known when the iteration was drawn.
         v: mean change rate of sigma (eq. 10) behind p.
         u: mean change rate of l2_psf / l2_sgd (eq. 13) behind p.
+        squared_norm: ||g||^2 over all parameters, where the method compares it.
+        threshold: what it is compared with.
     """
 
     sampled: bool
@@ -27,3 +29,5 @@ class Observation:
     sigma: float = math.nan
     v: float = math.nan
     u: float = math.nan
+    squared_norm: float = math.nan
+    threshold: float = math.nan

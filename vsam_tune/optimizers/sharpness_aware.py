@@ -5,27 +5,30 @@ gradient holds no weight decay; the base optimizer applies the update, and sees 
 parameters that have a gradient are perturbed, batch norm's and biases too.
 
 Choices: weights are copied and copied back in place, since w + e - e is not w in float32. Nothing waits for
-the device inside an iteration. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfloat16
-autocast needs none), sparse gradients, accumulation over micro-batches, several workers.
+the device inside an iteration. A closure that adds up the gradients of micro-batches gives what the whole batch
+gives. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfloat16 autocast needs none), sparse
+gradients.
 """
 
 import copy
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.distributed import ProcessGroup
 from torch.optim import LBFGS, Optimizer
 from typing_extensions import override
 
-from vsam_tune.optimizers.arguments import check, check_integer, check_number
+from vsam_tune.optimizers.arguments import check, check_choice, check_integer, check_number
 from vsam_tune.optimizers.layers import last_with_gradient, layers_of
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
 from vsam_tune.optimizers.second_pass import RandomState, batch_norms, frozen_statistics, replayed
+from vsam_tune.optimizers.workers import Workers
 
-Closure = Callable[[], Tensor]
+Closure = Callable[..., Tensor]
 
 
 def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
@@ -37,7 +40,11 @@ class SharpnessAware(Optimizer):
     """A torch optimizer around a base optimizer, whose parameter groups (the same dicts) and state it shares.
 
     Learning-rate schedulers may be attached to either of the two, before or after loading a state. A method
-    overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything.
+    overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything; `_perturb` if e is
+    another one than SAM's; `_first_gradient` and `_second_gradient` if they are not the whole batch's.
+
+    A parameter group may say `perturbed: False`: its parameters are then in no norm, no perturbation and no PSF,
+    and take the plain gradient of whichever pass was the last.
 
     Args:
         base: any torch optimizer but LBFGS, which evaluates as often as it likes; it applies the update.
@@ -50,11 +57,18 @@ class SharpnessAware(Optimizer):
             from the shapes of the parameters.
 
     Attributes:
+        sample_losses: what the closure of `step` does. False: it clears the gradients, runs forward and backward
+            on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
+            tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
+            them; the method takes the gradients itself.
         base: the base optimizer.
         iterations: finished iterations.
-        gradient_evaluations: forward and backward passes so far, that is calls of closures that returned.
+        gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
+        forward_passes: forward passes without a backward so far, likewise.
         observation: what the last iteration showed; None before the first, and after loading.
     """
+
+    sample_losses: ClassVar[bool] = False
 
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
         plain = not isinstance(base, LBFGS | SharpnessAware)
@@ -64,21 +78,39 @@ class SharpnessAware(Optimizer):
         super().__init__(base.param_groups, {**base.defaults, "rho": rho})
         self.base = base
         self.iterations = 0
-        self.gradient_evaluations = 0
+        self.gradient_evaluations = 0.0
+        self.forward_passes = 0.0
         self.observation: Observation | None = None
         self._norm_layers = norm_layers
         self._model = model
         self._batch_norms = batch_norms(model) if model is not None else []
         self._before: RandomState | None = None
+        self._workers: Workers | None = None
+        self._of_this_worker: list[Tensor] = []  # its first gradient, where that is what perturbs
         self._follow_base()
+
+    def distribute(self, process_group: ProcessGroup | None = None, *, perturbation_scope: str = "local") -> None:
+        """Average gradients over workers from now on, each of which trains its own copy on batches of its own.
+
+        The weights have to be the same on all of them, and every worker has to give the same parameters a gradient.
+        The model stays as it is: `DistributedDataParallel` would average once more. What is kept or compared from
+        one iteration to the next is computed from averages, so that all workers decide alike.
+
+        Args:
+            process_group: of `torch.distributed`; None for all processes.
+            perturbation_scope: "local", e of each worker's own gradient, as SAM's paper does ("m-sharpness"; costs a
+                copy of the gradients); or "global", e of the averaged one.
+        """
+        check_choice("perturbation_scope", perturbation_scope, ("local", "global"))
+        self._workers = Workers(process_group, local=perturbation_scope == "local")
 
     @override
     def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override] # a closure is needed
         """Take one iteration.
 
         Args:
-            closure: clears the gradients, runs forward and backward on one batch, returns the loss. It is
-                called with gradients enabled, once or, in a sampled iteration, twice.
+            closure: what `sample_losses` says. It is called with gradients enabled, once or, in a sampled iteration,
+                twice.
 
         Returns:
             The loss of the first call, at the weights before the step.
@@ -93,7 +125,9 @@ class SharpnessAware(Optimizer):
             )
         with torch.no_grad():
             self._before = RandomState.now(self._devices()) if self._model is not None else None
-            loss = self._evaluate(closure)
+            loss = self._first_gradient(closure)
+            if self._workers is not None:
+                self._of_this_worker = self._workers.average(gradients_of(self._having_gradient()))
             self.observation = self._descend(closure)
             self.base.step()
         self.iterations += 1
@@ -106,6 +140,14 @@ class SharpnessAware(Optimizer):
         """
         raise NotImplementedError
 
+    def _first_gradient(self, closure: Closure) -> Tensor:
+        """Leave the gradient at w in `.grad`; return the loss."""
+        return self._evaluate(closure)
+
+    def _second_gradient(self, closure: Closure) -> None:
+        """Leave the gradient at the perturbed weights in `.grad`."""
+        self._evaluate(closure)
+
     def _evaluate(self, closure: Closure) -> Tensor:
         with torch.enable_grad():
             loss = closure()
@@ -117,7 +159,9 @@ class SharpnessAware(Optimizer):
 
         Costs 1 gradient evaluation and one copy of the weights.
         """
-        parameters = self._having_gradient()
+        if self._of_this_worker:
+            copy_(gradients_of(self._having_gradient()), self._of_this_worker)
+        parameters = self._perturbed()
         weights = copies(parameters)
         with ExitStack() as stack:
             stack.callback(copy_, parameters, weights)
@@ -125,21 +169,28 @@ class SharpnessAware(Optimizer):
             if self._before is not None:
                 stack.enter_context(replayed(self._before))
             self._perturb()
-            self._evaluate(closure)
+            self._second_gradient(closure)
+        if self._workers is not None:
+            self._workers.average(gradients_of(self._having_gradient()))
 
     def _perturb(self) -> None:
-        parameters = self._having_gradient()
+        """Add e to the weights, in place; `.grad` may be overwritten."""
+        parameters = self._perturbed()
         if not parameters:
             return
         norm = global_norm(gradients_of(parameters))
+        for rho, members in self._by_rho(parameters):
+            perturb_(members, gradients_of(members), norm, rho)
+
+    def _by_rho(self, parameters: list[Tensor]) -> list[tuple[float, list[Tensor]]]:
+        """Return the parameters in lists of one rho, device and dtype, which one `_foreach` call can take."""
+        wanted = set(parameters)
         alike: dict[tuple[float, torch.device, torch.dtype], list[Tensor]] = {}
         for group in self.param_groups:
-            rho = group.setdefault("rho", self.defaults["rho"])
             for parameter in group["params"]:
-                if parameter.grad is not None:
-                    alike.setdefault((rho, parameter.device, parameter.dtype), []).append(parameter)
-        for (rho, _, _), members in alike.items():
-            perturb_(members, gradients_of(members), norm, rho)
+                if parameter in wanted:
+                    alike.setdefault((group["rho"], parameter.device, parameter.dtype), []).append(parameter)
+        return [(rho, members) for (rho, _, _), members in alike.items()]
 
     def _sample(self, closure: Closure, held: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
         """Take the second gradient, and return the PSF of some parameters.
@@ -182,6 +233,11 @@ class SharpnessAware(Optimizer):
     def _having_gradient(self) -> list[Tensor]:
         return [parameter for parameter in self._parameters() if parameter.grad is not None]
 
+    def _perturbed(self) -> list[Tensor]:
+        """Return the parameters that are perturbed and have a gradient now, in order."""
+        groups = (group["params"] for group in self.param_groups if group["perturbed"])
+        return [parameter for parameters in groups for parameter in parameters if parameter.grad is not None]
+
     def _observed(self) -> list[Tensor]:
         """Return the parameters, having a gradient now, that the norms of an observation are taken over."""
         return last_with_gradient(self._layers, self._norm_layers)
@@ -199,7 +255,9 @@ class SharpnessAware(Optimizer):
         self.param_groups, self.state = self.base.param_groups, self.base.state
         for group in self.param_groups:
             check_number("rho", group.setdefault("rho", self.defaults["rho"]), low=0.0)
-        self._layers = layers_of(self._parameters(), self._model)
+            group.setdefault("perturbed", True)
+        perturbed = [group["params"] for group in self.param_groups if group["perturbed"]]
+        self._layers = layers_of([parameter for parameters in perturbed for parameter in parameters], self._model)
 
     @override
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -232,6 +290,7 @@ class SharpnessAware(Optimizer):
             "base": self.base.state_dict(),
             "iterations": self.iterations,
             "gradient_evaluations": self.gradient_evaluations,
+            "forward_passes": self.forward_passes,
             **self._method_state(),
         }
 
@@ -253,6 +312,7 @@ class SharpnessAware(Optimizer):
         self.base.load_state_dict(copy.deepcopy(state_dict["base"]))
         self.iterations = state_dict["iterations"]
         self.gradient_evaluations = state_dict["gradient_evaluations"]
+        self.forward_passes = state_dict["forward_passes"]
         self.observation = None
         self._load_method_state(state_dict)
 

@@ -154,7 +154,7 @@ class VSAM(SharpnessAware):
             h, the norm of the PSF over the observed layers, 0-d.
         """
         observed = self._observed()
-        kept = observed if self._reuse == "none" else self._having_gradient()
+        kept = observed if self._reuse == "none" else self._perturbed()
         held = {
             parameter: self._psf[parameter] if parameter in self._psf else torch.empty_like(gradient)
             for parameter, gradient in zip(kept, gradients_of(kept), strict=True)

@@ -228,7 +228,7 @@ def _read_study(content: Mapping[str, object], findings: Findings) -> Study | No
     draft = read_configuration(content, findings)
     if draft is None:
         return None
-    check_scheduler(trial_scheduler, objectives, draft.task.epochs, findings)
+    check_scheduler(trial_scheduler, objectives, draft.epochs, findings)
     space, initial = _read_search(content, draft, findings)
     complete = draft.completed(space)
     return Study(

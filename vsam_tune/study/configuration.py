@@ -54,6 +54,11 @@ class Configuration:
         return {**self.parameters.defaults(), **self.fixed}
 
     @property
+    def epochs(self) -> int:
+        """Epochs of one trial: the task's, or as many times more as the method takes."""
+        return round(self.task.epochs * self.parameters.entry.epochs)
+
+    @property
     def foreign(self) -> bool:
         """Whether the trainable is one's own."""
         return self.trainable != DEFAULT_TRAINABLE
@@ -96,7 +101,7 @@ class Configuration:
         values = parameters.complete(self.fixed, params or {})
         base = {name: values.pop(name) for name in parameters.of_base}
         return {
-            "task": self.task.model_dump(mode="json"),
+            "task": {**self.task.model_dump(mode="json"), "epochs": self.epochs},
             "base_optimizer": {"optimizer": BASE_OPTIMIZERS[self.base_optimizer.name].optimizer, **base},
             "method": {"name": self.method.name, **values},
             "trainable": self.trainable,

@@ -43,7 +43,7 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
         initial=[{"replicate": replicate} for replicate in range(seeds)],
         only_initial=True,
         budget=Budget(),
-        epochs=export.task.epochs,
+        epochs=export.epochs,
         resources=resources,
         sampler=RandomSearch(),
         trial_scheduler=Fifo(),

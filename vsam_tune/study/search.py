@@ -34,7 +34,7 @@ def search_plan(study: Study) -> Plan:
         fixed=study.values,
         initial=study.initial,
         budget=study.budget,
-        epochs=study.task.epochs,
+        epochs=study.epochs,
         resources=study.resources,
         sampler=study.sampler,
         trial_scheduler=study.trial_scheduler,
@@ -117,7 +117,7 @@ def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
     """
     if "iterations_per_epoch" not in facts:
         return []
-    iterations = int(facts["iterations_per_epoch"]) * study.task.epochs
+    iterations = int(facts["iterations_per_epoch"]) * study.epochs
     rule = f"a trial has {iterations} iterations: above that it never takes effect"
     return [
         finding(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")

@@ -29,6 +29,10 @@ class Task(Strict):
         seed: fixes the split and the noise; a trial's seed is derived from it and its number.
         augmentation: of training images; whatever the order here, crop comes first, then flip, then cutout.
         channels_last: memory format of images and weights; convolutions on CPUs are faster with it.
+        precision: of the forward passes; bfloat16 by autocast, the weights stay float32.
+        micro_batches: parts that a batch is run in, one after the other, for a batch that memory does not hold.
+        max_gradient_norm: what the gradient that is descended along is clipped to; None for no clipping.
+        compiled: whether torch compiles the network when a trial starts; it takes a C++ compiler, or a GPU.
         options: handed to a trainable of one's own as they are.
     """
 
@@ -47,6 +51,10 @@ class Task(Strict):
         (), strict=False, description="write a list of crop, flip, cutout"
     )
     channels_last: bool = Field(default=True, description="write true or false")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="write float32 or bfloat16")
+    micro_batches: int = Field(1, ge=1, description="write 1, or in how many parts a batch is run")
+    max_gradient_norm: float | None = Field(None, gt=0, description="write a norm such as 5.0, or null")
+    compiled: bool = Field(default=False, description="write true or false")
     options: dict[str, JsonValue] = Field({}, description="write a mapping, or leave it out")
 
     @field_validator("augmentation", mode="after")

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from vsam_tune.data.loader import Batch, ResidentLoader
 from vsam_tune.training.ais import AISMeter
+from vsam_tune.training.closures import Closures
 from vsam_tune.training.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)
@@ -46,14 +47,16 @@ def cosine(iteration: int, num_iterations: int) -> float:
 class Trainer:
     """Trains one model with one optimizer on one device.
 
-    The base optimizer alone and a wrapper go through the same calls: `optimizer.step(closure)`. Within an iteration
-    nothing is read from the device. Deterministic for given arguments on one type of device.
+    The base optimizer alone and a wrapper go through the same calls, and train on the mean of the same sample losses.
+    Within an iteration nothing is read from the device. Deterministic for given arguments on one type of device.
 
     Args:
         model: on the loader's device.
-        optimizer: a torch optimizer; one of ours is asked for its observation after each iteration.
+        optimizer: a torch optimizer; one of ours is asked for its observation after each iteration, and gets the
+            closure that its `sample_losses` asks for.
         loader: the training batches, a function of epoch and position alone.
         epochs: the length of the schedule, whichever epoch the trial is stopped at.
+        closures: how the gradients of a batch are taken; None for the mean loss in float32.
         clock: for AIS.
 
     Attributes:
@@ -69,9 +72,12 @@ class Trainer:
         loader: ResidentLoader,
         *,
         epochs: int,
+        closures: Closures | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
+        self.closures = closures or Closures(model, optimizer)
+        self.loss_term = self.closures.loss_term
         self.num_iterations = epochs * len(loader)
         self.lr_scheduler = LambdaLR(optimizer, lambda t: cosine(t, self.num_iterations))
         self.iteration = 0
@@ -117,22 +123,17 @@ class Trainer:
 
     def iterate(self, batches: Iterator[Batch], stop: int) -> None:
         """Take iterations from `batches` until `stop` have been done; nothing is read from the device."""
-        model, optimizer = self.model, self.optimizer
+        optimizer, closures = self.optimizer, self.closures
         while self.iteration < stop:
             batch = next(batches)
-
-            def closure(batch: Batch = batch) -> Tensor:
-                optimizer.zero_grad(set_to_none=True)
-                loss = cross_entropy(model(batch.x), batch.y)
-                loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-                return loss
-
-            loss: Tensor = optimizer.step(closure)  # type: ignore[arg-type, assignment] # torch types losses as float
+            loss: Tensor = optimizer.step(closures.closure(batch, epoch=self.epoch))  # type: ignore[assignment]
+            if self.loss_term is not None:
+                self.loss_term.after_step()
             self.lr_scheduler.step()
             self._loss_sum.add_(loss.detach(), alpha=len(batch.y))
             self._images_in_epoch += len(batch.y)
             self.ais.images += len(batch.y)
-            self.trajectory.record(getattr(optimizer, "observation", None))
+            self.trajectory.record(getattr(optimizer, "observation", None), closures.penalty)
             self.iteration += 1
 
     def _read(self) -> None:
@@ -148,26 +149,35 @@ class Trainer:
 
         Returns:
             `train_loss`, the mean over the images of the last epoch, of the first pass; `epoch` and `iteration` done;
-            `ais` in images a second; `sampled_fraction`; `gradient_evaluations` an iteration (1 for the base
-            optimizer alone).
+            `ais` in images a second, over `train_seconds`; `sampled_fraction`; `gradient_evaluations` and
+            `forward_passes` without a backward, an iteration (1 and 0 for the base optimizer alone).
         """
         evaluations = getattr(self.optimizer, "gradient_evaluations", self.iteration)
+        forward_passes = getattr(self.optimizer if self.loss_term is None else self.loss_term, "forward_passes", 0.0)
         return {
             "train_loss": float(self._loss_sum) / self._images_in_epoch,
             "epoch": self.epoch,
             "iteration": self.iteration,
             "ais": self.ais.images_per_second,
+            "train_seconds": self.ais.seconds,
             "sampled_fraction": self.trajectory.num_sampled / self.iteration,
             "gradient_evaluations": evaluations / self.iteration,
+            "forward_passes": forward_passes / self.iteration,
         }
 
     @torch.no_grad()
-    def evaluate(self, loader: ResidentLoader) -> tuple[float, float]:
-        """Return (accuracy in percent, mean loss) over the loader's images, in evaluation mode; one read."""
-        self.model.eval()
+    def evaluate(self, loader: ResidentLoader, model: nn.Module | None = None) -> tuple[float, float]:
+        """Return (accuracy in percent, mean loss) over the loader's images, in evaluation mode; one read.
+
+        Args:
+            loader: of the images.
+            model: another network than the one that is trained, such as an average of it.
+        """
+        model = self.model if model is None else model
+        model.eval()
         totals = torch.zeros(2, device=loader.device, dtype=torch.float64)
         for batch in loader.batches(0):
-            scores = self.model(batch.x)
+            scores = model(batch.x)
             totals[0] += (scores.argmax(dim=1) == batch.y).sum()
             totals[1] += cross_entropy(scores, batch.y, reduction="sum")
         correct, loss = (totals / loader.num_images).tolist()
@@ -182,6 +192,7 @@ class Trainer:
             "iteration": self.iteration,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "loss_term": {} if self.loss_term is None else self.loss_term.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "ais": self.ais.state_dict(),
             "trajectory": self.trajectory.state_dict(),
@@ -194,6 +205,8 @@ class Trainer:
         """Restore what `state_dict` returned; a missing key is a KeyError, never a default."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.loss_term is not None:
+            self.loss_term.load_state_dict(state["loss_term"])
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self.ais.load_state_dict(state["ais"])
         self.trajectory.load_state_dict(state["trajectory"])

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from vsam_tune.optimizers.observation import Observation
 
-COLUMNS = ("iteration", "sampled", "l2_psf", "l2_sgd", "sampling_rate", "sigma", "v", "u")
+_KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on the host, fields of an observation
+_ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # come with the next transfer
+COLUMNS = ("iteration", "sampled", *_ON_DEVICE, *_KNOWN)
 _NAN = float("nan")
 
 
@@ -16,8 +18,9 @@ class Trajectory:
     """Records observations without reading the device; `fill` takes the values that one transfer brought.
 
     Columns: `iteration` from 0; `sampled`, 0 or 1; `l2_psf` and `l2_sgd`, the norms h and q of VSAM's eq. 11 over the
-    last layers, NaN where they were not taken; `sampling_rate` (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13)
-    as they stood in that iteration, NaN where the method has none.
+    last layers, NaN where they were not taken; `penalty`, what a loss term added to the mean loss; `sampling_rate`
+    (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13), and AE-SAM's `squared_norm` and `threshold`, as they stood in
+    that iteration, NaN where the method has none.
     """
 
     def __init__(self) -> None:
@@ -28,17 +31,22 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def record(self, observation: Observation | None) -> None:
-        """Append a row for the iteration that has just ended; None stands for a base optimizer alone."""
+    def record(self, observation: Observation | None, penalty: Tensor | None = None) -> None:
+        """Append a row for the iteration that has just ended.
+
+        Args:
+            observation: None for a base optimizer alone.
+            penalty: 0-d, what a loss term added; None for none.
+        """
         row, seen = len(self._rows), observation
-        if seen is None:
-            self._rows.append((row, 0.0, *[_NAN] * 6))
-            return
-        for column, value in ((2, seen.l2_psf), (3, seen.l2_sgd)):
+        on_device = (seen and seen.l2_psf, seen and seen.l2_sgd, penalty)
+        for column, value in enumerate(on_device, start=2):
             if value is not None:
                 self._pending.append((row, column, value))
-        self._rows.append((row, float(seen.sampled), _NAN, _NAN, seen.sampling_rate, seen.sigma, seen.v, seen.u))
-        self.num_sampled += seen.sampled
+        sampled = seen is not None and seen.sampled
+        known = (getattr(seen, name, _NAN) for name in _KNOWN)
+        self._rows.append((row, float(sampled), *[_NAN] * len(_ON_DEVICE), *known))
+        self.num_sampled += sampled
 
     def pending(self) -> list[Tensor]:
         """Return the 0-d tensors whose values `fill` waits for, oldest first."""
@@ -75,7 +83,7 @@ class Trajectory:
         part.replace(path)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the filled table, (n, 8) float64; call it after `fill`."""
+        """Return the filled table, (n, len(COLUMNS)) float64; call it after `fill`."""
         cells = torch.tensor(self._rows, dtype=torch.float64).reshape(len(self._rows), len(COLUMNS))
         return {"rows": cells}
 

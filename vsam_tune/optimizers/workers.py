@@ -1,0 +1,41 @@
+"""Averages over the workers of a data-parallel training, by `torch.distributed`."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import ProcessGroup
+
+from vsam_tune.optimizers.perturbation import copies, copy_
+
+
+class Workers:
+    """The processes that train copies of one model.
+
+    Args:
+        process_group: of `torch.distributed`; None for all processes.
+        local: whether a worker keeps its own gradient to perturb with.
+    """
+
+    def __init__(self, process_group: ProcessGroup | None, *, local: bool) -> None:
+        self._process_group, self._local = process_group, local
+
+    def average(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Replace gradients by their averages over the workers, in place: one message a device and dtype.
+
+        Args:
+            gradients: of the same shapes, in the same order, on all workers.
+
+        Returns:
+            What they were on this worker, copied, if a worker perturbs with its own; else nothing.
+        """
+        own = copies(gradients) if self._local else []
+        alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+        for gradient in gradients:
+            alike.setdefault((gradient.device, gradient.dtype), []).append(gradient)
+        for members in alike.values():
+            message = torch.cat([member.flatten() for member in members])
+            dist.all_reduce(message, group=self._process_group)
+            message /= dist.get_world_size(self._process_group)
+            parts = message.split([member.numel() for member in members])
+            copy_(members, [part.view_as(member) for part, member in zip(parts, members, strict=True)])
+        return own

@@ -1,0 +1,121 @@
+"""The closures that an optimizer calls for the gradients of one batch: loss, loss term, precision, micro-batches."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from vsam_tune.data.loader import Batch
+from vsam_tune.loss_terms.loss_term import LossTerm
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+class Closures:
+    """Makes the closure of each batch, of the kind that the optimizer's `sample_losses` asks for.
+
+    Every method trains on the mean of the same sample losses, so that trajectories which are equal in theory are equal
+    bit for bit. Nothing is read from the device.
+
+    Args:
+        model: the network.
+        optimizer: a torch optimizer.
+        loss_term: added to the mean loss; None for none.
+        precision: that the forward passes run in; "bfloat16" by autocast, weights and losses stay float32.
+        micro_batches: parts that a batch is run in, one after the other, their gradients added up. Batch norm sees the
+            parts alone; without it the gradient is the whole batch's.
+        max_gradient_norm: the gradient that is descended along is clipped to it; None for no clipping.
+        compiled: whether torch compiles the network.
+
+    Attributes:
+        penalty: 0-d, what the loss term added in the last pass; None where it added nothing.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        *,
+        loss_term: LossTerm | None = None,
+        precision: str = "float32",
+        micro_batches: int = 1,
+        max_gradient_norm: float | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.loss_term = loss_term
+        self.penalty: Tensor | None = None
+        self._parameters, self._optimizer = list(model.parameters()), optimizer
+        self._forward: Callable[[Tensor], Tensor] = torch.compile(model) if compiled else model
+        self._bfloat16, self._micro_batches = precision == "bfloat16", micro_batches
+        self._max_gradient_norm, self._clips_after_backward = max_gradient_norm, False
+        if max_gradient_norm is not None:
+            base = getattr(optimizer, "base", None)
+            self._clips_after_backward = base is None
+            if base is not None:  # after the last of several passes
+                base.register_step_pre_hook(lambda *_: self._clip())
+
+    def closure(self, batch: Batch, *, epoch: int) -> Callable[..., Tensor]:
+        """Return the closure of one batch.
+
+        Args:
+            batch: on the model's device.
+            epoch: epochs done, from 0, for the loss term.
+        """
+        if getattr(self._optimizer, "sample_losses", False):
+            return self._sample_losses(batch)
+        return self._backward(batch, epoch)
+
+    def _backward(self, batch: Batch, epoch: int) -> Callable[[], Tensor]:
+        """Return the closure that leaves the gradient, and returns the mean loss without the loss term."""
+
+        def closure() -> Tensor:
+            self._optimizer.zero_grad(set_to_none=True)
+            self.penalty = None
+            loss = sum(self._pass(part, epoch, len(part.y) / len(batch.y)) for part in self._parts(batch))
+            if self._clips_after_backward:
+                self._clip()
+            return loss  # type: ignore[return-value] # a batch has at least one part
+
+        return closure
+
+    def _pass(self, part: Batch, epoch: int, share: float) -> Tensor:
+        """Add the gradient of a part of the batch, times its share; return its mean loss, likewise."""
+        logits = self._logits(part.x)
+        loss = total = share * cross_entropy(logits, part.y, reduction="none").mean()
+        if self.loss_term is not None:
+            penalty = self.loss_term(logits, part.x, part.index, epoch=epoch)
+            if penalty is not None:
+                total = loss + share * penalty
+                self.penalty = share * penalty.detach() + (0.0 if self.penalty is None else self.penalty)
+        total.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        return loss.detach()
+
+    def _sample_losses(self, batch: Batch) -> Callable[[Tensor | None], Tensor]:
+        """Return the closure that runs forward on some samples of the batch, and returns their losses."""
+
+        def closure(samples: Tensor | None = None) -> Tensor:
+            x, y = (batch.x, batch.y) if samples is None else (batch.x[samples], batch.y[samples])
+            return cross_entropy(self._logits(x), y, reduction="none")
+
+        return closure
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        if self._micro_batches == 1:
+            return [batch]
+        columns = (column.tensor_split(self._micro_batches) for column in batch)
+        return [Batch(*part) for part in zip(*columns, strict=True) if len(part[0])]
+
+    def _logits(self, x: Tensor) -> Tensor:
+        if not self._bfloat16:
+            return self._forward(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logits = self._forward(x)
+        return logits.float()
+
+    def _clip(self) -> None:
+        norm = self._max_gradient_norm
+        if norm is not None:
+            clip_grad_norm_(self._parameters, norm, foreach=True)
