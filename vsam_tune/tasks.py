@@ -102,4 +102,44 @@ MODELS: dict[str, Model] = {
         options={},
         source="He et al. 2016; torchvision with the CIFAR stem (3x3, stride 1, no pooling)",
     ),
+    "resnet18_imagenet_stem": Model(
+        builder="vsam_tune.models.resnet:resnet18_imagenet_stem",
+        options={},
+        source="He et al. 2016; torchvision as it is (7x7, stride 2, max pooling)",
+    ),
+    "wrn": Model(
+        builder="vsam_tune.models.wide_resnet:wrn",
+        options={"depth": 16, "width_factor": 2},
+        source="Zagoruyko and Komodakis 2016, without dropout; pytorchcv with ESAM's initialisation",
+    ),
+    "wrn28_10": Model(
+        builder="vsam_tune.models.wide_resnet:wrn28_10",
+        options={},
+        source="Zagoruyko and Komodakis 2016; as wrn, with depth 28 and width factor 10",
+    ),
+    "pyramidnet": Model(
+        builder="vsam_tune.models.pyramidnet:pyramidnet",
+        options={"depth": 20, "alpha": 48},
+        source="Han et al. 2017, additive, basic blocks; pytorchcv with ESAM's initialisation",
+    ),
+    "pyramidnet110": Model(
+        builder="vsam_tune.models.pyramidnet:pyramidnet110",
+        options={},
+        source="Han et al. 2017; as pyramidnet, with depth 110 and alpha 270, as ESAM trains it",
+    ),
+    "mobilenet_v1": Model(
+        builder="vsam_tune.models.mobilenet:mobilenet_v1",
+        options={"width_percent": 100},
+        source="Howard et al. 2017; pytorchcv with the CIFAR stem (stride 1)",
+    ),
+    "mobilenet_v1_imagenet_stem": Model(
+        builder="vsam_tune.models.mobilenet:mobilenet_v1_imagenet_stem",
+        options={"width_percent": 100},
+        source="Howard et al. 2017; pytorchcv (stride 2)",
+    ),
+    "mobilenet_v2": Model(
+        builder="vsam_tune.models.mobilenet:mobilenet_v2",
+        options={"width_percent": 100},
+        source="Sandler et al. 2018; torchvision as it is (stride 2, dropout 0.2)",
+    ),
 }

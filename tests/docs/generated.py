@@ -9,9 +9,10 @@ from search_spaces.schema import Dimension
 from tests.docs import bad_inputs
 from tests.docs.markdown import code, table
 from tests.docs.sections import SECTION_TABLES, yaml_value
+from tests.models.multiply_adds import multiply_adds
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.methods import METHODS, Hyperparameter
-from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.study.settings import rule
 from vsam_tune.tasks import DATASETS, MODELS
 
@@ -105,11 +106,12 @@ def data_sets() -> str:
 def models() -> str:
     rows = []
     for name, entry in MODELS.items():
-        model = build_model(name, in_channels=entry.channels, image_size=entry.image_size, num_classes=10, seed=0)
+        model = build_shapes(name, num_classes=10)
+        millions = multiply_adds(model, entry.channels, entry.image_size) / 1e6
         options = ", ".join(code(f"{key}: {value}") for key, value in entry.options.items())
         images = f"{entry.channels}x{entry.image_size}x{entry.image_size}"
-        rows.append((code(name), f"{count_parameters(model):,}", images, options, entry.source))
-    return table(("name", "parameters", "for images of", "options", "source"), rows)
+        rows.append((code(name), f"{count_parameters(model):,}", f"{millions:,.1f}", images, options, entry.source))
+    return table(("name", "parameters", "million multiply-adds", "for images of", "options", "source"), rows)
 
 
 GENERATED: dict[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""Build a network by name, its initial weights fixed by a seed."""
+"""Build a network by name, its initial weights fixed by a seed; or its shapes alone, to count."""
 
 import pkgutil
 from collections.abc import Callable
@@ -27,7 +27,8 @@ def build_model(
         The network: (B, in_channels, image_size, image_size) float32 -> (B, num_classes) logits.
 
     Raises:
-        InputError: the name or an option is unknown, an option is below 1, or the images are too small.
+        InputError: the name or an option is unknown, an option is below 1 or not one of the network, or the images
+            are too small.
     """
     if name not in MODELS:
         raise InputError(finding("model", "", name, "no such model", f"write one of {', '.join(MODELS)}"))
@@ -47,6 +48,20 @@ def build_model(
         # torch.manual_seed would also seed each GPU's, which fork_rng would have to copy back.
         torch.default_generator.manual_seed(seed)
         return builder(in_channels, image_size, num_classes, **(model.options | options))
+
+
+def build_shapes(name: str, *, num_classes: int, **options: int) -> nn.Module:
+    """Return a network for the images that it is meant for, on torch's meta device: shapes, no memory, no weights."""
+    model = MODELS[name]
+    with torch.device("meta"):
+        return build_model(
+            name,
+            in_channels=model.channels,
+            image_size=model.image_size,
+            num_classes=num_classes,
+            seed=0,
+            **options,
+        )
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -9,8 +9,8 @@ def check_image_size(name: str, image_size: int, *, smallest: int) -> None:
     Args:
         name: of the network, for the message.
         image_size: height, and width, in pixels.
-        smallest: what the network takes at least, so that its last map has more than one pixel and batch norm
-            can take a batch of one image.
+        smallest: what the network takes at least: the product of its strides, so that none meets a single pixel, or
+            more. Where no more, the last map is one pixel, and batch norm can take no batch of one image.
 
     Raises:
         InputError: `image_size` is below `smallest`.

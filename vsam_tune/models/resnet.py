@@ -4,6 +4,7 @@ from pytorchcv.models.resnet_cifar import CIFARResNet
 from torch import nn
 
 from vsam_tune.models.image_size import check_image_size
+from vsam_tune.models.initial_weights import draw_convolutions
 
 
 def resnet8(in_channels: int, image_size: int, num_classes: int, *, width: int) -> nn.Module:
@@ -30,13 +31,37 @@ def resnet18(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
         torchvision's network with its initialisation (choice: ESAM keeps torch's), but with a 3x3 first
         convolution of stride 1 and no pooling after it.
     """
+    check_image_size("resnet18", image_size, smallest=16)
+    model = _eighteen_layers(in_channels, num_classes, kernel_size=3, stride=1)
+    model.maxpool = nn.Identity()
+    return model
+
+
+def resnet18_imagenet_stem(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
+    """Return ResNet-18 as published: 11,181,642 parameters for 3 channels, 10 classes.
+
+    A 7x7 first convolution of stride 2 and pooling leave 8x8 of an image of 32x32, and the last stage a single pixel.
+
+    Args:
+        in_channels: colour channels of an image.
+        image_size: height, and width, in pixels, >= 32.
+        num_classes: outputs.
+
+    Returns:
+        torchvision's network with its initialisation.
+    """
+    check_image_size("resnet18_imagenet_stem", image_size, smallest=32)
+    return _eighteen_layers(in_channels, num_classes, kernel_size=7, stride=2)
+
+
+def _eighteen_layers(in_channels: int, num_classes: int, *, kernel_size: int, stride: int) -> nn.Module:
+    """Return torchvision's ResNet-18 with another first convolution, initialised as torchvision does the others."""
     from torchvision.models import resnet  # noqa: PLC0415 - 0.7 s, which a worker without this model saves
 
-    check_image_size("resnet18", image_size, smallest=16)
     model: nn.Module = resnet.resnet18(weights=None, num_classes=num_classes)
-    stem = nn.Conv2d(in_channels, 64, kernel_size=3, stride=1, padding=1, bias=False)
-    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does the others
-    model.conv1, model.maxpool = stem, nn.Identity()
+    padding = kernel_size // 2
+    model.conv1 = nn.Conv2d(in_channels, 64, kernel_size, stride=stride, padding=padding, bias=False)
+    draw_convolutions(model.conv1)
     return model
 
 

@@ -1,0 +1,22 @@
+"""The depths that a network of three stages of equal blocks can have."""
+
+from vsam_tune.errors import InputError, finding
+
+
+def blocks_per_stage(name: str, depth: int, *, others: int) -> int:
+    """Return n, the blocks of each of three stages, where a block is two convolutions deep.
+
+    Args:
+        name: of the network, for the message.
+        depth: layers with weights, >= 1, as the network's paper counts them: 6 n + `others`.
+        others: those of them that are not in a block.
+
+    Raises:
+        InputError: no n >= 1 gives this depth.
+    """
+    blocks, rest = divmod(depth - others, 6)
+    if rest or blocks < 1:
+        nearest = 6 * max(1, round((depth - others) / 6)) + others
+        rule = f"must be 6 n + {others}, three stages of n blocks of two convolutions"
+        raise InputError(finding(f"model {name}", "depth", depth, rule, f"write {nearest}"))
+    return blocks

@@ -1,0 +1,83 @@
+"""MobileNets: V1, Howard et al. 2017, from pytorchcv; V2, Sandler et al. 2018, from torchvision.
+
+The paper of vSAM does not say which of them its table 5 trains, nor with which stem.
+"""
+
+from pytorchcv.models.mobilenet import get_mobilenet
+from torch import nn
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.models.image_size import check_image_size
+from vsam_tune.models.initial_weights import draw_convolutions
+
+_NARROWEST = 4  # percent: the first convolution, of 32 channels at 100, keeps one
+
+
+def mobilenet_v1(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
+    """Return MobileNet with the CIFAR stem, of stride 1: 3,217,226 parameters at 100 %, 3 channels, 10 classes.
+
+    Weights start as in pytorchcv: He-normal, depthwise ones with fan-in, pointwise ones with fan-out. Choice: the stem
+    likewise with fan-out, which pytorchcv means and misses; and the linear layer with torch's weights, since
+    pytorchcv's give logits of standard deviation 7, and a loss of 12 before training.
+
+    Args:
+        in_channels: colour channels of an image.
+        image_size: height, and width, in pixels, >= 16.
+        num_classes: outputs.
+        width_percent: channels of each layer, in percent of the published ones, rounded down, >= 4.
+
+    Returns:
+        (B, in_channels, H, H) -> (B, num_classes).
+
+    Raises:
+        InputError: `width_percent` leaves a layer without channels, or the images are too small.
+    """
+    check_image_size("mobilenet_v1", image_size, smallest=16)
+    return _first("mobilenet_v1", in_channels, num_classes, width_percent, stride=1)
+
+
+def mobilenet_v1_imagenet_stem(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
+    """Return MobileNet as published, its stem of stride 2; else as `mobilenet_v1`, from images of 32 pixels."""
+    check_image_size("mobilenet_v1_imagenet_stem", image_size, smallest=32)
+    return _first("mobilenet_v1_imagenet_stem", in_channels, num_classes, width_percent, stride=2)
+
+
+def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
+    """Return MobileNetV2 as published, its stem of stride 2: 2,236,682 parameters at 100 %, 3 channels, 10 classes.
+
+    Weights start as in torchvision: He-normal with fan-out; the linear layer of standard deviation 0.01, behind a
+    dropout of 0.2, which no other network here has.
+
+    Args:
+        in_channels: colour channels of an image.
+        image_size: height, and width, in pixels, >= 32.
+        num_classes: outputs.
+        width_percent: channels of each layer, in percent of the published ones, rounded to multiples of 8, but for
+            the last convolution's 1280, which are not made fewer.
+
+    Returns:
+        (B, in_channels, H, H) -> (B, num_classes).
+    """
+    from torchvision.models import mobilenetv2  # noqa: PLC0415 - 0.7 s, which a worker without this model saves
+
+    check_image_size("mobilenet_v2", image_size, smallest=32)
+    model = mobilenetv2.mobilenet_v2(weights=None, num_classes=num_classes, width_mult=width_percent / 100)
+    stem = model.features[0]
+    stem[0] = nn.Conv2d(in_channels, stem[0].out_channels, kernel_size=3, stride=2, padding=1, bias=False)
+    draw_convolutions(stem)
+    built: nn.Module = model
+    return built
+
+
+def _first(name: str, in_channels: int, num_classes: int, width_percent: int, *, stride: int) -> nn.Module:
+    if width_percent < _NARROWEST:
+        rule = "must leave the first convolution, of 32 channels at 100, one"
+        raise InputError(finding(f"model {name}", "width_percent", width_percent, rule, f"write {_NARROWEST} or more"))
+    model = get_mobilenet(width_percent / 100, in_channels=in_channels, num_classes=num_classes)
+    stem = model.features.init_block
+    stem.conv.stride = (stride, stride)
+    draw_convolutions(stem)
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 7x7, so images of 224, alone
+    model.output.reset_parameters()
+    built: nn.Module = model
+    return built

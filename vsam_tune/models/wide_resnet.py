@@ -1,0 +1,50 @@
+"""Wide ResNets for small images, Zagoruyko and Komodakis 2016, from pytorchcv."""
+
+from pytorchcv.models.wrn_cifar import CIFARWRN
+from torch import nn
+
+from vsam_tune.models.depth import blocks_per_stage
+from vsam_tune.models.image_size import check_image_size
+from vsam_tune.models.initial_weights import draw_convolutions
+
+
+def wrn(in_channels: int, image_size: int, num_classes: int, *, depth: int, width_factor: int) -> nn.Module:
+    """Return WRN-`depth`-`width_factor`: 691,674 parameters for depth 16, factor 2, 3 channels, 10 classes.
+
+    Three stages of pre-activated blocks, at full, half and quarter size; no dropout. The convolutions start as
+    `draw_convolutions` says, the linear layer with torch's weights and zero bias, as ESAM's.
+
+    Args:
+        in_channels: colour channels of an image.
+        image_size: height, and width, in pixels, >= 8.
+        num_classes: outputs.
+        depth: layers, 6 n + 4: the first convolution, the shortcuts of three stages, n blocks of two in each.
+        width_factor: k; the stages have 16 k, 32 k and 64 k channels.
+
+    Returns:
+        (B, in_channels, H, H) -> (B, num_classes).
+    """
+    return _wide_resnet("wrn", in_channels, image_size, num_classes, depth, width_factor)
+
+
+def wrn28_10(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
+    """Return WRN-28-10, as `wrn`: 36,479,194 parameters for 3 channels, 10 classes."""
+    return _wide_resnet("wrn28_10", in_channels, image_size, num_classes, 28, 10)
+
+
+def _wide_resnet(
+    name: str, in_channels: int, image_size: int, num_classes: int, depth: int, width_factor: int
+) -> nn.Module:
+    check_image_size(name, image_size, smallest=8)
+    blocks = blocks_per_stage(name, depth, others=4)
+    model = CIFARWRN(
+        channels=[[width * width_factor] * blocks for width in (16, 32, 64)],
+        init_block_channels=16,
+        in_channels=in_channels,
+        num_classes=num_classes,
+    )
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 8x8, so images of 32, alone
+    draw_convolutions(model)
+    nn.init.zeros_(model.output.bias)
+    built: nn.Module = model
+    return built
