@@ -10,8 +10,9 @@ Example:
     >>> loss = optimizer.step(closure)
 """
 
+from vsam_tune.optimizers.msam import MSAM
 from vsam_tune.optimizers.periodic_sam import PeriodicSAM
 from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.vsam import VSAM
 
-__all__ = ["SAM", "VSAM", "PeriodicSAM"]
+__all__ = ["MSAM", "SAM", "VSAM", "PeriodicSAM"]

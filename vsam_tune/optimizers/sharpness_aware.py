@@ -61,6 +61,7 @@ class SharpnessAware(Optimizer):
             on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
             tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
             them; the method takes the gradients itself.
+        perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
         base: the base optimizer.
         iterations: finished iterations.
         gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
@@ -69,6 +70,7 @@ class SharpnessAware(Optimizer):
     """
 
     sample_losses: ClassVar[bool] = False
+    perturbs_first: ClassVar[bool] = False
 
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
         plain = not isinstance(base, LBFGS | SharpnessAware)
@@ -113,7 +115,7 @@ class SharpnessAware(Optimizer):
                 twice.
 
         Returns:
-            The loss of the first call, at the weights before the step.
+            The loss of the first call: at the weights before the step, or near them (`perturbs_first`).
 
         Raises:
             TypeError: if there is no closure.
