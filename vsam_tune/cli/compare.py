@@ -1,0 +1,135 @@
+"""Compare the baselines of a study, as the paper's table 3 does: accuracy, speed, differences to SAM.
+
+Accuracies are means over seeds, AIS and seconds medians. Where the task is one of the paper's, its numbers stand
+beside; `--paper` puts those of another task there, to compare the order.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vsam_tune import paper
+from vsam_tune.cli.arguments import add_format, add_study
+from vsam_tune.cli.remarks import heading, remarks, spread
+from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.errors import InputError, finding
+
+if TYPE_CHECKING:
+    from vsam_tune.comparison import Comparison, Row
+
+_PAPER = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_study(parser)
+    add_format(parser)
+    parser.add_argument(
+        "--paper",
+        choices=paper.tasks(),
+        metavar="DATASET/MODEL",
+        help=f"put the paper's numbers of this task beside: {', '.join(paper.tasks())}",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison.
+
+    Returns:
+        0; 1 if no replicate of any method has completed.
+    """
+    from vsam_tune.comparison import compare
+    from vsam_tune.study.storage import load_baselines
+
+    result = load_baselines(arguments.study, arguments.root)
+    rows = _paper_rows(result.study["task"], arguments.paper)
+    comparison = compare(result, rows)
+    if not any(row.seeds for row in comparison.rows):
+        cure = f"vsam-tune baselines {arguments.study}"
+        sys.stderr.write(f"{result.name}: no replicate of a baseline has completed. Cure: {cure}\n")
+        return 1
+    if arguments.format == "json":
+        sys.stdout.write(render_json(comparison.as_json()) + "\n")
+    elif arguments.format == "csv":
+        flat = [_flat(row) for row in comparison.as_json()["rows"]]
+        sys.stdout.write(render_rows(flat, list(flat[0]), "csv") + "\n")
+    else:
+        sys.stdout.write(_text(comparison, rows[0].task if rows else None, arguments))
+    return 0
+
+
+def _paper_rows(task: Mapping[str, Any], asked: str | None) -> tuple[paper.PaperRow, ...]:
+    """Return the rows of the task that was asked for, or of the study's own if it is one of the paper's.
+
+    Raises:
+        InputError: if the paper has no table of the task that was asked for.
+    """
+    quantized = task.get("quantization") is not None
+    rows = paper.rows_of(asked or paper.task_of(task), quantized=quantized)
+    if asked and not rows:
+        kind = "with" if quantized else "without"
+        others = [each for each in paper.tasks() if paper.rows_of(each, quantized=quantized)]
+        rule, cure = f"the paper has no table of it {kind} quantization", f"one of {', '.join(others)}"
+        raise InputError(finding("--paper", "", asked, rule, cure))
+    return rows
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the JSON with the paper's numbers in columns of their own."""
+    flat = {name: value for name, value in row.items() if name not in ("paper", "quoted")}
+    for kind in ("paper", "quoted"):
+        held = row[kind] or {}
+        flat |= {f"{kind}_{name}": held.get(name) for name in _PAPER}
+    return flat
+
+
+def _shown(row: "Row") -> dict[str, Any]:
+    """Return a row for people: a value and its spread in one cell."""
+    shown = {
+        "method": row.method,
+        "trial": row.trial,
+        "seeds": row.seeds,
+        "test_accuracy": spread("test_accuracy", row.test_accuracy_mean, row.test_accuracy_std),
+        "difference_to_sam": _difference(row),
+        "p_value": row.p_value,
+        "sampled_fraction": row.sampled_fraction,
+        "sampling_number": row.sampling_number,
+        "ais": spread("ais", row.ais, row.ais_std),
+        "percent_of_sam": row.percent_of_sam,
+        "gradient_evaluations": row.gradient_evaluations,
+        "forward_passes": row.forward_passes or None,
+        "epochs": row.epochs,
+        "seconds": row.seconds,
+    }
+    if row.paper is not None:
+        shown |= {
+            "paper_accuracy": spread("test_accuracy", row.paper.accuracy, row.paper.accuracy_std),
+            "paper_sampling_number": row.paper.sampling_number,
+            "paper_ais": row.paper.ais,
+            "paper_percent_of_sam": row.paper.percent_of_sam,
+            "paper_note": row.paper.note,
+        }
+    return shown
+
+
+def _difference(row: "Row") -> str:
+    """Return the mean difference, with its interval where it has one."""
+    if row.difference_to_sam is None:
+        return ""
+    interval = "" if row.difference_low is None else f" [{row.difference_low:+.2f}, {row.difference_high:+.2f}]"
+    return f"{row.difference_to_sam:+.2f}{interval}"
+
+
+def _text(comparison: "Comparison", beside: str | None, arguments: argparse.Namespace) -> str:
+    """Return the table with its title above and what is to be said of it below; as comments in LaTeX."""
+    rows = [_shown(row) for row in comparison.rows]
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
+    table = render_rows(rows, columns, arguments.format)
+    above, below = heading(comparison, beside), remarks(comparison, beside, arguments.study)
+    if arguments.format == "latex":
+        return "".join(f"% {line}\n" for line in (*above, *below)) + f"{table}\n"
+    bullet = "- " if arguments.format == "markdown" else ""
+    over, under = ("".join(f"{bullet}{line}\n" for line in lines) for lines in (above, below))
+    return f"{over}\n{table}\n\n{under}"

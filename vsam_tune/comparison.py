@@ -1,0 +1,226 @@
+"""What a study's baselines come to: one row a method, as in the paper's table 3, with differences to SAM.
+
+Accuracies are means over replicates. Times are medians: on a machine that others use as well, one slow run would
+move a mean of three by tens of percent.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean, median, stdev
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vsam_tune import paired
+from vsam_tune.paper import PaperRow, beside
+from vsam_tune.results import StudyResult, TrialRecord
+
+SAM = "sam"  # the row that the others are held against
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One method over its replicates; None for what is not known.
+
+    Attributes:
+        method: its label among the baselines.
+        seeds: replicates that are complete.
+        test_accuracy_mean: in percent.
+        test_accuracy_std: sample standard deviation over the replicates, in points.
+        sampled_fraction: of the iterations, mean.
+        ais: images a second, median.
+        percent_of_sam: `ais` in percent of SAM's.
+        gradient_evaluations: an iteration, mean.
+        paper: the paper's own run of this method on the task it is held against; where it has none, what it quotes.
+        quoted: what the paper quotes from another one beside its own run.
+        incomplete: replicates that were started or are waiting, and are not complete: failed, diverged, running.
+        sampling_number: iterations with a second gradient, mean.
+        ais_std: sample standard deviation over the replicates.
+        forward_passes: without a backward, an iteration, mean.
+        seconds: of training in one replicate, without evaluations; median.
+        seconds_std: sample standard deviation over the replicates.
+        epochs: trained in one replicate, mean.
+        trial: the number in the search of the configuration that was picked; None for a method at its defaults.
+        difference_to_sam: mean of the differences in test accuracy to SAM's replicates of the same number, in points.
+        difference_low: lower end of its 95 % t-interval.
+        difference_high: upper end.
+        p_value: of the signed-rank test of these differences, corrected for all rows (Holm).
+    """
+
+    method: str
+    seeds: int
+    test_accuracy_mean: float | None
+    test_accuracy_std: float | None
+    sampled_fraction: float | None
+    ais: float | None
+    percent_of_sam: float | None
+    gradient_evaluations: float | None
+    paper: PaperRow | None
+    quoted: PaperRow | None
+    incomplete: int
+    sampling_number: float | None
+    ais_std: float | None
+    forward_passes: float | None
+    seconds: float | None
+    seconds_std: float | None
+    epochs: float | None
+    trial: int | None
+    difference_to_sam: float | None
+    difference_low: float | None
+    difference_high: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """The table of a study's baselines.
+
+    Attributes:
+        study: its name.
+        task: its resolved `task:`.
+        rows: in the order of the baselines.
+        pairs: by method, how many replicates it has in common with SAM; SAM itself left out.
+    """
+
+    study: str
+    task: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    pairs: Mapping[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `compare --format json` prints; other tools rely on its keys."""
+        return {"study": self.study, "task": dict(self.task), "rows": [_row_json(row) for row in self.rows]}
+
+    def rank_correlation(self) -> tuple[float | None, int]:
+        """Return Kendall's tau-b between the methods' order by test accuracy here and in the paper's own runs.
+
+        Returns:
+            (tau, number of methods); a row of the paper counts once, beside the first method that it belongs to. None
+            for fewer than two, or where all are equal.
+        """
+        firsts: dict[PaperRow, float] = {}
+        for row in self.rows:
+            if row.paper is not None and not row.paper.quoted and row.test_accuracy_mean is not None:
+                firsts.setdefault(row.paper, row.test_accuracy_mean)
+        theirs = [row.accuracy for row in firsts]
+        if len(set(theirs)) < 2 or len(set(firsts.values())) < 2:
+            return None, len(firsts)
+        return float(stats.kendalltau(list(firsts.values()), theirs).statistic), len(firsts)
+
+
+def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
+    """Return the table of a study's baselines.
+
+    Args:
+        result: of the baselines: its trials have the parameters `label` and `replicate`. Of a replicate that was
+            repeated the newest complete trial counts.
+        paper: the rows of the paper's task to show beside.
+    """
+    entries: Mapping[str, Mapping[str, Any]] = result.study["rows"]
+    complete = {label: _newest_complete(result.trials, label) for label in entries}
+    started = {label: {trial.params["replicate"] for trial in _of(result.trials, label)} for label in entries}
+    accuracies = {label: _by_replicate(records) for label, records in complete.items()}
+    sam = accuracies.get(SAM, {})
+    samples = {label: paired.differences(held, sam) for label, held in accuracies.items() if label != SAM}
+    compared = {label: sample for label, sample in samples.items() if len(sample)}
+    p_values = dict(zip(compared, paired.corrected_p_values(list(compared.values())), strict=True))
+    rows = [
+        _row(
+            label,
+            entry,
+            list(complete[label].values()),
+            incomplete=len(started[label]) - len(complete[label]),
+            sam_ais=_median(complete.get(SAM, {}).values(), "ais"),
+            differences=compared.get(label),
+            p_value=p_values.get(label),
+            papers=beside(label, entry["method"], paper),
+        )
+        for label, entry in entries.items()
+    ]
+    pairs = {label: len(sample) for label, sample in samples.items()}
+    return Comparison(study=result.name, task=result.study["task"], rows=tuple(rows), pairs=pairs)
+
+
+def _of(trials: Iterable[TrialRecord], label: str) -> list[TrialRecord]:
+    return [trial for trial in trials if trial.params.get("label") == label]
+
+
+def _newest_complete(trials: Iterable[TrialRecord], label: str) -> dict[int, TrialRecord]:
+    """Return a method's complete trials by replicate; of a replicate's own the one with the highest number."""
+    newest = {trial.params["replicate"]: trial for trial in _of(trials, label) if trial.state == "complete"}
+    return dict(sorted(newest.items()))
+
+
+def _by_replicate(records: Mapping[int, TrialRecord]) -> dict[int, float]:
+    return {replicate: record.metrics["test_accuracy"] for replicate, record in records.items()}
+
+
+def _row(
+    label: str,
+    entry: Mapping[str, Any],
+    records: Sequence[TrialRecord],
+    *,
+    incomplete: int,
+    sam_ais: float | None,
+    differences: NDArray[np.float64] | None,
+    p_value: float | None,
+    papers: tuple[PaperRow | None, PaperRow | None],
+) -> Row:
+    ais = _median(records, "ais")
+    low, high = (None if differences is None else paired.mean_interval(differences)) or (None, None)
+    own, quoted = papers
+    return Row(
+        method=label,
+        seeds=len(records),
+        test_accuracy_mean=_mean(records, "test_accuracy"),
+        test_accuracy_std=_std(records, "test_accuracy"),
+        sampled_fraction=_mean(records, "sampled_fraction"),
+        ais=ais,
+        percent_of_sam=100 * ais / sam_ais if ais and sam_ais else None,
+        gradient_evaluations=_mean(records, "gradient_evaluations"),
+        paper=own or quoted,
+        quoted=quoted if own else None,
+        incomplete=incomplete,
+        sampling_number=_sampling_number(records),
+        ais_std=_std(records, "ais"),
+        forward_passes=_mean(records, "forward_passes"),
+        seconds=_median(records, "train_seconds"),
+        seconds_std=_std(records, "train_seconds"),
+        epochs=_mean(records, "epoch"),
+        trial=entry.get("trial"),
+        difference_to_sam=None if differences is None else float(differences.mean()),
+        difference_low=low,
+        difference_high=high,
+        p_value=p_value,
+    )
+
+
+def _values(records: Iterable[TrialRecord], name: str) -> list[float]:
+    return [float(record.metrics[name]) for record in records if name in record.metrics]
+
+
+def _mean(records: Iterable[TrialRecord], name: str) -> float | None:
+    values = _values(records, name)
+    return mean(values) if values else None
+
+
+def _median(records: Iterable[TrialRecord], name: str) -> float | None:
+    values = _values(records, name)
+    return median(values) if values else None
+
+
+def _std(records: Iterable[TrialRecord], name: str) -> float | None:
+    values = _values(records, name)
+    return stdev(values) if len(values) > 1 else None
+
+
+def _sampling_number(records: Iterable[TrialRecord]) -> float | None:
+    held = [record.metrics for record in records if "sampled_fraction" in record.metrics]
+    return mean(round(metrics["sampled_fraction"] * metrics["iteration"]) for metrics in held) if held else None
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    papers = {name: held and held.as_json() for name, held in (("paper", row.paper), ("quoted", row.quoted))}
+    return {**asdict(row), **papers}
