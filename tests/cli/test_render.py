@@ -26,7 +26,7 @@ def cell(value, column="x"):
 
 
 def test_formats_are_those_of_the_option():
-    assert FORMATS == ("table", "json", "csv")
+    assert FORMATS == ("table", "json", "csv", "markdown", "latex")
 
 
 # ---- table
@@ -90,6 +90,43 @@ def test_a_table_never_cuts_or_wraps():
 
 def test_a_table_without_rows_is_its_head():
     assert render_rows([], ["trial", "beta"], "table") == "trial  beta"
+
+
+# ---- markdown and LaTeX
+
+
+def test_markdown_has_the_cells_of_the_table_between_bars():
+    assert render_rows(ROWS, COLUMNS, "markdown").splitlines() == [
+        "| trial | state    |     beta | val_accuracy |    ais |",
+        "|-------|----------|----------|--------------|--------|",
+        "|     3 | complete |    0.123 |        93.25 | 12,346 |",
+        "|    12 | fail     | 1.23e-05 |              |        |",
+    ]
+
+
+def test_a_bar_within_a_cell_of_markdown_is_escaped():
+    rows = render_rows([{"x": "a|b"}], ["x"], "markdown").splitlines()
+    assert rows[-1] == "| a\\|b |"
+
+
+def test_latex_is_a_tabular_that_a_paper_takes_as_it_is():
+    rows = [*ROWS, {"trial": 4, "state": "50 % of a_b & c", "beta": -1.5, "val_accuracy": "90 ± 1"}]
+    assert render_rows(rows, COLUMNS, "latex").splitlines() == [
+        r"\begin{tabular}{rlrlr}",
+        r"\toprule",
+        r"trial & state & beta & val\_accuracy & ais \\",
+        r"\midrule",
+        r"3 & complete & 0.123 & 93.25 & 12,346 \\",
+        r"12 & fail & 1.23e-05 &  &  \\",
+        r"4 & 50 \% of a\_b \& c & $-$1.5 & 90 $\pm$ 1 &  \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+@pytest.mark.parametrize("format", ["markdown", "latex"])
+def test_without_rows_there_is_a_head(format):  # noqa: A002 - named like the option
+    assert "beta" in render_rows([], ["trial", "beta"], format)
 
 
 # ---- CSV

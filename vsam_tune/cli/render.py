@@ -1,15 +1,19 @@
-"""What a command lists, as a table for people, JSON or CSV for programs: text for stdout."""
+"""What a command lists, as a table for people, their pages and papers, JSON or CSV for programs: text for stdout."""
 
 import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-Format = Literal["table", "json", "csv"]
-FORMATS: tuple[Format, ...] = ("table", "json", "csv")
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Format = Literal["table", "json", "csv", "markdown", "latex"]
+FORMATS: tuple[Format, ...] = ("table", "json", "csv", "markdown", "latex")
 
 _SIGNIFICANT_DIGITS = 3
 _TABLE_WIDTH = 10_000  # wider than any row: the terminal wraps, nothing is cut
@@ -24,18 +28,21 @@ def render_rows(
 
     Args:
         rows: by column name; a name that is missing is an empty cell.
-        columns: what a table and CSV show, in this order. JSON holds every key of the rows.
-        format: `table` rounds and aligns for reading, in lines of any length, without colours. `csv` and
-            `json` keep full precision; JSON has null for a number that is not finite.
+        columns: what is shown, in this order. JSON holds every key of the rows.
+        format: `table`, `markdown` and `latex` (a tabular of the package booktabs) round for reading, in lines of
+            any length, without colours. `csv` and `json` keep full precision; JSON has null for a number that is
+            not finite.
 
     Returns:
-        The text. Without rows a table and CSV are their head, JSON is an empty list.
+        The text. Without rows JSON is an empty list, any other format its head.
     """
     if format == "json":
         return render_json([dict(row) for row in rows])
     if format == "csv":
         return _csv(rows, columns)
-    return _table(rows, columns)
+    if format == "latex":
+        return _latex(rows, columns)
+    return _markdown(rows, columns) if format == "markdown" else _table(rows, columns)
 
 
 def render_json(value: object) -> str:
@@ -74,16 +81,50 @@ def _rounded(name: str, value: float) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        held = [row[column] for row in rows if row.get(column) is not None]
-        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in held)
-        table.add_column(column, justify="right" if held and numeric else "left")
-    for row in rows:
-        table.add_row(*(number_text(column, row.get(column)) for column in columns))
+    return _drawn(table, columns, _right_aligned(rows, columns), _cells(rows, columns))
+
+
+def _markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    from rich import box
+    from rich.table import Table
+
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows, columns)]
+    drawn = _drawn(Table(box=box.MARKDOWN), columns, _right_aligned(rows, columns), cells)
+    return drawn.strip("\n")  # rich leaves room for edges that the box does not have
+
+
+def _latex(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    import pandas as pd
+
+    alignment = "".join("r" if right else "l" for right in _right_aligned(rows, columns))
+    frame = pd.DataFrame(_cells(rows, columns), columns=list(columns), dtype=object)
+    text = frame.to_latex(index=False, escape=True, column_format=alignment).rstrip("\n")
+    return re.sub(r"(?<!\w)-(?=\d)", "$-$", text.replace("±", r"$\pm$"))  # signs, set as mathematics sets them
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[list[str]]:
+    return [[number_text(column, row.get(column)) for column in columns] for row in rows]
+
+
+def _right_aligned(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[bool]:
+    """Return for each column whether it holds numbers, and nothing else."""
+    held = [[row[column] for row in rows if row.get(column) is not None] for column in columns]
+    return [
+        bool(values) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        for values in held
+    ]
+
+
+def _drawn(table: "Table", columns: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]) -> str:
+    from rich.console import Console
+
+    for column, numeric in zip(columns, right, strict=True):
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in cells:
+        table.add_row(*row)
     text = io.StringIO()
     # Everything is said here: what is printed must not depend on the terminal, FORCE_COLOR or COLUMNS.
     console = Console(file=text, width=_TABLE_WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False)
