@@ -11,8 +11,8 @@ from vsam_tune.quantization.transform import quantize_model
 from vsam_tune.tasks import MODELS
 
 SMALL = {"width": 4, "depth": {"wrn": 10, "pyramidnet": 8}, "width_factor": 1, "alpha": 6, "width_percent": 10}
-# Those that have no small form have a small one of the same kind beside them, or are ResNet-18.
-KINDS = [name for name in MODELS if MODELS[name].options or name.startswith("resnet18")]
+# Those that have no small form have one of the same kind beside them, but for ResNet-18: with its ImageNet stem.
+KINDS = [name for name in MODELS if MODELS[name].options or name == "resnet18_imagenet_stem"]
 
 
 def small_model(name, *, seed=0):

@@ -58,10 +58,10 @@ def check_integers(model: nn.Module) -> list[IntegerWeight]:
 def _integers_of(weight: Tensor, quantizer: Quantizer, layer: str) -> IntegerWeight:
     step = quantizer.step.clamp(min=SMALLEST_STEP)
     integers = (weight / step).round()
+    if not torch.equal(integers * step, weight):  # as it is where one is NaN
+        raise NotIntegersError(f"{layer}: the weight is no integer multiple of its step {float(step)}")
     lowest, highest = int(integers.min()), int(integers.max())
     low, high = integer_range(quantizer.bits, signed=True)
-    if not torch.equal(integers * step, weight):
-        raise NotIntegersError(f"{layer}: the weight is no integer multiple of its step {float(step)}")
     if lowest < low or highest > high:
         raise NotIntegersError(f"{layer}: the integers {lowest} to {highest} are not within {low} to {high}")
     clipped = (integers == low) | (integers == high)
