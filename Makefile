@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # a test process with as many threads as cores would slow its neighbours down
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: quickstart test test-slow lint format lock clean
+.PHONY: quickstart test test-slow mutation lint format lock clean
 .DELETE_ON_ERROR:
 
 quickstart: $(INSTALLED)
@@ -17,6 +17,10 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# breaks each update in turn: a test has to notice
+mutation: $(INSTALLED)
+	$(BIN)/python -m tests.mutation
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet .
