@@ -1,4 +1,4 @@
-"""Draw a study's front into one file: HTML that needs no network, or PNG."""
+"""Draw a study's front, or its baselines, into one file: HTML that needs no network, or PNG."""
 
 import argparse
 import importlib.util
@@ -13,7 +13,7 @@ from vsam_tune.errors import InputError, finding
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-HELP = "draw the front into an HTML or PNG file"
+HELP = "draw the front, or the baselines, into an HTML or PNG file"
 
 # Without these plotly shows a button that uploads the figure, data included, to a public service.
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
@@ -24,13 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_study(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="FILE.html or FILE.png")
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="test accuracy of the baselines against seconds and gradient evaluations, instead of the front",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the figure; an older file of that name is replaced.
 
     Args:
-        arguments: `study`, `out` and `root`.
+        arguments: `study`, `out`, `root` and `baselines`.
 
     Returns:
         The exit status, 0.
@@ -39,17 +44,33 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if there is no such study, or the file cannot be written on this machine.
     """
     write = _writer(arguments.out)  # what is wrong with the file shows before the study is read
-    from dashboards.figures import front_figure  # noqa: PLC0415 - plotly
-    from vsam_tune.study.storage import load_result  # noqa: PLC0415 - Optuna
-
-    result = load_result(arguments.study, arguments.root)
+    name, figure = (_baselines if arguments.baselines else _front)(arguments.study, arguments.root)
     try:
-        write(front_figure(result), arguments.out)
+        write(figure, arguments.out)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
         raise InputError(finding("--out", "", str(arguments.out), rule, "name another file")) from error
-    sys.stderr.write(f"wrote the front of {result.name} to {arguments.out}\n")
+    sys.stderr.write(f"wrote {name} to {arguments.out}\n")
     return 0
+
+
+def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
+    """Return what is drawn, and the figure."""
+    from dashboards.figures import front_figure  # noqa: PLC0415 - plotly
+    from vsam_tune.study.storage import load_result  # noqa: PLC0415 - Optuna
+
+    result = load_result(study, root)
+    return f"the front of {result.name}", front_figure(result)
+
+
+def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
+    """Return what is drawn, and the figure."""
+    from dashboards.comparison_figure import comparison_figure  # noqa: PLC0415 - plotly
+    from vsam_tune.comparison import compare  # noqa: PLC0415 - scipy
+    from vsam_tune.study.storage import load_baselines  # noqa: PLC0415 - Optuna
+
+    result = load_baselines(study, root)
+    return f"the baselines of {result.name}", comparison_figure(compare(result))
 
 
 def _writer(out: Path) -> Callable[["go.Figure", Path], None]:

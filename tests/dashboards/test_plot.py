@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboards import plot
+from tests.made_baselines import baselines
 from vsam_tune.errors import InputError
 from vsam_tune.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study import storage
@@ -65,6 +66,15 @@ def test_html_holds_its_script_and_loads_nothing(study, tmp_path, capsys):
     assert "plotly.js v" in page
     assert not re.search(r"<script[^>]*\bsrc=|<link\b|<img[^>]*\bsrc=\"http", page)
     assert "mine: 3 of 3 completed trials on the front" in page
+
+
+def test_the_baselines_are_drawn_where_they_are_asked_for(monkeypatch, tmp_path, capsys):
+    made = baselines({"sam": [95.0, 96.0], "sgd": [90.0, 91.0]})
+    monkeypatch.setattr(storage, "load_baselines", lambda _study, _root: made)
+    out = tmp_path / "baselines.html"
+    assert plot.run(parsed("mine", "--baselines", "--out", out)) == 0
+    assert capsys.readouterr().err == f"wrote the baselines of mine to {out}\n"
+    assert "mine: what 2 methods reach, and what they take" in out.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("study")
