@@ -120,6 +120,23 @@ def test_differences_are_paired_over_the_replicates_in_common():
     assert row(found, "sam").difference_to_sam is None
 
 
+@pytest.mark.parametrize(
+    ("labels", "sam"),
+    [
+        (["sam(rho=0.1)", "sam", "sgd"], "sam"),
+        (["sgd", "sam(rho=0.1)", "sam(rho=0.2)"], "sam(rho=0.1)"),
+        (["sgd"], None),
+    ],
+)
+def test_sam_is_the_row_of_that_name_or_else_the_first_of_the_method(labels, sam):
+    trials = [replicate(i, label, 0, ais=100.0 * (i + 1)) for i, label in enumerate(labels)]
+    settings = {label: {"method": {"name": label.partition("(")[0]}, "trial": None} for label in labels}
+    picked = {"sam trial 3": {"method": {"name": "sam"}, "trial": 3}}
+    found = compare(result_of(trials, **picked, **settings))
+    assert found.sam == sam
+    assert [each.method for each in found.rows if each.percent_of_sam == 100.0] == ([sam] if sam else [])
+
+
 def test_p_values_come_with_enough_seeds_and_are_corrected_for_all_rows():
     lower = [90.0 + n / 10 for n in range(9)]
     few = compare(baselines({"sam": lower[:8], **{f"m{i}": lower[:8] for i in range(10)}}))

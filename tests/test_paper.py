@@ -69,6 +69,7 @@ def test_the_paper_s_own_speeds_agree_with_each_other():
         ({"data": "npz:/some/where.npz"}, None),
         ({"model": {"name": "resnet8", "width": 16}}, None),
         ({"model": {"name": "mine:Net"}}, None),
+        ({"model": {"width": 3}}, None),
         ({"subset": 1000}, None),
         ({"resize": 16}, None),
         ({"label_noise": 0.2}, None),

@@ -17,7 +17,7 @@ from vsam_tune import paired
 from vsam_tune.paper import PaperRow, beside
 from vsam_tune.results import StudyResult, TrialRecord
 
-SAM = "sam"  # the row that the others are held against
+_SAM = "sam"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,12 +81,15 @@ class Comparison:
         study: its name.
         task: its resolved `task:`.
         rows: in the order of the baselines.
+        sam: the label of the row that the others are held against: `sam`, or else the first of that method; None for
+            none.
         pairs: by method, how many replicates it has in common with SAM; SAM itself left out.
     """
 
     study: str
     task: Mapping[str, Any]
     rows: tuple[Row, ...]
+    sam: str | None
     pairs: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
@@ -121,9 +124,13 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
     entries: Mapping[str, Mapping[str, Any]] = result.study["rows"]
     complete = {label: _newest_complete(result.trials, label) for label in entries}
     started = {label: {trial.params["replicate"] for trial in _of(result.trials, label)} for label in entries}
-    accuracies = {label: _by_replicate(records) for label, records in complete.items()}
-    sam = accuracies.get(SAM, {})
-    samples = {label: paired.differences(held, sam) for label, held in accuracies.items() if label != SAM}
+    sam = _sam(entries)
+    held_against = complete[sam] if sam else {}
+    samples = {
+        label: paired.differences(_accuracies(records), _accuracies(held_against))
+        for label, records in complete.items()
+        if label != sam
+    }
     compared = {label: sample for label, sample in samples.items() if len(sample)}
     p_values = dict(zip(compared, paired.corrected_p_values(list(compared.values())), strict=True))
     rows = [
@@ -132,7 +139,7 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
             entry,
             list(complete[label].values()),
             incomplete=len(started[label]) - len(complete[label]),
-            sam_ais=_median(complete.get(SAM, {}).values(), "ais"),
+            sam_ais=_median(held_against.values(), "ais"),
             differences=compared.get(label),
             p_value=p_values.get(label),
             papers=beside(label, entry["method"], paper),
@@ -140,7 +147,12 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
         for label, entry in entries.items()
     ]
     pairs = {label: len(sample) for label, sample in samples.items()}
-    return Comparison(study=result.name, task=result.study["task"], rows=tuple(rows), pairs=pairs)
+    return Comparison(study=result.name, task=result.study["task"], rows=tuple(rows), sam=sam, pairs=pairs)
+
+
+def _sam(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
+    labels = [label for label, entry in entries.items() if entry["method"]["name"] == _SAM and entry["trial"] is None]
+    return _SAM if _SAM in labels else next(iter(labels), None)
 
 
 def _of(trials: Iterable[TrialRecord], label: str) -> list[TrialRecord]:
@@ -153,7 +165,7 @@ def _newest_complete(trials: Iterable[TrialRecord], label: str) -> dict[int, Tri
     return dict(sorted(newest.items()))
 
 
-def _by_replicate(records: Mapping[int, TrialRecord]) -> dict[int, float]:
+def _accuracies(records: Mapping[int, TrialRecord]) -> dict[int, float]:
     return {replicate: record.metrics["test_accuracy"] for replicate, record in records.items()}
 
 
@@ -189,7 +201,7 @@ def _row(
         seconds=_median(records, "train_seconds"),
         seconds_std=_std(records, "train_seconds"),
         epochs=_mean(records, "epoch"),
-        trial=entry.get("trial"),
+        trial=entry["trial"],
         difference_to_sam=None if differences is None else float(differences.mean()),
         difference_low=low,
         difference_high=high,

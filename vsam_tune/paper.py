@@ -88,7 +88,7 @@ def task_of(task: Mapping[str, Any]) -> str | None:
         `DATASET/MODEL`; None for any other task, such as a part of the images or a narrower network.
     """
     model = dict(task["model"])
-    name = model.pop("name")
+    name = model.pop("name", None)  # a trainable of one's own may have models without one
     changed = any(task.get(key) for key in ("subset", "resize", "label_noise"))
     if changed or name not in MODELS or model != MODELS[name].options:
         return None

@@ -102,7 +102,9 @@ def test_p_values_stand_where_the_seeds_are_enough(compare: Compare) -> None:
 def test_without_sam_nothing_is_held_against_it(compare: Compare) -> None:
     printed = compare(baselines({"sgd": [90.0, 91.0]}))
     assert "percent_of_sam" not in printed[2]
-    assert printed[-1] == "no differences to sam: no replicate of it and another. Cure: vsam-tune baselines mine"
+    assert (
+        printed[-1] == "no differences to SAM: no complete replicate of it and another. Cure: vsam-tune baselines mine"
+    )
 
 
 def test_replicates_that_are_not_complete_are_named(compare: Compare) -> None:

@@ -52,15 +52,14 @@ def _incomplete(comparison: "Comparison", study: str) -> list[str]:
 
 def _differences(comparison: "Comparison", study: str) -> list[str]:
     """Return what the differences are, and why there is no p-value where there is none."""
-    from vsam_tune.comparison import SAM
     from vsam_tune.paired import SIGNIFICANCE, pairs_needed
 
     compared = {row.method: row for row in comparison.rows if row.difference_to_sam is not None}
     count = len(compared)
     if not compared:
-        return [f"no differences to {SAM}: no replicate of it and another. Cure: vsam-tune baselines {study}"]
+        return [f"no differences to SAM: no complete replicate of it and another. Cure: vsam-tune baselines {study}"]
     interval = "95 % t-interval, not corrected for their number"
-    lines = [f"difference_to_sam: mean over the replicates in common with {SAM}, in points [{interval}]"]
+    lines = [f"difference_to_sam: mean over the replicates in common with {comparison.sam}, in points [{interval}]"]
     without = [name for name, row in compared.items() if row.p_value is None]
     if len(without) < count:
         lines.append(f"p_value: Wilcoxon's signed-rank test, corrected for {count} comparisons (Holm)")
