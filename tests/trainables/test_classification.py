@@ -13,17 +13,25 @@ from trainables import build
 from trainables.build import data_arguments, load_data
 from vsam_tune.methods import METHODS
 
-TRAINING = {"train_loss", "epoch", "iteration", "ais", "sampled_fraction", "gradient_evaluations"}
+TRAINING = {
+    "train_loss", "epoch", "iteration", "ais", "train_seconds", "sampled_fraction", "gradient_evaluations", "forward_passes",
+}  # fmt: skip
+
+
+def evaluated(worker, part):
+    averaged = getattr(worker.trainer.loss_term, "averaged_model", None)
+    return {f"{part}_accuracy", f"{part}_loss"} | (set() if averaged is None else {f"averaged_{part}_accuracy"})
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_search_reports_the_validation_part_after_every_epoch(name, new_worker, tmp_path):
-    results = steps(new_worker(trial_config(tmp_path, name)))
+    worker = new_worker(trial_config(tmp_path, name))
+    results = steps(worker)
     assert [result["epoch"] for result in results] == [1, 2, 3, 4, 5, 6]
     assert [result["iteration"] for result in results] == [5, 10, 15, 20, 25, 30]
     for result in results[:-1]:
-        assert {*result} == TRAINING | {"val_accuracy", "val_loss"}
-    assert {*results[-1]} == TRAINING | {"val_accuracy", "val_loss", "done"}
+        assert {*result} == TRAINING | evaluated(worker, "val")
+    assert {*results[-1]} == TRAINING | evaluated(worker, "val") | {"done"}
     assert results[-1]["done"] is True
     correct = results[-1]["val_accuracy"] / 100 * EVALUATED["val"]
     assert correct == pytest.approx(round(correct))
@@ -32,13 +40,25 @@ def test_a_search_reports_the_validation_part_after_every_epoch(name, new_worker
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_final_training_reports_the_test_images_once_at_its_end(name, new_worker, tmp_path):
-    results = steps(new_worker(trial_config(tmp_path, name, final=True)))
+    worker = new_worker(trial_config(tmp_path, name, final=True))
+    results = steps(worker)
     assert [result["iteration"] for result in results] == [7, 14, 21, 28, 35, 42]
     for result in results[:-1]:
         assert {*result} == TRAINING
-    assert {*results[-1]} == TRAINING | {"test_accuracy", "test_loss", "done"}
+    assert {*results[-1]} == TRAINING | evaluated(worker, "test") | {"done"}
     correct = results[-1]["test_accuracy"] / 100 * EVALUATED["test"]
     assert correct == pytest.approx(round(correct))
+
+
+def test_the_average_of_a_model_is_evaluated_beside_it(new_worker, tmp_path):
+    """With a decay of 0 it is the model itself, and with 1 the initial one."""
+    results = {}
+    for decay in (0.0, 1.0):
+        method = {"ema_decay": decay, "weight": 0.0}
+        results[decay] = steps(new_worker(trial_config(tmp_path / str(decay), "mesa", method=method, lr=0.2)))
+    assert all(each["averaged_val_accuracy"] == each["val_accuracy"] for each in results[0.0])
+    assert len({each["averaged_val_accuracy"] for each in results[1.0]}) == 1
+    assert len({each["val_accuracy"] for each in results[1.0]}) > 1
 
 
 def test_it_learns(new_worker, tmp_path):

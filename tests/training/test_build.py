@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import optimizer_class, quick_settings, tiny_network
+from tests.contracts.tiny import closure_of, optimizer_class, quick_settings, tiny_network
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.methods import METHODS
 from vsam_tune.training.build import build_optimizer
@@ -101,16 +101,13 @@ def test_the_seed_fixes_the_draws(name):
         images = torch.ones(4, 1, 6, 6)
         sampled = []
 
-        def closure():
-            optimizer.zero_grad()
-            loss = network(images).square().mean()
-            loss.backward()
-            return loss
+        def losses(samples):
+            return network(images if samples is None else images[samples]).square().mean(dim=1)
 
         for _ in range(20):
-            optimizer.step(closure)
+            optimizer.step(closure_of(optimizer, losses))
             sampled.append(optimizer.observation.sampled)
-        return sampled
+        return sampled, nn.utils.parameters_to_vector(network.parameters()).tolist()
 
     assert draws(1) == draws(1)
     assert draws(1) != draws(2)

@@ -130,15 +130,37 @@ def test_metrics_count_what_the_trajectory_shows(name):
         assert metrics["epoch"] == trainer.epoch == epoch
         assert metrics["iteration"] == epoch * ITERATIONS_PER_EPOCH
         assert metrics["sampled_fraction"] == table["sampled"].mean()
-        assert {*metrics} == {"train_loss", "epoch", "iteration", "ais", "sampled_fraction", "gradient_evaluations"}
+        assert metrics["train_seconds"] == trainer.ais.seconds
+        assert {*metrics} == {
+            "train_loss",
+            "epoch",
+            "iteration",
+            "ais",
+            "train_seconds",
+            "sampled_fraction",
+            "gradient_evaluations",
+            "forward_passes",
+        }
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_gradient_evaluations_are_the_backward_passes(name):
-    trainer, backwards = tiny_trainer(name), []
-    next(trainer.model.parameters()).register_hook(backwards.append)
+    trainer, backwards, sizes = tiny_trainer(name), [], []
+    makes = trainer.closures.closure
+
+    def noted(batch, *, epoch):
+        sizes.append(len(batch.y))
+        return makes(batch, epoch=epoch)
+
+    def watch(module, inputs, logits):
+        if logits.requires_grad:
+            size = sizes[-1]
+            logits.register_hook(lambda gradient: backwards.append(len(gradient) / size))
+
+    trainer.closures.closure = noted
+    trainer.model.register_forward_hook(watch)
     metrics = train_to_end(trainer)[-1]
-    assert metrics["gradient_evaluations"] == len(backwards) / 35
+    assert metrics["gradient_evaluations"] == pytest.approx(sum(backwards) / 35, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", METHODS)

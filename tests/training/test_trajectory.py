@@ -17,15 +17,13 @@ NAN = math.nan
 NUMBER = st.floats(allow_nan=True, allow_infinity=True)
 
 
-def observation(*, sampled, l2_sgd, l2_psf=None, sampling_rate=0.1, sigma=NAN, v=NAN, u=NAN):
+def observation(*, sampled, l2_sgd, l2_psf=None, sampling_rate=0.1, **known):
     return Observation(
         sampled=sampled,
         l2_psf=None if l2_psf is None else torch.tensor(l2_psf, dtype=torch.float64),
         l2_sgd=torch.tensor(l2_sgd, dtype=torch.float64),
         sampling_rate=sampling_rate,
-        sigma=sigma,
-        v=v,
-        u=u,
+        **known,
     )
 
 
@@ -68,24 +66,29 @@ def test_columns_and_where_a_value_is_nan():
         observation(sampled=False, l2_sgd=1.5, sampling_rate=0.5, sigma=0.01, v=-0.5, u=0.75),
         None,  # a base optimizer alone
     ])
+    trajectory.record(None, torch.tensor(0.125))  # with a loss term
+    trajectory.record(observation(sampled=True, l2_sgd=4.0, squared_norm=16.0, threshold=9.0))
+    trajectory.fill([0.125, 4.0])
     table = trajectory.table()
-    assert list(table) == list(COLUMNS)
     assert tuple(table) == COLUMNS
     assert_same(
         table,
         {
-            "iteration": np.array([0, 1, 2]),
-            "sampled": np.array([True, False, False]),
-            "l2_psf": np.array([3.0, NAN, NAN]),
-            "l2_sgd": np.array([2.0, 1.5, NAN]),
-            "sampling_rate": np.array([0.25, 0.5, NAN]),
-            "sigma": np.array([NAN, 0.01, NAN]),
-            "v": np.array([NAN, -0.5, NAN]),
-            "u": np.array([NAN, 0.75, NAN]),
+            "iteration": np.array([0, 1, 2, 3, 4]),
+            "sampled": np.array([True, False, False, False, True]),
+            "l2_psf": np.array([3.0, NAN, NAN, NAN, NAN]),
+            "l2_sgd": np.array([2.0, 1.5, NAN, NAN, 4.0]),
+            "penalty": np.array([NAN, NAN, NAN, 0.125, NAN]),
+            "sampling_rate": np.array([0.25, 0.5, NAN, NAN, 0.1]),
+            "sigma": np.array([NAN, 0.01, NAN, NAN, NAN]),
+            "v": np.array([NAN, -0.5, NAN, NAN, NAN]),
+            "u": np.array([NAN, 0.75, NAN, NAN, NAN]),
+            "squared_norm": np.array([NAN, NAN, NAN, NAN, 16.0]),
+            "threshold": np.array([NAN, NAN, NAN, NAN, 9.0]),
         },
     )
-    assert len(trajectory) == 3
-    assert trajectory.num_sampled == 1
+    assert len(trajectory) == 5
+    assert trajectory.num_sampled == 2
 
 
 def test_values_wait_in_the_order_of_iterations_and_once():
@@ -157,7 +160,7 @@ def test_parquet_holds_the_table_with_its_types(tmp_path):
     assert dict(zip(table.schema.names, table.schema.types, strict=True)) == {
         "iteration": pa.int64(),
         "sampled": pa.bool_(),
-        **dict.fromkeys(["l2_psf", "l2_sgd", "sampling_rate", "sigma", "v", "u"], pa.float64()),
+        **dict.fromkeys(COLUMNS[2:], pa.float64()),
     }
     assert table.num_rows == 2
     assert_same({name: table[name].to_numpy() for name in table.schema.names}, trajectory.table())

@@ -36,6 +36,6 @@ class Workers:
             message = torch.cat([member.flatten() for member in members])
             dist.all_reduce(message, group=self._process_group)
             message /= dist.get_world_size(self._process_group)
-            parts = message.split([member.numel() for member in members])
+            parts = torch.split(message, [member.numel() for member in members])
             copy_(members, [part.view_as(member) for part, member in zip(parts, members, strict=True)])
         return own

@@ -1,6 +1,7 @@
 """The closures that an optimizer calls for the gradients of one batch: loss, loss term, precision, micro-batches."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,8 @@ class Closures:
         logits = self._logits(part.x)
         loss = total = share * cross_entropy(logits, part.y, reduction="none").mean()
         if self.loss_term is not None:
-            penalty = self.loss_term(logits, part.x, part.index, epoch=epoch)
+            with self._precision(part.x):
+                penalty = self.loss_term(logits, part.x, part.index, epoch=epoch)
             if penalty is not None:
                 total = loss + share * penalty
                 self.penalty = share * penalty.detach() + (0.0 if self.penalty is None else self.penalty)
@@ -109,11 +111,12 @@ class Closures:
         return [Batch(*part) for part in zip(*columns, strict=True) if len(part[0])]
 
     def _logits(self, x: Tensor) -> Tensor:
-        if not self._bfloat16:
-            return self._forward(x)
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with self._precision(x):
             logits = self._forward(x)
-        return logits.float()
+        return logits.float() if self._bfloat16 else logits
+
+    def _precision(self, x: Tensor) -> AbstractContextManager[None]:
+        return torch.autocast(x.device.type, torch.bfloat16) if self._bfloat16 else nullcontext()
 
     def _clip(self) -> None:
         norm = self._max_gradient_norm

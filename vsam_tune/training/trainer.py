@@ -126,7 +126,8 @@ class Trainer:
         optimizer, closures = self.optimizer, self.closures
         while self.iteration < stop:
             batch = next(batches)
-            loss: Tensor = optimizer.step(closures.closure(batch, epoch=self.epoch))  # type: ignore[assignment]
+            closure = closures.closure(batch, epoch=self.epoch)
+            loss: Tensor = optimizer.step(closure)  # type: ignore[arg-type, assignment] # torch types losses as float
             if self.loss_term is not None:
                 self.loss_term.after_step()
             self.lr_scheduler.step()
@@ -205,8 +206,9 @@ class Trainer:
         """Restore what `state_dict` returned; a missing key is a KeyError, never a default."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        of_loss_term = state["loss_term"]
         if self.loss_term is not None:
-            self.loss_term.load_state_dict(state["loss_term"])
+            self.loss_term.load_state_dict(of_loss_term)
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self.ais.load_state_dict(state["ais"])
         self.trajectory.load_state_dict(state["trajectory"])

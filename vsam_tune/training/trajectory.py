@@ -38,13 +38,13 @@ class Trajectory:
             observation: None for a base optimizer alone.
             penalty: 0-d, what a loss term added; None for none.
         """
-        row, seen = len(self._rows), observation
-        on_device = (seen and seen.l2_psf, seen and seen.l2_sgd, penalty)
-        for column, value in enumerate(on_device, start=2):
+        row = len(self._rows)
+        norms = (None, None) if observation is None else (observation.l2_psf, observation.l2_sgd)
+        for column, value in enumerate((*norms, penalty), start=2):
             if value is not None:
                 self._pending.append((row, column, value))
-        sampled = seen is not None and seen.sampled
-        known = (getattr(seen, name, _NAN) for name in _KNOWN)
+        sampled = observation is not None and observation.sampled
+        known = (getattr(observation, name, _NAN) for name in _KNOWN)
         self._rows.append((row, float(sampled), *[_NAN] * len(_ON_DEVICE), *known))
         self.num_sampled += sampled
 
