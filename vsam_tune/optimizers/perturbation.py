@@ -42,14 +42,23 @@ def perturb_(weights: list[Tensor], gradients: list[Tensor], norm: Tensor, rho: 
         norm: 0-d, the norm over everything that is perturbed, these tensors and others.
         rho: l2 radius, in units of the weights. At 0, or where the norm is not finite, no weight changes.
     """
-    first = gradients[0]
-    scale = perturbation_scale(norm, rho).to(first.device, first.dtype)
-    torch._foreach_mul_(gradients, scale)
-    # 0 * inf is NaN: a product of bit patterns with 0 or 1 leaves e as it is, or all zeros whatever g held.
-    bits = _SAME_SIZE_INTEGER[first.element_size()]
-    finite = torch.isfinite(norm).to(first.device, bits)
-    torch._foreach_mul_([gradient.view(bits) for gradient in gradients], finite)
+    scale_(gradients, perturbation_scale(norm, rho), kept=torch.isfinite(norm))
     torch._foreach_add_(weights, gradients)
+
+
+def scale_(tensors: list[Tensor], scale: Tensor, *, kept: Tensor) -> None:
+    """Multiply tensors by a number on the device, in place, or set them to zero.
+
+    Args:
+        tensors: at least one; of one dtype on one device.
+        scale: 0-d.
+        kept: 0-d bool; where it is False all elements become zero, those that are not finite too.
+    """
+    first = tensors[0]
+    torch._foreach_mul_(tensors, scale.to(first.device, first.dtype))
+    # 0 * inf is NaN: a product of bit patterns with 0 or 1 leaves a number as it is, or zero whatever it was.
+    bits = _SAME_SIZE_INTEGER[first.element_size()]
+    torch._foreach_mul_([tensor.view(bits) for tensor in tensors], kept.to(first.device, bits))
 
 
 def copies(tensors: list[Tensor]) -> list[Tensor]:

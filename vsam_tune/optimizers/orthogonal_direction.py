@@ -1,0 +1,114 @@
+"""LookSAM's direction: the part of SAM's gradient across the plain one, kept and added again. arXiv 2203.02714.
+
+Where the second gradient g2 is taken, g_v = g2 - (<g1, g2> / ||g1||^2) * g1 is what g1 lacks of it, and u = g_v /
+||g_v|| is kept; where it is not, alpha * ||g1|| * u is added to g1. The length does not fade with the age of u.
+
+- choice: norms and inner products are over all perturbed parameters together, as in the paper. One a tensor, as in
+  some public code, is another method, and divides by zero where a tensor has no gradient.
+- choice: u = 0 where ||g_v|| <= 1e-6 * ||g2|| (1e-12 in float64): rounding alone would be stretched to full length.
+- choice: a gradient that is not finite leaves u = 0, and adds nothing.
+- choice: a parameter without a gradient in either pass has no part in u until the next one, and a second pass that
+  fails (its closure raises) leaves no u at all.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from vsam_tune.optimizers.arguments import check_number
+from vsam_tune.optimizers.perturbation import copy_, scale_
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+
+
+def projection(first: Tensor, second: Tensor, difference: Tensor) -> Tensor:
+    """Return <g1, g2> / ||g1||^2 by the law of cosines: there is no inner product of lists that is one call.
+
+    Its error is that of the norms, relative to ||g2|| / ||g1||; it is exactly 1 where g2 = g1.
+
+    Args:
+        first: 0-d, ||g1||; at 0 the result is not finite.
+        second: 0-d, ||g2||.
+        difference: 0-d, ||g2 - g1||.
+    """
+    return (1 + (second / first).square() - (difference / first).square()) / 2
+
+
+class OrthogonalReuse(SharpnessAware):
+    """A method that keeps u. It calls `_refresh` in a SAM iteration and `_reuse` in any other.
+
+    Keeps one copy of the gradients: g1 while the weights are perturbed, then u.
+
+    Args:
+        base: as for `SharpnessAware`.
+        rho: as for `SharpnessAware`.
+        alpha: length of the reused direction, in norms of the gradient, >= 0.
+        norm_layers: as for `SharpnessAware`.
+        model: as for `SharpnessAware`.
+    """
+
+    def __init__(self, base: Optimizer, *, rho: float, alpha: float, norm_layers: int, model: nn.Module | None) -> None:
+        check_number("alpha", alpha, low=0.0)
+        super().__init__(base, rho=rho, norm_layers=norm_layers, model=model)
+        self._alpha = alpha
+        self._direction: dict[Tensor, Tensor] = {}  # u
+
+    def _refresh(self, closure: Closure) -> Tensor:
+        """Leave g2 in `.grad`, and keep u.
+
+        Returns:
+            ||g2 - g1|| over the observed layers, 0-d.
+        """
+        observed, perturbed = self._observed(), self._perturbed()
+        held = {
+            parameter: self._direction[parameter] if parameter in self._direction else torch.empty_like(gradient)
+            for parameter, gradient in zip(perturbed, gradients_of(perturbed), strict=True)
+        }
+        copy_(list(held.values()), gradients_of(perturbed))
+        self._direction = {}  # its buffers hold g1 now, which must not be reused if the closure raises
+        self._second_pass(closure)
+        held = {parameter: buffer for parameter, buffer in held.items() if parameter.grad is not None}
+        if not held:
+            return self._norm([])
+        psf = dict(zip(held, torch._foreach_sub(gradients_of(list(held)), list(held.values())), strict=True))
+        self._orthogonalise(held, self._norm(list(psf.values())))
+        self._direction = held
+        return self._norm([psf[parameter] for parameter in observed if parameter in psf])
+
+    def _orthogonalise(self, held: dict[Tensor, Tensor], difference: Tensor) -> None:
+        """Turn g1, the buffers, into u, in place; g2 is in `.grad`, and `difference` is ||g2 - g1||, 0-d."""
+        second = self._norm(gradients_of(list(held)))
+        share = projection(self._norm(list(held.values())), second, difference)
+        alike = [members for _, members in self._by_rho(list(held))]
+        for members in alike:
+            directions = [held[parameter] for parameter in members]
+            torch._foreach_mul_(directions, -share.to(directions[0].device, directions[0].dtype))
+            torch._foreach_add_(directions, gradients_of(members))
+        length = self._norm(list(held.values()))
+        smallest = (1e-12 if length.dtype == torch.float64 else 1e-6) * second
+        for members in alike:
+            kept = torch.isfinite(length) & (length > smallest)
+            scale_([held[parameter] for parameter in members], 1 / length, kept=kept)
+
+    def _reuse(self, norm: Tensor) -> None:
+        """Add alpha * ||g1|| * u to the gradients, where there is a u; `norm` is ||g1||, 0-d."""
+        reused = [parameter for parameter in self._direction if parameter.grad is not None]
+        length = torch.where(torch.isfinite(norm), self._alpha * norm, 0.0)
+        for _, members in self._by_rho(reused):
+            gradients, directions = gradients_of(members), [self._direction[parameter] for parameter in members]
+            factor = length.to(gradients[0].device, gradients[0].dtype)
+            # not a product and a sum: that would copy the gradients, and take a CPU several times as long
+            torch._foreach_addcmul_(gradients, directions, [factor] * len(gradients))
+
+    @override
+    def _method_state(self) -> dict[str, Any]:
+        index = {parameter: i for i, parameter in enumerate(self._parameters())}
+        return {"direction": {index[parameter]: u for parameter, u in self._direction.items()}}
+
+    @override
+    def _load_method_state(self, state: dict[str, Any]) -> None:
+        parameters = self._parameters()
+        saved = state["direction"].items()
+        self._direction = {parameters[i]: u.to(parameters[i].device, copy=True) for i, u in saved}
