@@ -90,6 +90,8 @@ def test_once_and_no_more():
     before = steps(model)
     calibrate(model, 3 * batches()[1][0])
     assert equal_state(steps(model), before)
+    calibrate(model, torch.ones(8, 2, 6, 6))  # a batch that does not fit: the network is not even run
+    model(batches()[0][0])
 
 
 def test_every_step_is_written_exactly_once(monkeypatch):

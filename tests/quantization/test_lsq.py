@@ -136,11 +136,12 @@ def test_an_infinite_gradient_stays_where_it_is():
 
 
 def test_bfloat16_values_are_rounded_in_the_precision_of_the_step():
-    v = torch.tensor([100.25, 3.0], dtype=torch.bfloat16)
-    v_hat, v_gradient, s_gradient = quantized(v, 0.4995, 0, 255, dtype=torch.bfloat16)
+    v = torch.tensor([50.75, 3.0], dtype=torch.bfloat16)  # 101.3 and 6.0 steps; 101.5, then 102, in bfloat16
+    v_hat, v_gradient, s_gradient = quantized(v, 0.501, 0, 255, dtype=torch.bfloat16)
     assert (v_hat.dtype, v_gradient.dtype, s_gradient.dtype) == (torch.bfloat16, torch.bfloat16, torch.float32)
-    exact, _, exact_gradient = quantized(v, 0.4995, 0, 255, dtype=torch.float32)
+    exact, _, exact_gradient = quantized(v, 0.501, 0, 255, dtype=torch.float32)
     assert torch.equal(v_hat, exact.bfloat16())
+    assert exact[0].item() == pytest.approx(101 * 0.501)
     assert torch.equal(s_gradient, exact_gradient)
 
 
