@@ -124,8 +124,8 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
             an iteration of it costs one or the other.
 
     Returns:
-        `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `plain_seconds` and
-        `sampled_seconds`, medians of an iteration.
+        `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, what a loss term keeps for the whole
+        run; with `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
     """
     if not torch.cuda.is_available():  # the driver of a cluster need not have the GPUs of its workers
         config = {**config, "gpus": 0}
@@ -137,6 +137,8 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
         "iterations_per_epoch": len(trainer.loader),
         "parameters": count_parameters(trainer.model),
     }
+    if trainer.loss_term is not None:
+        facts["method_memory_mb"] = trainer.loss_term.memory_bytes / 1e6
     if time_iterations:
         trainers = {
             kind: build_trainer({**config, "method": method}, data)[0]

@@ -51,7 +51,8 @@ class Classification(Trainable):
     and nothing else. The trial resumes from `checkpoint.pt` in its folder where one is found.
 
     In a search it trains on the training part and reports `val_accuracy`; with `final` it trains on training and
-    validation part together and reports `test_accuracy` at the end.
+    validation part together and reports `test_accuracy` at the end. A method that keeps an average of the model has
+    its accuracy reported beside, as `averaged_val_accuracy` or `averaged_test_accuracy`.
     """
 
     folder: Path
@@ -126,12 +127,20 @@ class Classification(Trainable):
             metrics = trainer.metrics()
         finished = trainer.epoch == trainer.epochs
         if not self._settings["final"] or finished:
-            accuracy, loss = trainer.evaluate(self._evaluation)
-            part = "test" if self._settings["final"] else "val"
-            metrics |= {f"{part}_accuracy": accuracy, f"{part}_loss": loss}
+            metrics |= self._evaluated()
         if finished:
             return self._end(metrics)
         self._checkpoint_when_due()
+        return metrics
+
+    def _evaluated(self) -> dict[str, float]:
+        """Return accuracy and loss of the trained weights; and, where the method keeps an average, its accuracy."""
+        part = "test" if self._settings["final"] else "val"
+        accuracy, loss = self.trainer.evaluate(self._evaluation)
+        metrics = {f"{part}_accuracy": accuracy, f"{part}_loss": loss}
+        averaged = getattr(self.trainer.loss_term, "averaged_model", None)
+        if averaged is not None:
+            metrics[f"averaged_{part}_accuracy"], _ = self.trainer.evaluate(self._evaluation, averaged)
         return metrics
 
     def _end(self, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -194,8 +203,8 @@ class Classification(Trainable):
             time_iterations: also measure iterations; takes some seconds.
 
         Returns:
-            `train_images`, `iterations_per_epoch`, `parameters`; with `time_iterations` also `plain_seconds` and
-            `sampled_seconds`, medians of an iteration.
+            `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, what a loss term keeps; with
+            `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
 
         Raises:
             InputError: if the data or the model cannot be had, or do not fit each other.

@@ -36,6 +36,14 @@ def test_the_facts_of_a_dry_run():
     assert facts == {"train_images": SEARCH_IMAGES, "iterations_per_epoch": 5, "parameters": parameters}
 
 
+def test_a_dry_run_says_what_a_method_would_keep():
+    facts = dry_run(trial_config("", "saf", method={"lag_epochs": 3}), time_iterations=False)
+    assert facts["method_memory_mb"] == 4 * SEARCH_IMAGES * (10 + 1) * 3 / 1e6  # digits have 10 classes
+    facts = dry_run(trial_config("", "mesa"), time_iterations=False)
+    statistics = 3 * (2 * 4 * 4 + 8)  # mean and variance of 4 channels, a count of 8 bytes; three times
+    assert facts["method_memory_mb"] == (4 * facts["parameters"] + statistics) / 1e6
+
+
 def test_a_dry_run_may_time_both_kinds_of_iteration():
     facts = dry_run(trial_config("", model={"name": "cnn", "width": 32}, subset=None), time_iterations=True)
     assert 0 < facts["plain_seconds"] < facts["sampled_seconds"] < 10 * facts["plain_seconds"]

@@ -1,7 +1,7 @@
 """What a training loop asks of a term that is added to the mean loss.
 
-A method says what it needs by its keyword arguments: of `model`, `num_images`, `num_classes` and `device`, those that
-its constructor takes are handed over, beside its hyper-parameters.
+A method says what it needs by its keyword arguments: of `model`, `seed`, `num_iterations`, `num_images` and
+`num_classes`, those that its constructor takes are handed over, beside its hyper-parameters.
 """
 
 from abc import ABC, abstractmethod
@@ -24,6 +24,9 @@ class LossTerm(ABC):
     @abstractmethod
     def __call__(self, logits: Tensor, x: Tensor, index: Tensor, *, epoch: int) -> Tensor | None:
         """Return the term of one batch, or of a part of it, of which the loop takes the mean over images.
+
+        Called in the precision of the training's forward passes. A step that fails may be repeated with the same batch:
+        what a term compares with changes in `after_step` alone.
 
         Args:
             logits: (B, K), the network's in training mode, with their graph.
