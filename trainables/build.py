@@ -54,7 +54,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         data: the task's data, shared by trials and never written to.
 
     Raises:
-        InputError: if model, batch size and data do not fit each other.
+        InputError: if model, batch size, method and data do not fit each other.
     """
     torch.set_num_threads(max(1, int(config["cpus"])))
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
@@ -91,6 +91,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         num_classes=data.num_classes,
         seed=derive_seed(seed, "draws"),
     )
+    _check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
     closures = Closures(
@@ -164,6 +165,17 @@ def _check_batch_size(batch_size: int, num_images: int) -> None:
         rule = f"a batch of an epoch would hold one of {num_images} images, which batch norm cannot take"
         fitting = next((size for size in range(batch_size + 1, num_images) if not one_alone(size)), num_images)
         raise InputError(finding("task", "batch_size", batch_size, rule, f"write {fitting}"))
+
+
+def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, method: str) -> None:
+    """Refuse to run a batch in parts for a method that asks for its sample losses.
+
+    Raises:
+        InputError: if there are several parts and such a method.
+    """
+    if micro_batches > 1 and getattr(optimizer, "sample_losses", False):
+        rule = f"{method} takes the gradient of a whole batch, or of samples that it selects from all of it"
+        raise InputError(finding("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
 
 
 def _seconds(trainer: Trainer) -> float:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.tiny import equal_state
+from tests.contracts.tiny import equal_state, optimizer_class
 from tests.trainables.trial import SEARCH_IMAGES, steps, trial_config
 from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
 from trainables.classification import Classification
@@ -83,6 +83,18 @@ def test_no_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_siz
         build_trainer(config, grey(num_images))
     cure = int(str(caught.value).partition("Cure: write ")[2].rstrip("."))
     build_trainer(trial_config("", batch_size=cure), grey(num_images))
+
+
+def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
+    for name in METHODS:
+        config = trial_config("", name, micro_batches=2)
+        if not getattr(optimizer_class(name), "sample_losses", False):
+            build_trainer(config, data)
+            continue
+        build_trainer(trial_config("", name), data)
+        rule = f"task: micro_batches = 2: {name} takes the gradient of a whole batch"
+        with pytest.raises(InputError, match=rf"{rule}.*\. Cure: write 1, or take another method\.$"):
+            build_trainer(config, data)
 
 
 @pytest.mark.parametrize("batch_size", [SEARCH_IMAGES, 1000])

@@ -10,9 +10,15 @@ Example:
     >>> loss = optimizer.step(closure)
 """
 
+from vsam_tune.optimizers.ae_looksam import AELookSAM
+from vsam_tune.optimizers.ae_sam import AESAM
+from vsam_tune.optimizers.esam import ESAM
+from vsam_tune.optimizers.looksam import LookSAM
 from vsam_tune.optimizers.msam import MSAM
 from vsam_tune.optimizers.periodic_sam import PeriodicSAM
+from vsam_tune.optimizers.rst import RST
 from vsam_tune.optimizers.sam import SAM
+from vsam_tune.optimizers.sam_on import SAMON
 from vsam_tune.optimizers.vsam import VSAM
 
-__all__ = ["MSAM", "SAM", "VSAM", "PeriodicSAM"]
+__all__ = ["AESAM", "ESAM", "MSAM", "RST", "SAM", "SAMON", "VSAM", "AELookSAM", "LookSAM", "PeriodicSAM"]

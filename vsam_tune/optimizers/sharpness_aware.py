@@ -41,7 +41,8 @@ class SharpnessAware(Optimizer):
 
     Learning-rate schedulers may be attached to either of the two, before or after loading a state. A method
     overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything; `_perturb` if e is
-    another one than SAM's; `_first_gradient` and `_second_gradient` if they are not the whole batch's.
+    another one than SAM's, `_radius` if rho changes; `_first_gradient` and `_second_gradient` if they are not the
+    whole batch's.
 
     A parameter group may say `perturbed: False`: its parameters are then in no norm, no perturbation and no PSF,
     and take the plain gradient of whichever pass was the last.
@@ -60,7 +61,7 @@ class SharpnessAware(Optimizer):
         sample_losses: what the closure of `step` does. False: it clears the gradients, runs forward and backward
             on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
             tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
-            them; the method takes the gradients itself.
+            them, or without one where gradients are disabled; the method takes the gradients itself.
         perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
         base: the base optimizer.
         iterations: finished iterations.
@@ -112,7 +113,7 @@ class SharpnessAware(Optimizer):
 
         Args:
             closure: what `sample_losses` says. It is called with gradients enabled, once or, in a sampled iteration,
-                twice.
+                twice; by a method that selects samples, once more for their losses alone.
 
         Returns:
             The loss of the first call: at the weights before the step, or near them (`perturbs_first`).
@@ -191,8 +192,12 @@ class SharpnessAware(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter in wanted:
-                    alike.setdefault((group["rho"], parameter.device, parameter.dtype), []).append(parameter)
+                    alike.setdefault((self._radius(group), parameter.device, parameter.dtype), []).append(parameter)
         return [(rho, members) for (rho, _, _), members in alike.items()]
+
+    def _radius(self, group: dict[str, Any]) -> float:
+        """Return the rho of a group in this iteration."""
+        return group["rho"]  # type: ignore[no-any-return] # checked in `_share`
 
     def _sample(self, closure: Closure, held: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
         """Take the second gradient, and return the PSF of some parameters.
