@@ -65,6 +65,16 @@ DATASETS: dict[str, Dataset] = {
         downloads=True,
         source="Fashion-MNIST, torchvision: 60,000 + 10,000 images of 28x28, 1 channel, 10 classes",
     ),
+    "random_cifar10": Dataset(
+        reader="vsam_tune.data.random_images:read",
+        validation_fraction=0.1,
+        source="noise in the shape of CIFAR-10, for `check --data random_cifar10` and benchmarks",
+    ),
+    "random_cifar100": Dataset(
+        reader="vsam_tune.data.random_images:read",
+        validation_fraction=0.1,
+        source="noise in the shape of CIFAR-100, likewise",
+    ),
     "npz": Dataset(
         reader="vsam_tune.data.npz:read",
         validation_fraction=0.2,

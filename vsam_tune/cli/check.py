@@ -5,6 +5,7 @@ Prints one line for each thing that is wrong, all at once, and exits with 2.
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_study_file, overrides
@@ -34,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(render_json(rows) + "\n")
         return 0
     sys.stdout.write(render_rows([{"": name, "value": value} for name, value in rows.items()], ("", "value"), "table"))
-    sys.stdout.write(f"\n\n{arguments.study} is fine. next: vsam-tune search {arguments.study}\n")
+    command = "baselines" if study.baselines else "search"
+    sys.stdout.write(f"\n\n{arguments.study} is fine. next: vsam-tune {command} {arguments.study}\n")
     return 0
 
 
@@ -46,8 +48,9 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
         facts: what the trainable's `check` said.
 
     Returns:
-        Seconds of training of one trial at the base optimizer's and at SAM's cost, and hours of one worker for the
-        whole budget of trials between the two.
+        Seconds of training of one trial at the base optimizer's and at SAM's cost; hours of one worker for the whole
+        budget of trials between the two, and for the baselines; and hours of the paper's GPU for these, where the
+        task is one of the paper's.
     """
     if "plain_seconds" not in facts:
         return {}
@@ -56,4 +59,42 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
     costs = {"seconds_per_trial_sgd": plain, "seconds_per_trial_sam": sampled}
     if study.budget.trials is not None:
         costs["worker_hours"] = study.budget.trials * (plain + sampled) / 2 / 3600
+    if passes := _passes_of_baselines(study):
+        whole = 1 / (1 - (study.task.validation_fraction or 0.0))  # they train on the validation part as well
+        costs["baselines_worker_hours"] = whole * _seconds(plain, sampled, passes) / 3600
+        if (ais := _paper_ais(study)) is not None:
+            images = whole * facts["train_images"] * study.task.epochs
+            costs["baselines_paper_gpu_hours"] = _seconds(images / ais[0], images / ais[1], passes) / 3600
     return costs
+
+
+def _seconds(plain: float, sampled: float, passes: list[float]) -> float:
+    """Return what trainings take, each between one gradient an iteration, `plain`, and two, `sampled`."""
+    return sum(plain + (sampled - plain) * (each - 1) for each in passes)
+
+
+def _passes_of_baselines(study: "Study") -> list[float]:
+    """Return the gradient evaluations an iteration of each training of the baselines, as METHODS lists them.
+
+    A forward pass without a backward counts a third; more epochs than the task's count as more evaluations.
+    """
+    from vsam_tune.study.baseline_rows import Baselines
+    from vsam_tune.study.baselines import wanted_rows
+
+    if study.foreign:
+        return []
+    entries = [row.parameters.entry for row in wanted_rows(study, root=Path())]
+    seeds = (study.baselines or Baselines()).seeds
+    return [each.epochs * (each.gradient_evaluations + each.forward_passes / 3) for each in entries] * seeds
+
+
+def _paper_ais(study: "Study") -> tuple[float, float] | None:
+    """Return SGD's and SAM's images a second on the paper's RTX 3090; None where the paper does not have them."""
+    from vsam_tune import paper
+
+    settings = study.task.model_dump(mode="json")
+    settings["data"] = settings["data"].removeprefix("random_")
+    quantized = bool(settings.get("quantization"))
+    rows = paper.rows_of(paper.task_of(settings), quantized=quantized)
+    ais = {row.method: row.ais for row in rows if row.ais and row.method in ("sgd", "sam")}
+    return (ais["sgd"], ais["sam"]) if len(ais) == 2 else None
