@@ -9,7 +9,8 @@ import torch
 
 from tests.docs.generated import GENERATED, regenerated, used
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
-from vsam_tune.study.config import CHANGEABLE, EXPORT_KEYS, STUDY_KEYS, load_export, load_study
+from vsam_tune.study.config import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
+from vsam_tune.study.differences import CHANGEABLE
 from vsam_tune.study.objectives import DIRECTIONS
 
 PYTHON = [(page.name, i) for page in DOCS for i, (language, _) in enumerate(blocks(page)) if language == "python"]

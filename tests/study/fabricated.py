@@ -98,12 +98,12 @@ def study_folder(path: Path) -> Path:
     """Return a study's folder with its resolved file and an MLflow store without experiments."""
     path.mkdir(parents=True, exist_ok=True)
     (path / RESOLVED).write_text(yaml.safe_dump({"name": "made"}))
-    (path / "mlflow.db").write_bytes(_empty_store())
+    (path / "mlflow.db").write_bytes(empty_store())
     return path
 
 
 @functools.cache
-def _empty_store() -> bytes:
+def empty_store() -> bytes:
     """Return an MLflow database that has its tables: making them takes seconds, which no test needs twice."""
     with tempfile.TemporaryDirectory() as folder:
         MlflowStore(f"sqlite:///{folder}/mlflow.db", "first", "0", artifacts=Path(folder).as_uri(), tags={})

@@ -37,8 +37,8 @@ class Deaf(Heard):
         raise OSError("no ears")
 
 
-def ray_trial(root: Path, number: int = 3, *, final: bool = False) -> Any:
-    return SimpleNamespace(config={"number": number, "folder": str(root / trial_folder(number)), "final": final})
+def ray_trial(root: Path, number: int = 3) -> Any:
+    return SimpleNamespace(config={"number": number, "folder": str(root / trial_folder(number))})
 
 
 def reports(events: TrialEvents, trial: Any, *epochs: int) -> None:
@@ -144,11 +144,11 @@ def test_a_listener_that_raises_ends_nothing_and_is_warned_about_once(
     assert [entry.getMessage() for entry in caplog.records] == ["Deaf: reported failed; the search goes on"]
 
 
-@pytest.mark.parametrize("final", [False, True])
-def test_only_a_final_training_keeps_its_checkpoint(tmp_path: Path, final: bool) -> None:
-    events, trial = TrialEvents([], record), ray_trial(tmp_path, final=final)
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_checkpoint_stays_where_it_is_what_the_trial_was_for(tmp_path: Path, keep: bool) -> None:
+    events, trial = TrialEvents([], record, keep_checkpoints=keep), ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     checkpoint = tmp_path / trial_folder(3) / "checkpoint.pt"
     checkpoint.write_bytes(b"weights")
     events.on_trial_complete(0, [], trial)
-    assert checkpoint.exists() == final
+    assert checkpoint.exists() == keep

@@ -19,10 +19,12 @@ from vsam_tune.errors import InputError
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("vsam_tune.cli.check", "validate a study file and what it names; say what it would cost"),
     "search": ("vsam_tune.cli.search", "the Pareto search; goes on where it stopped"),
+    "baselines": ("vsam_tune.cli.baselines", "train every method on a study's task, several seeds each"),
     "front": ("vsam_tune.cli.front", "the front, its hypervolume and knee; --pick one and --export it"),
     "trials": ("vsam_tune.cli.trials", "all trials of a study"),
     "show": ("vsam_tune.cli.show", "one trial: parameters, curve, failure, log, checkpoint"),
     "train": ("vsam_tune.cli.train", "final training of an exported configuration, several seeds"),
+    "compare": ("vsam_tune.cli.compare", "the baselines: accuracy, speed, differences to SAM, the paper's numbers"),
     "mlflow": ("vsam_tune.cli.mlflow", "open the MLflow UI on a study"),
     "methods": ("vsam_tune.cli.methods", "the optimizers: cost, hyper-parameters, source"),
     "models": ("vsam_tune.cli.models", "the networks: parameters, options, source"),

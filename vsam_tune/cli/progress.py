@@ -21,6 +21,7 @@ _ENDED_ROWS = 12  # of the live table: the newest
 @dataclass(slots=True)
 class _Row:
     params: Mapping[str, Any]
+    epochs: int  # its full budget
     state: str = "running"
     point: Mapping[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -33,13 +34,12 @@ class Progress:
 
     Args:
         objectives: names of what is shown of each trial.
-        epochs: full budget of a trial.
         total: trials that the run is to end with; None if its budget is another.
         ended: trials that had ended before.
     """
 
-    def __init__(self, objectives: Sequence[str], *, epochs: int, total: int | None, ended: int) -> None:
-        self._objectives, self._epochs, self._total, self._ended = objectives, epochs, total, ended
+    def __init__(self, objectives: Sequence[str], *, total: int | None, ended: int) -> None:
+        self._objectives, self._total, self._ended = objectives, total, ended
         self._rows: dict[int, _Row] = {}
         self._seconds: list[float] = []  # of the trials that ended in this run
         self._side_by_side = 1  # the most trials that ran at a time
@@ -60,7 +60,7 @@ class Progress:
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Show the trial."""
-        self._rows[number] = _Row(config["params"])
+        self._rows[number] = _Row(config["params"], config["task"]["epochs"])
         self._side_by_side = max(self._side_by_side, sum(row.state == "running" for row in self._rows.values()))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:
@@ -112,7 +112,7 @@ class Progress:
                 continue
             cells = [number_text(name, row.point[name]) if name in row.point else "" for name in names]
             values = [number_text(name, row.params[name]) if name in row.params else "" for name in params]
-            epoch = f"{row.point.get('epoch', 0):.0f}/{self._epochs}"
+            epoch = f"{row.point.get('epoch', 0):.0f}/{row.epochs}"
             table.add_row(str(number), row.state, epoch, *cells, *values)
         return table
 

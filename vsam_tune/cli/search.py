@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = load_study(arguments.study, overrides(arguments))
     objectives = [each.name for each in study.objectives]
     ended = ended_trials(arguments.root / study.name)
-    with Progress(objectives, epochs=study.task.epochs, total=study.budget.trials, ended=ended) as progress:
+    with Progress(objectives, total=study.budget.trials, ended=ended) as progress:
         result, outcome = search(
             study,
             root=arguments.root,

@@ -20,15 +20,19 @@ def run(arguments: argparse.Namespace) -> int:
         0, also where there is none; 1 if one cannot be read.
     """
     from vsam_tune.errors import InputError
-    from vsam_tune.study.storage import DATABASE, load_result
+    from vsam_tune.results import STATES
+    from vsam_tune.study.storage import DATABASE, find_result
 
     rows, unread = [], 0
     for database in sorted(arguments.root.glob(f"*/{DATABASE}")):
         try:
-            result = load_result(database.parent.name, arguments.root)
+            result = find_result(database.parent)
         except InputError as error:
             sys.stderr.write(f"{error}\n")
             unread += 1
+            continue
+        if result is None:  # it has baselines alone
+            rows.append({"study": database.parent.name, **dict.fromkeys(STATES, 0)})
             continue
         counts = result.counts()
         rows.append({

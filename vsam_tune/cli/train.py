@@ -50,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     resources = _resources(arguments)
     name = out.absolute().name  # `.` has none
     plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
-    with Progress(
-        ["test_accuracy", "ais"], epochs=plan.epochs, total=arguments.seeds, ended=ended_trials(out)
-    ) as progress:
+    with Progress(["test_accuracy", "ais"], total=arguments.seeds, ended=ended_trials(out)) as progress:
         result = train(plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
     summary = summarize(result, out)
     if arguments.format == "json":

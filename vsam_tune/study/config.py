@@ -1,6 +1,6 @@
 """Study files and exports, parsed once into a frozen `Study` or `Export`; all that is wrong comes at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing_extensions import override
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import Objective
+from vsam_tune.study.baseline_rows import Baselines, read_rows
 from vsam_tune.study.configuration import CONFIGURATION_KEYS, Configuration, read_configuration
-from vsam_tune.study.findings import Findings
+from vsam_tune.study.differences import differing_keys
+from vsam_tune.study.findings import Findings, parse
 from vsam_tune.study.initial import Point, default_initial, read_initial
 from vsam_tune.study.limits import Limits
 from vsam_tune.study.objectives import DEFAULT_OBJECTIVES, read_objectives, read_reference_point
@@ -46,9 +48,9 @@ STUDY_KEYS = (
     "resources",
     "tracking",
     "reference_point",
+    "baselines",
 )
 EXPORT_KEYS = (*CONFIGURATION_KEYS, "source")
-CHANGEABLE = ("budget", "resources", "tracking", "task.data_root", "task.download")  # between two starts of a study
 _PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 
 
@@ -67,6 +69,7 @@ class Study(Configuration):
         resources: of one trial.
         tracking: where MLflow is.
         reference_point: the corner of the hypervolume by objective name; None to take it from the trials.
+        baselines: what the study is compared with; None for the default.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Study(Configuration):
     resources: Resources
     tracking: Tracking
     reference_point: dict[str, float] | None
+    baselines: Baselines | None
 
     @override
     def resolved(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class Study(Configuration):
             "resources": self.resources.model_dump(mode="json"),
             "tracking": self.tracking.model_dump(mode="json"),
             "reference_point": None if point is None else dict(point),
+            "baselines": self.baselines and self.baselines.model_dump(mode="json"),
         }
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
@@ -105,11 +110,17 @@ class Study(Configuration):
         Args:
             resolved: what `resolved` returned at the former start.
         """
-        return [
-            key
-            for key in _differences(self.resolved(), resolved, "")
-            if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
-        ]
+        return differing_keys(self.resolved(), resolved)
+
+    def chosen(self, params: Mapping[str, JsonValue]) -> tuple[Named, Named]:
+        """Return base optimizer and method with the searched parameters of one trial fixed."""
+        of_base = self.parameters.of_base
+        base = {name: value for name, value in params.items() if name in of_base}
+        method = {name: value for name, value in params.items() if name not in of_base}
+        return (
+            Named(self.base_optimizer.name, {**self.base_optimizer.settings, **base}),
+            Named(self.method.name, {**self.method.settings, **method}),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,14 +212,12 @@ def export(
         params: its searched parameters by name.
         values: its objectives by name.
     """
-    of_base = study.parameters.of_base
-    base = {name: value for name, value in params.items() if name in of_base}
-    method = {name: value for name, value in params.items() if name not in of_base}
+    base_optimizer, method = study.chosen(params)
     chosen = Export(
         file=study.file,
         task=study.task,
-        base_optimizer=Named(study.base_optimizer.name, {**study.base_optimizer.settings, **base}),
-        method=Named(study.method.name, {**study.method.settings, **method}),
+        base_optimizer=base_optimizer,
+        method=method,
         trainable=study.trainable,
         source=Source(study=study.name, trial=trial_number, values=dict(values), params=dict(params)),
     )
@@ -247,7 +256,17 @@ def _read_study(content: Mapping[str, object], findings: Findings) -> Study | No
         resources=resources,
         tracking=tracking,
         reference_point=reference_point,
+        baselines=_read_baselines(content.get("baselines"), draft, initial, findings),
     )
+
+
+def _read_baselines(
+    value: object, draft: Configuration, initial: Sequence[Point], findings: Findings
+) -> Baselines | None:
+    section = None if value is None else parse(Baselines, value, "baselines", findings)
+    if section is not None:
+        read_rows(section, draft, initial, findings)
+    return section
 
 
 def _read_search(
@@ -272,13 +291,3 @@ def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, objec
         if isinstance(settings, dict):  # a section that is no mapping is told by its own check
             settings[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
     return Findings(file, given)
-
-
-def _differences(now: object, then: object, key: str) -> list[str]:
-    if not isinstance(now, dict) or not isinstance(then, dict):
-        return [] if now == then else [key]
-    return [
-        found
-        for name in sorted({*now, *then})
-        for found in _differences(now.get(name), then.get(name), f"{key}.{name}".lstrip("."))
-    ]

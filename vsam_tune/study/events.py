@@ -39,10 +39,13 @@ class TrialEvents(Unsaved, Callback):
     Args:
         listeners: told in order.
         record: returns a trial as the storage has it.
+        keep_checkpoints: whether a trial's last checkpoint stays when it has ended.
     """
 
-    def __init__(self, listeners: Sequence[Listener], record: Callable[[int], TrialRecord]) -> None:
-        self._listeners, self._record = listeners, record
+    def __init__(
+        self, listeners: Sequence[Listener], record: Callable[[int], TrialRecord], *, keep_checkpoints: bool = False
+    ) -> None:
+        self._listeners, self._record, self._keep_checkpoints = listeners, record, keep_checkpoints
         self._curve_ends: dict[int, float] = {}  # the last iteration in a trial's file
         self._warned: set[str] = set()
 
@@ -75,7 +78,7 @@ class TrialEvents(Unsaved, Callback):
         self._end(trial)
 
     def _end(self, trial: RayTrial) -> None:
-        if not trial.config["final"]:  # whose checkpoint is what it was for; any other has nothing to go on from
+        if not self._keep_checkpoints:  # it has nothing to go on from
             (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)
         self._tell("ended", self._record(trial.config["number"]))
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search_spaces.schema import IntDimension
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import Objective, StudyResult
 from vsam_tune.seeds import derive_seed
@@ -14,6 +13,7 @@ from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Resources
 from vsam_tune.study.trainable import preflight
+from vsam_tune.study.view import study_view
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 
@@ -38,7 +38,7 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
     return Plan(
         name=name,
         objectives=_OBJECTIVES,
-        space={"replicate": IntDimension(type="int", low=0, high=9999)},
+        space={},
         fixed={},
         initial=[{"replicate": replicate} for replicate in range(seeds)],
         only_initial=True,
@@ -48,6 +48,8 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
         sampler=RandomSearch(),
         trial_scheduler=Fifo(),
         tracking_uri=tracking_uri,
+        view=study_view(_OBJECTIVES, ["replicate"]),
+        keep_checkpoints=True,
         trainable=export.trainable,
         config=config,
         resolved=resolved,

@@ -1,4 +1,4 @@
-"""What MLflow holds of a study: one experiment, a run a trial at top level, one summary run.
+"""What MLflow holds of a study: one experiment, a run a trial and a baseline at top level, one summary run.
 
 Top level, because the UI's table and charts leave nested runs out until their parent is expanded. Experiment and runs
 are found again by their tags. Points carry the time at which they were reported, and MLflow keeps one of equal points:
@@ -18,6 +18,7 @@ import numpy as np
 
 from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.study.learning_curve import position, read_curve
+from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.storage import RESOLVED
 from vsam_tune.study.view import run_color
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-STUDY_TAG, TRIAL_TAG, KIND_TAG = "vsam_tune.study", "vsam_tune.trial", "vsam_tune.kind"
+STUDY_TAG, KIND_TAG = "vsam_tune.study", "vsam_tune.kind"
 THINNED = 200  # points of a trajectory column that go to MLflow
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
 _BATCH = 1000  # metrics a call: MLflow's limit
@@ -61,16 +62,30 @@ class MlflowStore:
         uri: the tracking URI.
         name: of a new experiment; with a part of `study_id` where another one has it.
         study_id: the tag that the experiment is found by.
+        kind: of the runs that are logged.
         artifacts: URI of the artifacts of a new experiment; None for the server's own place.
-        tags: of a new experiment.
+        tags: of the experiment; one that is there gets them from a guest, which has more to show than its host knows.
     """
 
-    def __init__(self, uri: str, name: str, study_id: str, *, artifacts: str | None, tags: Mapping[str, str]) -> None:
-        self._client = open_client(uri)
-        self._experiment = find_experiment(self._client, study_id) or self._create(name, study_id, artifacts, tags)
-        runs = self._search(f"tags.`{KIND_TAG}` = 'trial'")
+    def __init__(
+        self,
+        uri: str,
+        name: str,
+        study_id: str,
+        *,
+        kind: RunKind = TRIAL,
+        artifacts: str | None,
+        tags: Mapping[str, str],
+    ) -> None:
+        self._client, self._kind = open_client(uri), kind
+        found = find_experiment(self._client, study_id)
+        self._experiment = found or self._create(name, study_id, artifacts, tags)
+        if found and kind.guest:
+            for key, value in tags.items():
+                self._client.set_experiment_tag(found, key, value)
+        runs = self._search(f"tags.`{KIND_TAG}` = '{kind.name}'")
         # one without parameters was cut while it was opened
-        self._runs = {int(run.data.tags[TRIAL_TAG]): run for run in runs if run.data.params}
+        self._runs = {int(run.data.tags[kind.tag]): run for run in runs if run.data.params}
         self._logged: dict[int, int] = {}  # points of a trial's curve that this process has logged
         self._ended: set[int] = set()  # trials whose end this process has logged
 
@@ -126,8 +141,10 @@ class MlflowStore:
         self._client.set_terminated(run.info.run_id)
 
     def _create(self, name: str, study_id: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
-        taken = self._client.get_experiment_by_name(name) is not None
-        name = f"{name} {study_id[:8]}" if taken else name
+        taken = self._client.get_experiment_by_name(name)
+        if taken is not None and taken.tags.get(STUDY_TAG) == study_id and taken.lifecycle_stage == "active":
+            return str(taken.experiment_id)  # by the study's other driver, a moment ago
+        name = f"{name} {study_id[:8]}" if taken is not None else name
         return str(self._client.create_experiment(name, artifacts, {STUDY_TAG: study_id, **tags}))
 
     def _search(self, filter_string: str) -> "list[Run]":
@@ -150,11 +167,17 @@ class MlflowStore:
         from mlflow.entities import Param  # noqa: PLC0415 - with mlflow
 
         # searched for although none is known: a request may have succeeded whose answer was lost
-        run = self._found(f"tags.`{TRIAL_TAG}` = '{number}'") or self._client.create_run(
+        kind = self._kind
+        run = self._found(f"tags.`{kind.tag}` = '{number}'") or self._client.create_run(
             self._experiment,
             start_time=_milliseconds(record.started) if record and record.started else None,
-            run_name=f"trial {number}",
-            tags={**tags, TRIAL_TAG: str(number), KIND_TAG: "trial", "mlflow.runColor": run_color(number)},
+            run_name=kind.title(number, params),
+            tags={
+                **tags,
+                kind.tag: str(number),
+                KIND_TAG: kind.name,
+                "mlflow.runColor": run_color(number + kind.first_color),
+            },
         )
         self._client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in params.items()])
         self._runs[number] = run

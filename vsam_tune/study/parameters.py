@@ -37,10 +37,12 @@ class Parameters:
     Attributes:
         method: its name.
         base_optimizer: its name.
+        at: the key under which a file has the settings of both; empty where each has a section.
     """
 
     method: str
     base_optimizer: str
+    at: str = ""
 
     @property
     def entry(self) -> Method:
@@ -71,7 +73,7 @@ class Parameters:
 
     def section(self, name: str) -> str:
         """Return the section of the file where a setting is fixed."""
-        return "base_optimizer" if name in self.of_base else "method"
+        return self.at or ("base_optimizer" if name in self.of_base else "method")
 
     def defaults(self) -> dict[str, JsonValue]:
         """Return the value of each setting where a file says nothing, a preset's own included."""

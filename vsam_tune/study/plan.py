@@ -1,4 +1,4 @@
-"""A plan: trials to run, whatever they are for. A search is one; the seeds of a final training are another."""
+"""A plan: trials to run, whatever they are for: a search, the seeds of a final training, the baselines of a study."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 from search_spaces.schema import Dimension
 from vsam_tune.results import Objective
+from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.sections import Budget, Resources, Sampler, TrialScheduler
 
 
@@ -16,18 +17,21 @@ class Plan:
     """What the runner needs to know.
 
     Attributes:
-        name: of the Optuna study, the MLflow experiment and the folder.
+        name: of the Optuna study.
         objectives: in order.
         space: searched parameters by name, each after those that its condition names.
         fixed: settings that a condition may name as well.
         initial: parameters to try first.
-        only_initial: try nothing else, and try again what failed: a list of replicates rather than a search.
+        only_initial: try nothing else, as they are, and try again what failed: a list of replicates, not a search.
         budget: limit of a search; of no effect with `only_initial`.
         epochs: full budget of one trial.
         resources: of one trial.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
         tracking_uri: of MLflow; None for a file in the folder.
+        run_kind: how its trials stand in MLflow.
+        view: tags of the MLflow experiment (`study.view`).
+        keep_checkpoints: whether a trial's last checkpoint stays when it has ended.
         trainable: `module:Class`.
         config: (params, trial number) -> settings and seed of that trial, as docs/trainables.md lists them.
         resolved: the file it came from, written out.
@@ -45,6 +49,9 @@ class Plan:
     sampler: Sampler
     trial_scheduler: TrialScheduler
     tracking_uri: str | None
+    run_kind: RunKind = TRIAL
+    view: Mapping[str, str]
+    keep_checkpoints: bool = False
     trainable: str
     config: Callable[[Mapping[str, Any], int], dict[str, Any]]
     resolved: Mapping[str, Any]

@@ -27,7 +27,6 @@ from vsam_tune.study.storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracked import lacks_a_part
 from vsam_tune.study.tracking import MlflowTracking
 from vsam_tune.study.trainable import resolve
-from vsam_tune.study.view import view_tags
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +39,15 @@ class Run:
     Args:
         plan: what to run.
         folder: where its state is, created if need be.
+        home: the study's folder, whose database and MLflow store it shares; None where that is `folder` itself.
 
     Raises:
         InputError: on entering, if another process works in the folder, or it cannot be written to.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, home: Path | None = None) -> None:
         self.plan, self.folder = plan, folder.absolute()
+        self.home = self.folder if home is None else home.absolute()
         self._lock = FileLock(self.folder / "lock", timeout=0)
 
     def __enter__(self) -> "Run":
@@ -75,11 +76,11 @@ class Run:
         part = path.with_suffix(".part")
         part.write_text(yaml.safe_dump(dict(plan.resolved), sort_keys=False, allow_unicode=True))
         part.replace(path)
-        reader = StudyStorage.open(self.folder, plan.name, resolved=plan.resolved, objectives=plan.objectives)
+        reader = StudyStorage.open(self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
         reader.enqueue(plan.initial, again=plan.only_initial)
         sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
         return StudyStorage.open(
-            self.folder, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
+            self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
         )
 
     def execute(
@@ -113,7 +114,7 @@ class Run:
             fitting = _workers(plan, resources)
             workers = workers or fitting
             searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=marks)
-            events = TrialEvents([*listeners, tracking], storage.record)
+            events = TrialEvents([*listeners, tracking], storage.record, keep_checkpoints=plan.keep_checkpoints)
             _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
         result = self._settled(storage)
         _close(tracking, result)
@@ -135,10 +136,15 @@ class Run:
 
     def _tracking(self, marks: Mapping[str, Any]) -> MlflowTracking:
         plan = self.plan
-        columns = dict.fromkeys([*(each.name for each in plan.objectives), "sampled_fraction"])
-        tags = view_tags(list(columns), list(plan.space), ascending=plan.objectives[0].direction == "minimize")
         return MlflowTracking(
-            plan.tracking_uri, plan.name, self.folder, tags=tags, config=plan.config, run_tags=stamp_tags(marks)
+            plan.tracking_uri,
+            self.home.name,
+            self.folder,
+            home=self.home,
+            kind=plan.run_kind,
+            tags=plan.view,
+            config=plan.config,
+            run_tags=stamp_tags(marks),
         )
 
 
@@ -152,7 +158,7 @@ def budget_spent(plan: Plan, storage: StudyStorage) -> bool:
     if storage.num_trials("running"):
         return False
     if plan.only_initial:
-        return not storage.num_trials("waiting")
+        return not storage.num_waiting(plan.initial)
     budget = plan.budget
     return (
         (budget.trials is not None and storage.num_trials("complete", "pruned") >= budget.trials)

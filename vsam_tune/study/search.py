@@ -14,6 +14,7 @@ from vsam_tune.study.events import Listener
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.trainable import preflight
+from vsam_tune.study.view import study_view
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def search_plan(study: Study) -> Plan:
         sampler=study.sampler,
         trial_scheduler=study.trial_scheduler,
         tracking_uri=study.tracking.uri,
+        view=study_view(study.objectives, list(study.space)),
         trainable=study.trainable,
         config=config,
         resolved=study.resolved(),

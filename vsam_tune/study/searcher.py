@@ -80,19 +80,24 @@ class OptunaSearcher(Unsaved, Searcher):
             # Ray asks no more after FINISHED, but a running trial may still fail and have to be replaced
             return None if self._running else Searcher.FINISHED
         else:
-            trial = self._storage.ask()
-        params = suggest_params(trial, self._plan.space, self._plan.fixed)
+            trial = self._storage.take(self._plan.initial) if self._plan.only_initial else self._storage.ask()
+        params = self._params(trial)
         config = self._plan.handed_over(params, trial.number, str(self._folder / trial_folder(trial.number)))
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
         self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
         self._running[trial_id] = trial
         return config
 
+    def _params(self, trial: Trial) -> dict[str, Any]:
+        if self._plan.only_initial:  # nothing to draw, and Optuna refuses choices that grow from start to start
+            return self._storage.enqueued(trial)
+        return suggest_params(trial, self._plan.space, self._plan.fixed)
+
     def _spent(self) -> bool:
         if self.given_up():
             return True
         if self._plan.only_initial:
-            return not self._storage.num_trials("waiting")
+            return not self._storage.num_waiting(self._plan.initial)
         budget, ended = self._plan.budget, self._storage.num_trials("complete", "pruned")
         return (
             (budget.trials is not None and ended + len(self._running) >= budget.trials)

@@ -1,6 +1,6 @@
 """`space:`, what a study searches, merged by key over the method's default space."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic import JsonValue
 
@@ -127,17 +127,22 @@ def _check_range(key: str, name: str, dimension: Dimension, known: Hyperparamete
             findings.add(f"{key}.{end}", value, rule(known), f"write one inside ({known.meaning})")
 
 
-def check_fixed(space: Space, configuration: Configuration, findings: Findings) -> None:
+def check_fixed(
+    space: Space, configuration: Configuration, findings: Findings, *, names: Collection[str] | None = None
+) -> None:
     """Add each parameter that is both fixed and searched, and each fixed one that has no effect.
 
     Args:
         space: merged.
         configuration: what trains, with the settings that the file fixes.
         findings: where errors go.
+        names: the fixed parameters to look at; None for all.
     """
     parameters = configuration.parameters
     values, ranges = configuration.values, parameters.ranges
     for name, value in configuration.fixed.items():
+        if names is not None and name not in names:
+            continue
         key = f"{parameters.section(name)}.{name}"
         if name in space:
             rule = f"is fixed here and searched by space.{name}"

@@ -1,29 +1,32 @@
-"""The study's Optuna storage: the truth. This module alone reads and writes it.
+"""The study's Optuna storage: the truth. This module alone reads and writes it, through `study.database`.
 
-`optuna.db` in the study's folder holds the Optuna study. What Optuna has no field for is in user attributes: of the
-study `study` (the resolved file), `reference_point`, `seconds`; of a trial `ray_trial_ids`, `seed`, `device`,
-`versions`, `study_hash`, `resumed`, `rungs`, `metrics`, `stopped`, `error`.
+`optuna.db` in the study's folder holds the Optuna study, and that of its baselines. What Optuna has no field for is in
+user attributes: of the study `study` (the resolved file), `reference_point`, `seconds`; of a trial `ray_trial_ids`,
+`seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `metrics`, `stopped`, `error`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.results import FINISHED, Objective, StudyResult, TrialRecord
+from vsam_tune.study.database import open_or_create, study_names, url
+from vsam_tune.study.record import trial_record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"
+BASELINES = ".baselines"  # after the study's name: the Optuna study of its baselines, in the same file
 _CONSTRAINT = "diverged"  # infeasible (> 0) where the loss was not finite
 
 
@@ -48,10 +51,10 @@ class StudyStorage:
         resolved: Mapping[str, Any],
         sampler: BaseSampler | None = None,
     ) -> Self:
-        """Open the study in `folder`, or create it; only one process at a time may.
+        """Open the study in `folder`, or create it; only one process at a time may, for each study.
 
         Args:
-            folder: the study's folder, which exists.
+            folder: that holds the database, or will; it exists.
             name: of the study.
             objectives: in order.
             resolved: the resolved study file, stored: a part of it, such as the budget, may change from start to start.
@@ -60,12 +63,7 @@ class StudyStorage:
         Returns:
             The open storage.
         """
-        if not (folder / DATABASE).exists():
-            _create(folder, name, objectives, resolved)
-        database = RDBStorage(_url(folder / DATABASE), engine_kwargs={"connect_args": {"timeout": 60}})
-        study = optuna.load_study(study_name=name, storage=database, sampler=sampler)
-        if study.user_attrs["study"] != resolved:
-            study.set_user_attr("study", dict(resolved))
+        study = open_or_create(folder / DATABASE, name, objectives=objectives, resolved=resolved, sampler=sampler)
         return cls(study)
 
     def enqueue(self, initial: Sequence[Mapping[str, Any]], *, again: bool) -> None:
@@ -76,9 +74,7 @@ class StudyStorage:
             again: whether those that failed count as not tried.
         """
         trials = self._study.get_trials(deepcopy=False)
-        tried = [
-            trial.system_attrs.get("fixed_params") for trial in trials if not (again and trial.state == TrialState.FAIL)
-        ]
+        tried = [_enqueued(trial) for trial in trials if not (again and trial.state == TrialState.FAIL)]
         for params in initial:
             if dict(params) not in tried:
                 self._study.enqueue_trial(dict(params))
@@ -86,6 +82,29 @@ class StudyStorage:
     def ask(self) -> Trial:
         """Return a new running trial, to be given its parameters."""
         return self._study.ask()
+
+    def num_waiting(self, wanted: Sequence[Mapping[str, Any]]) -> int:
+        """Return how many enqueued trials with wanted parameters wait."""
+        return len(self._waiting(wanted))
+
+    def take(self, wanted: Sequence[Mapping[str, Any]]) -> Trial:
+        """Return the first enqueued trial with wanted parameters, running now; others that wait go on waiting.
+
+        Args:
+            wanted: parameters by name, first those that shall run first; one at least waits.
+        """
+        waiting = self._waiting(wanted)
+        chosen = min(waiting, key=lambda trial: wanted.index(_enqueued(trial)))
+        self._study._storage.set_trial_state_values(chosen._trial_id, state=TrialState.RUNNING)  # as `ask` does
+        return Trial(self._study, chosen._trial_id)
+
+    def enqueued(self, trial: Trial) -> dict[str, Any]:
+        """Return the parameters that a trial was enqueued with."""
+        return _enqueued(self._study.get_trials(deepcopy=False)[trial.number])
+
+    def _waiting(self, wanted: Sequence[Mapping[str, Any]]) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return [trial for trial in trials if _enqueued(trial) in wanted]
 
     def unfinished(self) -> list[Trial]:
         """Return the running trials, oldest first; parameters that they already have are kept by Optuna."""
@@ -145,11 +164,14 @@ class StudyStorage:
 
     def record(self, number: int) -> TrialRecord:
         """Return one trial as it stands."""
-        return _record(self._study.get_trials(deepcopy=False)[number], self._objective_names)
+        return self._as_record(self._study.get_trials(deepcopy=False)[number])
 
     def records(self) -> list[TrialRecord]:
         """Return all trials as they stand, by number."""
-        return [_record(trial, self._objective_names) for trial in self._study.get_trials(deepcopy=False)]
+        return [self._as_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def _as_record(self, trial: FrozenTrial) -> TrialRecord:
+        return trial_record(trial, self._objective_names, folder=trial_folder(trial.number))
 
     def num_trials(self, *states: str) -> int:
         """Return how many trials are in one of the states."""
@@ -177,44 +199,63 @@ def load_result(study: str, root: Path) -> StudyResult:
         root: the folder that holds the studies' folders.
 
     Raises:
-        InputError: if there is no such study.
+        InputError: if there is no such study, or it was not searched.
     """
-    return _load(study_folder(study, root)).result()
+    folder = study_folder(study, root)
+    result = find_result(folder)
+    if result is None:
+        raise InputError(finding(folder / DATABASE, "", None, "holds no search yet", "vsam-tune search STUDY.yaml"))
+    return result
+
+
+def load_baselines(study: str, root: Path) -> StudyResult:
+    """Return what the baselines of a study under `root` have found so far, under the study's name.
+
+    Args:
+        study: a study file, or a study's name.
+        root: the folder that holds the studies' folders.
+
+    Raises:
+        InputError: if there is no such study, or none of its baselines was started.
+    """
+    folder = study_folder(study, root)
+    result = find_result(folder, BASELINES)
+    if result is None:
+        cure = f"vsam-tune baselines {study}"
+        raise InputError(finding(folder / DATABASE, "", None, "holds no baselines yet", cure))
+    return result
+
+
+def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
+    """Return what a study's folder holds, under the study's name; None where it was not started.
+
+    Args:
+        folder: of the study, whose name it has.
+        suffix: of the Optuna study; empty for the search.
+
+    Raises:
+        InputError: if the file is no database, or holds nothing under the folder's name.
+    """
+    path, name = folder / DATABASE, folder.absolute().name
+    if not path.is_file():
+        return None
+    try:
+        found = StudyStorage(optuna.load_study(study_name=name + suffix, storage=url(path)))
+    except KeyError as error:  # not there, or a driver was killed, or is, between creating it and its attribute
+        if {name, name + BASELINES}.isdisjoint(study_names(path)):
+            rule = "holds no study of its folder's name"
+            raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
+        return None
+    except DatabaseError as error:
+        cure = "restore it from a copy, or move its folder away"
+        raise InputError(finding(path, "", None, f"cannot be read: {error.orig}", cure)) from error
+    return replace(found.result(), name=name)
 
 
 def ended_trials(folder: Path) -> int:
     """Return how many trials have ended, complete or pruned, in a study's folder; 0 where none was started."""
-    return _load(folder).num_trials("complete", "pruned") if (folder / DATABASE).is_file() else 0
-
-
-def _create(folder: Path, name: str, objectives: Sequence[Objective], resolved: Mapping[str, Any]) -> None:
-    """Create the study; whole or not at all, since a driver may be killed meanwhile, and others may read."""
-    part = folder / f"{DATABASE}.part"
-    part.unlink(missing_ok=True)
-    database = RDBStorage(_url(part))
-    directions = [each.direction for each in objectives]
-    study = optuna.create_study(storage=database, study_name=name, directions=directions)
-    study.set_user_attr("study", dict(resolved))
-    database.remove_session()
-    database.engine.dispose()
-    part.replace(folder / DATABASE)
-
-
-def _load(folder: Path) -> StudyStorage:
-    """Return the storage in a study's folder.
-
-    Raises:
-        InputError: if the file is no database, or holds no study of the folder's name.
-    """
-    path = folder / DATABASE
-    try:
-        return StudyStorage(optuna.load_study(study_name=folder.absolute().name, storage=_url(path)))
-    except KeyError as error:
-        rule = "holds no study of its folder's name"
-        raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
-    except DatabaseError as error:
-        cure = "restore it from a copy, or move its folder away"
-        raise InputError(finding(path, "", None, f"cannot be read: {error.orig}", cure)) from error
+    counts = result.counts() if (result := find_result(folder)) else {}
+    return sum(counts.get(state, 0) for state in FINISHED)
 
 
 def study_folder(study: str, root: Path) -> Path:
@@ -236,33 +277,9 @@ def study_folder(study: str, root: Path) -> Path:
     return folder
 
 
-def _url(path: Path) -> str:
-    return f"sqlite:///{path.absolute()}"
-
-
-def _record(trial: FrozenTrial, objectives: Sequence[str]) -> TrialRecord:
-    attributes = trial.user_attrs
-    started = trial.datetime_start and trial.datetime_start.astimezone()  # Optuna's are naive, in local time
-    ended = trial.datetime_complete and trial.datetime_complete.astimezone()
-    metrics = attributes.get("metrics", {})
-    return TrialRecord(
-        number=trial.number,
-        state=trial.state.name.lower(),
-        params=dict(trial.params or trial.system_attrs.get("fixed_params", {})),
-        values=dict(zip(objectives, trial.values or (), strict=False)),
-        metrics=dict(metrics),
-        feasible=all(value <= 0 for value in trial.constraints.values()),
-        seed=attributes.get("seed"),
-        started=started,
-        seconds=((ended or datetime.now(UTC)) - started).total_seconds() if started else None,
-        epochs=int(metrics.get("epoch", 0)),
-        error=attributes.get("error"),
-        stopped=attributes.get("stopped"),
-        ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
-        resumed=attributes.get("resumed", 0),
-        folder=trial_folder(trial.number) if started else None,
-        rungs={int(epoch): row for epoch, row in attributes.get("rungs", {}).items()},
-    )
+def _enqueued(trial: FrozenTrial) -> dict[str, Any]:
+    params: dict[str, Any] = trial.system_attrs.get("fixed_params", {})  # Optuna's name for them
+    return params
 
 
 def trial_folder(number: int) -> str:

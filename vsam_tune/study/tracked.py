@@ -8,6 +8,8 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from vsam_tune.study.creation import creation_lock
+
 _FILE = "mlflow.json"
 
 
@@ -34,8 +36,30 @@ def read_tracked(folder: Path) -> Tracked | None:
 
 def write_tracked(folder: Path, uri: str | None, *, complete: bool) -> Tracked:
     """Write down where the study is logged, under a new `study_id` the first time; return the content."""
-    former = read_tracked(folder) or Tracked(uuid.uuid4().hex, uri, complete=False)
-    tracked = replace(former, uri=uri, complete=complete)
+    with creation_lock(folder):
+        former = read_tracked(folder) or Tracked(uuid.uuid4().hex, uri, complete=False)
+        return _write(folder, replace(former, uri=uri, complete=complete))
+
+
+def write_tracked_beside(home: Path, folder: Path, uri: str | None, *, complete: bool) -> Tracked:
+    """Write down where a part of a study is logged, with the study, and whether all of the part is there.
+
+    Args:
+        home: the study's folder, which is told where to look.
+        folder: of the part, below it.
+        uri: the tracking URI; None for the SQLite file in the study's folder.
+        complete: whether that store holds all of the part.
+
+    Returns:
+        What is known of the part; its `study_id` is the study's.
+    """
+    study = read_tracked(home)
+    if study is None or study.uri != uri:
+        study = write_tracked(home, uri, complete=False)
+    return _write(folder, Tracked(study.study_id, uri, complete))
+
+
+def _write(folder: Path, tracked: Tracked) -> Tracked:
     part = folder / f"{_FILE}.part"
     part.write_text(json.dumps(asdict(tracked)) + "\n")
     part.replace(folder / _FILE)

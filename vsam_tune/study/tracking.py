@@ -14,8 +14,9 @@ from typing import Any
 
 from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
+from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.storage import trial_folder
-from vsam_tune.study.tracked import default_uri, write_tracked
+from vsam_tune.study.tracked import Tracked, default_uri, write_tracked, write_tracked_beside
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,9 @@ class MlflowTracking:
     Args:
         uri: the tracking URI; None for a SQLite file in the study's folder.
         name: of the MLflow experiment.
-        folder: the study's folder.
+        folder: where the trials' files are.
+        home: the study's folder, with which it is logged; None where that is `folder` itself.
+        kind: of the runs.
         tags: of the MLflow experiment, such as the view that its UI opens with.
         config: (params, trial number) -> settings of a trial that another process started.
         run_tags: of the trials that this process starts.
@@ -41,14 +44,17 @@ class MlflowTracking:
         name: str,
         folder: Path,
         *,
+        home: Path | None = None,
+        kind: RunKind = TRIAL,
         tags: Mapping[str, str],
         config: Callable[[Mapping[str, Any], int], Mapping[str, Any]],
         run_tags: Mapping[str, str],
     ) -> None:
-        self._given_uri, self._uri = uri, uri or default_uri(folder)
-        self._name, self._folder, self._tags = name, folder, tags
+        self._home = home or folder
+        self._given_uri, self._uri = uri, uri or default_uri(self._home)
+        self._name, self._folder, self._kind, self._tags = name, folder, kind, tags
         self._config, self._run_tags = config, run_tags
-        self._study_id = write_tracked(folder, uri, complete=False).study_id
+        self._study_id = self._write_tracked(complete=False).study_id
         self._events: queue.SimpleQueue[tuple[int, dict[str, str] | None, TrialRecord | None] | StudyResult]
         self._events = queue.SimpleQueue()
         self._params: dict[int, dict[str, str]] = {}  # of trials that this process started
@@ -89,8 +95,13 @@ class MlflowTracking:
         if self._thread.is_alive():
             return f"{self._uri} is too slow"
         if not self._failure:
-            write_tracked(self._folder, self._given_uri, complete=True)
+            self._write_tracked(complete=True)
         return self._failure
+
+    def _write_tracked(self, *, complete: bool) -> Tracked:
+        if self._home == self._folder:
+            return write_tracked(self._folder, self._given_uri, complete=complete)
+        return write_tracked_beside(self._home, self._folder, self._given_uri, complete=complete)
 
     def _work(self) -> None:
         closing = False
@@ -125,8 +136,10 @@ class MlflowTracking:
         try:
             if self._store is None:
                 served = self._uri.startswith(("http:", "https:", "databricks"))  # and keeps artifacts as well
-                artifacts = None if served else (self._folder / "mlflow-artifacts").absolute().as_uri()
-                self._store = MlflowStore(self._uri, self._name, self._study_id, artifacts=artifacts, tags=self._tags)
+                artifacts = None if served else (self._home / "mlflow-artifacts").absolute().as_uri()
+                self._store = MlflowStore(
+                    self._uri, self._name, self._study_id, kind=self._kind, artifacts=artifacts, tags=self._tags
+                )
             self._log(self._store)
             self._failure = ""
         except Exception as error:  # noqa: BLE001 - the display must never end the search
@@ -149,7 +162,7 @@ class MlflowTracking:
                 failures.append(error)
             else:
                 self._pending.discard(number)
-        if self._result is not None:
+        if self._result is not None and not self._kind.guest:
             store.log_summary(self._result, self._folder)
         if failures:
             raise failures[0]

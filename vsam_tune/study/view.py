@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from vsam_tune.results import Objective
+
 _KEY = "study"  # of the saved view, and its name in the UI's menu of views
 _TRAJECTORY = ("l2_psf", "cumulative_samples", "sampling_rate")  # what a trial did: these charts stand first
 _OWN_COLUMNS = {"attributes.`Run Name`": 115, "runDateAndNestInfo": 130, "duration": 70}  # the UI's: width in pixels
@@ -28,6 +30,18 @@ _LINE_CHART = {
 }
 # the norm of the PSF jumps from one sampled iteration to the next: smoothed, over the faint raw line, trials part
 _NOISY = {"l2_psf": {"scaleType": "log", "useGlobalLineSmoothing": False, "lineSmoothness": 80}}  # 0 to 100
+
+
+def study_view(objectives: Sequence[Objective], params: Sequence[str], *, more: Sequence[str] = ()) -> dict[str, str]:
+    """Return the tags that set the view of a study's trials.
+
+    Args:
+        objectives: in order; the first one sorts the runs.
+        params: names of the parameters to show.
+        more: names of metrics to show besides.
+    """
+    metrics = dict.fromkeys([*(each.name for each in objectives), *more, "sampled_fraction"])
+    return view_tags(list(metrics), params, ascending=objectives[0].direction == "minimize")
 
 
 def view_tags(metrics: Sequence[str], params: Sequence[str], *, ascending: bool) -> dict[str, str]:

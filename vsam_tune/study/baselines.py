@@ -1,0 +1,245 @@
+"""The baselines of a study: methods, and picked trials of the search, trained on its task under the same seeds.
+
+Each row's replicates train on training and validation part together and are tested once, at the end. They are trials
+of an Optuna study of their own, in the database of the search: told into the search's, they would use up its sampler's
+first trials and shift what it learns from.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vsam_tune.errors import InputError, finding
+from vsam_tune.methods import METHODS
+from vsam_tune.results import Objective, StudyResult
+from vsam_tune.seeds import derive_seed
+from vsam_tune.study.baseline_rows import Baselines, Row, read_rows, stored_row
+from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.differences import differing_keys
+from vsam_tune.study.events import Listener
+from vsam_tune.study.findings import Findings, suggestion
+from vsam_tune.study.plan import Plan
+from vsam_tune.study.run_kind import BASELINE
+from vsam_tune.study.runner import Run, budget_spent
+from vsam_tune.study.sections import Budget, Fifo, RandomSearch
+from vsam_tune.study.storage import BASELINES, RESOLVED, find_result, load_result
+from vsam_tune.study.trainable import preflight
+from vsam_tune.study.view import study_view
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "baselines"  # in the study's folder
+_OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
+
+
+def baselines(
+    study: Study,
+    *,
+    root: Path,
+    methods: Sequence[str] | None = None,
+    seeds: int | None = None,
+    picks: Sequence[str] = (),
+    listeners: Sequence[Listener] = (),
+    workers: int | None = None,
+    address: str | None = None,
+) -> StudyResult:
+    """Train the replicates of the wanted rows that are not done yet.
+
+    Args:
+        study: the loaded study file.
+        root: the study's folder is `root / study.name`.
+        methods: as for `wanted_rows`.
+        seeds: replicates of each row; None for as many as the study file says.
+        picks: as for `wanted_rows`.
+        listeners: hear of trials as they go.
+        workers: trials side by side; None for as many as the cluster holds.
+        address: of an existing Ray cluster; None for one on this machine.
+
+    Returns:
+        All baselines of the study as they stand, under its name: also those that were not wanted now, or failed.
+
+    Raises:
+        InputError: if there is no such row or pick; if the task, or a row that was trained, has changed since; or if
+            the data are not there.
+    """
+    rows = wanted_rows(study, root=root, methods=methods, picks=picks)
+    home = root / study.name
+    plan = baselines_plan(study, rows, seeds=seeds)
+    with Run(plan, home / FOLDER, home) as run:
+        earlier = find_result(home, BASELINES)
+        _agree(study, rows, home, earlier)
+        if earlier:
+            run.plan = plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
+        storage = run.open_storage() if earlier else None
+        if storage and budget_spent(plan, storage):
+            return replace(run.catch_up(storage), name=study.name)
+        facts = preflight(plan, time_iterations=False)  # before a first start stores anything
+        for line in _warnings(rows, facts):
+            logger.warning("%s", line)
+        storage = storage or run.open_storage()
+        result = run.execute(storage, listeners=listeners, workers=workers, address=address)
+        return replace(result, name=study.name)
+
+
+def wanted_rows(
+    study: Study, *, root: Path, methods: Sequence[str] | None = None, picks: Sequence[str] = ()
+) -> tuple[Row, ...]:
+    """Return the rows to train, in order.
+
+    Args:
+        study: the loaded study file.
+        root: of the studies' folders.
+        methods: labels of rows, or names of methods, for all rows of a method; None for all rows of the study file. A
+            method without a row gets one.
+        picks: rules such as `knee` or `trial=13`: trials of the search that become rows besides.
+
+    Raises:
+        InputError: if there is no such row or pick, or a row cannot be.
+    """
+    section, findings = study.baselines or Baselines(), Findings(study.file)
+    rows = read_rows(section, study, study.initial, findings)
+    if methods is not None:
+        more = [name for name in methods if name in METHODS and not _of(name, rows)]
+        section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
+        rows = read_rows(section, study, study.initial, findings) if more else rows
+    if findings.lines:
+        raise InputError(*findings.lines)
+    if methods is not None:
+        rows = tuple({row.label: row for name in methods for row in _chosen(name, rows)}.values())
+    rows += _picked(study, root, picks)
+    if not rows:
+        cure = "write [{name: NAME}] with methods that your trainable knows, or --pick knee"
+        raise InputError(finding(study.file, "baselines.methods", None, "leaves nothing to train", cure))
+    return rows
+
+
+def _of(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the row of a label, or the rows of a method."""
+    return tuple(row for row in rows if name in (row.label, row.method.name))
+
+
+def _chosen(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+    found = _of(name, rows)
+    if not found:
+        known = dict.fromkeys([*(row.label for row in rows), *METHODS])
+        raise InputError(
+            finding("--methods", "", name, "is no row of the baselines", suggestion(name, known, "one of"))
+        )
+    return found
+
+
+def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[Row, ...]:
+    """Return the rows of picked trials, each once."""
+    if not picks:
+        return ()
+    result = load_result(study.name, root)
+    searched = load_study(root / study.name / RESOLVED)
+    rows = {}
+    for rule in picks:
+        record = result.pick(rule)
+        base_optimizer, method = searched.chosen(record.params)
+        row = Row(
+            file=study.file,
+            task=study.task,
+            trainable=study.trainable,
+            base_optimizer=base_optimizer,
+            method=method,
+            label=f"{method.name} trial {record.number}",
+            trial=record.number,
+            key=f"--pick {rule}",
+        )
+        rows[record.number] = row.completed({})
+    return tuple(rows.values())
+
+
+def baselines_plan(
+    study: Study, rows: Sequence[Row], *, seeds: int | None = None, earlier: Mapping[str, Any] | None = None
+) -> Plan:
+    """Return what the baselines run: all rows under the first replicate, then under the next.
+
+    Args:
+        study: the loaded study file.
+        rows: to be trained, of different labels.
+        seeds: replicates of each; None for as many as the study file says.
+        earlier: rows of former starts, by label, as the storage keeps them.
+    """
+    known = {label: stored_row(label, stored, study) for label, stored in (earlier or {}).items()}
+    known |= {row.label: row for row in rows}
+    seeds = seeds or (study.baselines or Baselines()).seeds
+
+    def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
+        seed = derive_seed(study.task.seed, "final", params["replicate"]) % 2**32  # for all rows: they are paired
+        return {**known[params["label"]].settings(), "seed": seed, "final": True}
+
+    resolved = study.resolved()
+    return Plan(
+        name=study.name + BASELINES,
+        objectives=_OBJECTIVES,
+        space={},
+        fixed={},
+        initial=[{"label": row.label, "replicate": replicate} for replicate in range(seeds) for row in rows],
+        only_initial=True,
+        budget=Budget(),
+        epochs=study.epochs,
+        resources=study.resources,
+        sampler=RandomSearch(),
+        trial_scheduler=Fifo(),
+        tracking_uri=study.tracking.uri,
+        run_kind=BASELINE,
+        view=study_view(study.objectives, ["method", *study.space], more=["test_accuracy"]),
+        trainable=study.trainable,
+        config=config,
+        resolved={
+            "objectives": [{"name": each.name, "direction": each.direction} for each in _OBJECTIVES],
+            **{key: resolved[key] for key in ("task", "base_optimizer", "trainable")},
+            "rows": {label: row.stored() for label, row in known.items()},
+        },
+    )
+
+
+def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult | None) -> None:
+    """Hold task and rows against those of the search, and of former starts.
+
+    Raises:
+        InputError: if one differs from what trials were trained with.
+    """
+    search, cure = find_result(home), "what it was, or another name:"
+    trained = [record for record in earlier.trials if record.state not in ("waiting", "fail")] if earlier else []
+    lines = {}
+    for former, where in ((search, home), (earlier if trained else None, home / FOLDER)):
+        for key in differing_keys(_common(study.resolved()), _common(former.study)) if former else ():
+            lines[key] = finding(study.file, key, None, f"differs from what was trained in {where}", cure)
+    labels = {record.params["label"] for record in trained}
+    for row in rows:
+        then = earlier.study["rows"][row.label] if earlier and row.label in labels else row.stored()
+        for key in differing_keys(row.stored(), then):
+            setting = f"{row.key}.{key.partition('.')[2]}"
+            rule = f"differs from what {row.label} was trained with in {home / FOLDER}"
+            lines[setting] = finding(study.file, setting, None, rule, "what it was, or another label: or name:")
+    if lines:
+        raise InputError(*lines.values())
+
+
+def _common(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all rows have in common, with each other and with the search."""
+    return {key: resolved[key] for key in ("task", "trainable")}
+
+
+def _warnings(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
+    """Return a line for each setting that reaches past the end of the run.
+
+    Args:
+        rows: to be trained.
+        facts: what the trainable's `check` said.
+    """
+    lines = []
+    for row in rows:
+        iterations = int(facts.get("iterations_per_epoch", 0)) * row.epochs
+        for name in ("warmup_iterations", "interval"):
+            value = row.fixed.get(name)
+            if iterations and isinstance(value, int) and value >= iterations:
+                rule = f"a trial has {iterations} iterations: it never takes effect"
+                lines.append(finding(row.file, f"{row.key}.{name}", value, rule, f"a value below {iterations}"))
+    return lines

@@ -1,0 +1,28 @@
+"""What may change between two starts of a study, and what does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+CHANGEABLE = ("budget", "resources", "tracking", "baselines", "task.data_root", "task.download")
+
+
+def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys that differ between two resolved files, and must not between two starts.
+
+    Args:
+        now: of this start.
+        then: of a former one.
+    """
+    return [
+        key for key in _differences(now, then, "") if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
+    ]
+
+
+def _differences(now: object, then: object, key: str) -> list[str]:
+    if not isinstance(now, dict) or not isinstance(then, dict):
+        return [] if now == then else [key]
+    return [
+        found
+        for name in sorted({*now, *then})
+        for found in _differences(now.get(name), then.get(name), f"{key}.{name}".lstrip("."))
+    ]
