@@ -244,9 +244,10 @@ METHODS: dict[str, Method] = {
         loss_term="vsam_tune.loss_terms.saf:SAF",
         gradient_evaluations=1.0,
         cost="1",
-        memory="4 * images * classes * lag_epochs bytes (the outputs)",
+        memory="4 * images * (classes + 1) * lag_epochs bytes (the outputs)",
         source="SAF, Du et al. 2022, arXiv 2205.14083",
-        choices="times temperature squared, as AngusDujw/SAF; an image without an output of lag_epochs ago adds 0",
+        choices="times temperature squared, as AngusDujw/SAF; an image without an output of lag_epochs ago adds 0"
+        " (there it is pulled to the uniform distribution); the term lasts to the end",
         hyperparameters={
             "weight": Hyperparameter(default=0.3, low=0.0, meaning=_WEIGHT, source="AngusDujw/SAF, README"),
             "temperature": _TEMPERATURE,
@@ -262,7 +263,7 @@ METHODS: dict[str, Method] = {
         loss_term="vsam_tune.loss_terms.mesa:MESA",
         gradient_evaluations=1.0,
         forward_passes=1.0,
-        cost="1, and a forward pass from start_epoch on",
+        cost="1, and a forward pass after start_epoch",
         memory="1 kept (the averaged model)",
         source="MESA, Du et al. 2022, arXiv 2205.14083",
         choices="times temperature squared, as AngusDujw/SAF; ema_decay 0.9995, where that leaves timm's 0.9998; the"

@@ -1,22 +1,25 @@
 import csv
+import dataclasses
 import io
 import json
 
 import pytest
 
 from vsam_tune.cli.main import main
-from vsam_tune.methods import METHODS
+from vsam_tune.methods import METHODS, Method
 
 
 def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["methods", "--format", "json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    keys = ["name", "gradient_evaluations", "cost", "memory", "hyperparameters", "fixed", "source"]
+    keys = ["name", *(field.name for field in dataclasses.fields(Method))]
     assert [list(each) for each in printed] == [keys] * len(METHODS)
+    assert {"gradient_evaluations", "forward_passes", "cost", "memory", "source", "choices", "fixed"} < set(keys)
     assert [each["name"] for each in printed] == list(METHODS)
     for each in printed:
         method = METHODS[each["name"]]
-        assert (each["gradient_evaluations"], each["source"]) == (method.gradient_evaluations, method.source)
+        for key in set(keys) - {"name", "hyperparameters"}:
+            assert each[key] == getattr(method, key)
         assert list(each["hyperparameters"]) == list(method.hyperparameters)
         for name, setting in each["hyperparameters"].items():
             assert list(setting) == ["default", "meaning", "low", "high", "positive", "choices", "source"]
@@ -26,8 +29,9 @@ def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture
 def test_a_table_and_csv_have_a_line_a_method(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["methods"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split()[:2] == ["name", "gradient_evaluations"]
+    assert head.split()[:3] == ["name", "gradient_evaluations", "forward_passes"]
     assert [line.split()[0] for line in lines] == list(METHODS)
+    assert "ema_decay=0.9995" in lines[list(METHODS).index("mesa")]
     assert main(["methods", "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["name"] for row in rows] == list(METHODS)

@@ -1,12 +1,15 @@
-"""List the methods: what each costs, what it takes, where it comes from."""
+"""List the methods: what each costs, what it takes, what was chosen, where it comes from."""
 
 import argparse
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from vsam_tune.cli.arguments import add_format
 from vsam_tune.cli.render import render_rows
 from vsam_tune.methods import METHODS
+
+COLUMNS = ("name", "gradient_evaluations", "forward_passes", "cost", "memory", "hyperparameters", "source")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,21 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the methods; return 0."""
-    rows = [
-        {
-            "name": name,
-            "gradient_evaluations": method.gradient_evaluations,
-            "cost": method.cost,
-            "memory": method.memory,
-            "hyperparameters": {key: asdict(setting) for key, setting in method.hyperparameters.items()}
-            if arguments.format == "json"
-            else {key: setting.default for key, setting in method.hyperparameters.items()},
-            "fixed": method.fixed,
-            "source": method.source,
-        }
-        for name, method in METHODS.items()
-    ]
-    columns = ("name", "gradient_evaluations", "cost", "hyperparameters", "source")
-    sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
+    """Print the methods; return 0. JSON has all that METHODS has, and each hyper-parameter's meaning and bounds."""
+    rows: list[dict[str, Any]] = [{"name": name, **asdict(method)} for name, method in METHODS.items()]
+    if arguments.format != "json":
+        for row in rows:
+            row["hyperparameters"] = {key: setting["default"] for key, setting in row["hyperparameters"].items()}
+    sys.stdout.write(render_rows(rows, COLUMNS, arguments.format) + "\n")
     return 0

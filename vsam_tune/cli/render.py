@@ -77,6 +77,8 @@ def _rounded(name: str, value: float) -> str:
         return f"{value:.2f}"  # percent: one image in 10,000 is 0.01
     if name == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS:
         return f"{value:,.0f}"
+    if 0.99 < value < 1:  # what is left to 1 means something: a decay of 0.9995
+        return f"{value:.{_SIGNIFICANT_DIGITS + 2}g}"
     return f"{value:.{_SIGNIFICANT_DIGITS}g}"
 
 
