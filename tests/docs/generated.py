@@ -8,9 +8,10 @@ from search_spaces.loader import base_space, default_space
 from search_spaces.schema import Dimension
 from tests.docs import bad_inputs
 from tests.docs.markdown import code, table
-from tests.docs.sections import SECTION_TABLES, yaml_value
+from tests.docs.sections import SECTION_TABLES, attributes, yaml_value
 from tests.models.multiply_adds import multiply_adds
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.comparison import Row
 from vsam_tune.methods import METHODS, Hyperparameter
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.study.settings import rule
@@ -114,6 +115,10 @@ def models() -> str:
     return table(("name", "parameters", "million multiply-adds", "for images of", "options", "source"), rows)
 
 
+def comparison() -> str:
+    return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(Row).items()])
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "methods": methods,
     "hyperparameters": hyperparameters,
@@ -122,6 +127,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "base spaces": base_spaces,
     "data sets": data_sets,
     "models": models,
+    "comparison": comparison,
     "bad options and data": bad_inputs.options_and_data,
     "bad contents": bad_inputs.contents,
     **SECTION_TABLES,
