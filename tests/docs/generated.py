@@ -8,57 +8,26 @@ from search_spaces.loader import base_space, default_space
 from search_spaces.schema import Dimension
 from tests.docs import bad_inputs
 from tests.docs.markdown import code, table
-from tests.docs.sections import SECTION_TABLES, attributes, yaml_value
+from tests.docs.method_tables import METHOD_TABLES, setting_row
+from tests.docs.sections import SECTION_TABLES, attributes
 from tests.models.multiply_adds import multiply_adds
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.comparison import Row
-from vsam_tune.methods import METHODS, Hyperparameter
+from vsam_tune.methods import METHODS
 from vsam_tune.models.build import build_shapes, count_parameters
-from vsam_tune.study.settings import rule
 from vsam_tune.tasks import DATASETS, MODELS
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def methods() -> str:
-    rows = [
-        (
-            code(name),
-            f"{entry.gradient_evaluations:g}",
-            entry.cost,
-            entry.memory,
-            ", ".join(code(f"{key}: {value}") for key, value in entry.fixed.items()),
-            entry.source,
-        )
-        for name, entry in METHODS.items()
-    ]
-    return table(("name", "gradient evaluations", "in general", "memory", "fixed", "source"), rows)
-
-
-def hyperparameters() -> str:
-    users: dict[str, list[str]] = {}
-    known: dict[str, Hyperparameter] = {}
-    for method, entry in METHODS.items():
-        for name, setting in entry.hyperparameters.items():
-            users.setdefault(name, []).append(method)
-            known[name] = setting
-    rows = [(code(name), *_setting(known[name]), ", ".join(users[name])) for name in known]
-    return table(("name", "default", "rule", "meaning", "source of the default", "of"), rows)
-
-
 def base_optimizers() -> str:
     rows = [
-        (name, code(key), *_setting(setting))
+        (name, *setting_row(key, setting))
         for name, entry in BASE_OPTIMIZERS.items()
         for key, setting in entry.settings.items()
     ]
     return table(("base optimizer", "setting", "default", "rule", "meaning", "source of the default"), rows)
-
-
-def _setting(setting: Hyperparameter) -> tuple[str, str, str, str]:
-    what = rule(setting).removeprefix("must be ").removeprefix("a ")
-    return code(yaml_value(setting.default)), what, setting.meaning, setting.source
 
 
 def spaces() -> str:
@@ -120,8 +89,7 @@ def comparison() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    "methods": methods,
-    "hyperparameters": hyperparameters,
+    **METHOD_TABLES,
     "base optimizers": base_optimizers,
     "spaces": spaces,
     "base spaces": base_spaces,
