@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 
 from search_spaces.schema import DIMENSIONS
 from tests.docs.markdown import code, table
+from vsam_tune.study.baseline_rows import Baselines
+from vsam_tune.study.quantization import Quantization
 from vsam_tune.study.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Resources, Source, Tracking
 from vsam_tune.study.task import Task
 
@@ -84,7 +86,7 @@ def field_rule(field: FieldInfo) -> str:
     optional = NoneType in members
     annotation: Any = next(each for each in members if each is not NoneType) if optional else field.annotation
     kind = get_origin(annotation) or annotation
-    word = _WORDS[kind]
+    word = f"one of {', '.join(get_args(annotation))}" if kind is Literal else _WORDS.get(kind, "mapping")
     choices = get_args(next(iter(get_args(annotation)), None)) if kind is tuple else ()
     if choices and get_origin(get_args(annotation)[0]) is Literal:
         word = f"list of {', '.join(choices)}"
@@ -98,11 +100,13 @@ def _bounds(metadata: Iterable[object]) -> list[str]:
 
 SECTION_TABLES: dict[str, Callable[[], str]] = {
     "task": lambda: section(Task),
+    "quantization": lambda: section(Quantization),
     "sampler": lambda: kinds(SAMPLERS),
     "trial scheduler": lambda: kinds(TRIAL_SCHEDULERS),
     "budget": lambda: section(Budget),
     "resources": lambda: section(Resources),
     "tracking": lambda: section(Tracking),
+    "baselines": lambda: section(Baselines),
     "source": lambda: section(Source),
     "dimension": dimensions,
 }

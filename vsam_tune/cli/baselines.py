@@ -113,7 +113,7 @@ def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
 
 def _tell_what_is_missing(result: "StudyResult", wanted: Sequence[Mapping[str, Any]], home: Path) -> int:
     """Say which of the wanted trainings have not completed; return the exit code."""
-    from vsam_tune.study.baselines import FOLDER
+    from vsam_tune.study.storage import BASELINES_FOLDER
 
     newest = [(params, _newest(result, params)) for params in wanted]
     left = 0
@@ -124,7 +124,7 @@ def _tell_what_is_missing(result: "StudyResult", wanted: Sequence[Mapping[str, A
             why = record.stopped or (record.error or "").split("\n")[-1]
             cure = "the same command" if record.state == "fail" else "other settings, under a label: of their own"
             name = f"{params['label']} seed {params['replicate']}"
-            where = home / FOLDER / str(record.folder)
+            where = home / BASELINES_FOLDER / str(record.folder)
             sys.stderr.write(f"{where}: {name} is {record.state} ({why}). Cure: {cure}\n")
     if left:
         sys.stderr.write(

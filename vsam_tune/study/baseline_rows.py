@@ -110,7 +110,7 @@ def read_rows(
         if row is None:
             continue
         if any(row.label == other.label for other in rows):
-            findings.add(key, None, f"is labelled {row.label}, as another row is", "leave it out, or give it a label:")
+            findings.add(key, None, f"is labelled {row.label}, as another row is", "leave it out, or give it another label:")
         rows.append(row)
     return tuple(rows)
 
@@ -123,7 +123,7 @@ def _read_entry(entry: JsonValue, key: str, around: Configuration, findings: Fin
     if isinstance(entry, dict) and "name" not in entry:
         findings.add(f"{key}.name", None, "is missing", "write {name: sam}, and settings of its own beside it")
         return None
-    return read_named(entry, key, METHODS, None if around.foreign else "sam", findings)
+    return read_named(entry, key, METHODS, None if around.foreign else "sam", findings, own=True)
 
 
 def _changed(around: Configuration) -> dict[str, JsonValue]:
@@ -159,13 +159,14 @@ def _read_row(
     wrong = len(findings.lines)
     given = {name: value for name, value in read.settings.items() if name != "label"}
     parameters = Parameters(read.name, around.base_optimizer.name, at=key)
+    takes_any = around.foreign or read.name not in METHODS
 
     def unknown(name: str) -> bool:
         if is_preset(name, given[name], f"{key}.{name}", parameters, findings):
             return False
-        if not around.foreign:
-            findings.unknown(f"{key}.{name}", name, parameters.known, f"{read.name} takes")
-        return around.foreign
+        if not takes_any:
+            findings.unknown(f"{key}.{name}", name, ["label", *parameters.known], f"{read.name} takes")
+        return takes_any
 
     own = check_settings(given, parameters.known, key, findings, unknown)
     taken = {

@@ -13,24 +13,24 @@ from typing import Any
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.methods import METHODS
+from vsam_tune.object_reference import is_reference
 from vsam_tune.results import Objective, StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baseline_rows import Baselines, Row, read_rows, stored_row
 from vsam_tune.study.config import Study, load_study
-from vsam_tune.study.differences import differing_keys
+from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
 from vsam_tune.study.findings import Findings, suggestion
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import BASELINE
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.sections import Budget, Fifo, RandomSearch
-from vsam_tune.study.storage import BASELINES, RESOLVED, find_result, load_result
+from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
 from vsam_tune.study.trainable import preflight
 from vsam_tune.study.view import study_view
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "baselines"  # in the study's folder
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 
 
@@ -67,9 +67,9 @@ def baselines(
     rows = wanted_rows(study, root=root, methods=methods, picks=picks)
     home = root / study.name
     plan = baselines_plan(study, rows, seeds=seeds)
-    with Run(plan, home / FOLDER, home) as run:
-        earlier = find_result(home, BASELINES)
-        _agree(study, rows, home, earlier)
+    with Run(plan, home / BASELINES_FOLDER, home) as run:
+        earlier = find_result(run.home, BASELINES)
+        _agree(study, rows, run.home, earlier)
         if earlier:
             run.plan = plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
         storage = run.open_storage() if earlier else None
@@ -101,7 +101,7 @@ def wanted_rows(
     section, findings = study.baselines or Baselines(), Findings(study.file)
     rows = read_rows(section, study, study.initial, findings)
     if methods is not None:
-        more = [name for name in methods if name in METHODS and not _of(name, rows)]
+        more = [name for name in methods if (name in METHODS or is_reference(name)) and not _of(name, rows)]
         section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
         rows = read_rows(section, study, study.initial, findings) if more else rows
     if findings.lines:
@@ -208,23 +208,18 @@ def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult |
     search, cure = find_result(home), "what it was, or another name:"
     trained = [record for record in earlier.trials if record.state not in ("waiting", "fail")] if earlier else []
     lines = {}
-    for former, where in ((search, home), (earlier if trained else None, home / FOLDER)):
-        for key in differing_keys(_common(study.resolved()), _common(former.study)) if former else ():
+    for former, where in ((search, home), (earlier if trained else None, home / BASELINES_FOLDER)):
+        for key in differing_keys(common(study.resolved()), common(former.study)) if former else ():
             lines[key] = finding(study.file, key, None, f"differs from what was trained in {where}", cure)
     labels = {record.params["label"] for record in trained}
     for row in rows:
         then = earlier.study["rows"][row.label] if earlier and row.label in labels else row.stored()
         for key in differing_keys(row.stored(), then):
             setting = f"{row.key}.{key.partition('.')[2]}"
-            rule = f"differs from what {row.label} was trained with in {home / FOLDER}"
+            rule = f"differs from what {row.label} was trained with in {home / BASELINES_FOLDER}"
             lines[setting] = finding(study.file, setting, None, rule, "what it was, or another label: or name:")
     if lines:
         raise InputError(*lines.values())
-
-
-def _common(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what all rows have in common, with each other and with the search."""
-    return {key: resolved[key] for key in ("task", "trainable")}
 
 
 def _warnings(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:

@@ -18,6 +18,11 @@ def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]
     ]
 
 
+def common(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study's search and all its baselines have in common, of either's resolved file."""
+    return {key: resolved[key] for key in ("task", "trainable")}
+
+
 def _differences(now: object, then: object, key: str) -> list[str]:
     if not isinstance(now, dict) or not isinstance(then, dict):
         return [] if now == then else [key]

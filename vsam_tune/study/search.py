@@ -10,9 +10,11 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Study
+from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run, budget_spent
+from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, find_result
 from vsam_tune.study.trainable import preflight
 from vsam_tune.study.view import study_view
 
@@ -96,18 +98,20 @@ def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:
 
 
 def _agree(study: Study, run: Run, *, fresh: bool) -> None:
-    """Hold the study against the one that was started under its name."""
-    former = run.former()
-    if former is None:
-        return
-    if fresh:
+    """Hold the study against the one that was started under its name, and its task against that of its baselines."""
+    former, baselines = run.former(), find_result(run.folder, BASELINES)
+    if former is not None and fresh:
         cure = "another name:, or --root DIR; nothing is ever deleted"
         raise InputError(finding(study.file, "name", study.name, f"{run.folder} exists", cure))
-    rule = f"differs from the study that was started in {run.folder}"
-    if lines := [
-        finding(study.file, key, None, rule, "what it was, or another name:") for key in study.differences(former)
-    ]:
-        raise InputError(*lines)
+    rules: dict[str, str] = {}
+    if baselines is not None:
+        rule = f"differs from what was trained in {run.folder / BASELINES_FOLDER}"
+        rules |= dict.fromkeys(differing_keys(common(study.resolved()), common(baselines.study)), rule)
+    if former is not None:
+        rules |= dict.fromkeys(study.differences(former), f"differs from the study that was started in {run.folder}")
+    if rules:
+        cure = "what it was, or another name:"
+        raise InputError(*(finding(study.file, key, None, rule, cure) for key, rule in rules.items()))
 
 
 def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:

@@ -27,6 +27,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"
 BASELINES = ".baselines"  # after the study's name: the Optuna study of its baselines, in the same file
+BASELINES_FOLDER = "baselines"  # in the study's folder: files of their trials
 _CONSTRAINT = "diverged"  # infeasible (> 0) where the loss was not finite
 
 
