@@ -1,10 +1,12 @@
 """What `check` says that trainings cost: from timed iterations, and from the paper's AIS."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from vsam_tune.cli.check import cost
+from vsam_tune.cli.main import main
 from vsam_tune.study.config import load_study
 
 FACTS = {"train_images": 45_000, "iterations_per_epoch": 352, "plain_seconds": 0.1, "sampled_seconds": 0.2}
@@ -49,3 +51,13 @@ def test_another_task_has_no_hours_of_the_papers_gpu(tmp_path):
 
 def test_what_was_not_timed_has_no_cost(tmp_path):
     assert cost(study(tmp_path), {"train_images": 45_000}) == {}
+
+
+def test_what_a_method_would_keep_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"method_memory_mb": 60.6})
+    file = tmp_path / "kept.yaml"
+    file.write_text("name: kept\nmethod: saf\n")
+    assert main(["check", str(file), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["method_memory_mb"] == 60.6
+    assert main(["check", str(file)]) == 0
+    assert ["method_memory_mb", "60.6"] in [line.split() for line in capsys.readouterr().out.splitlines()]
