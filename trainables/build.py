@@ -6,18 +6,24 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 
 from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.data.task import TaskData, load_task
 from vsam_tune.errors import InputError, finding
 from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.quantization.calibration import calibrate
+from vsam_tune.quantization.full_precision import load_full_precision
+from vsam_tune.quantization.transform import quantize_model
 from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.checkpoint import initial_weights
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+_ROUNDS, _TIMING_SECONDS = 12, 20.0  # of timed iterations; whichever is reached first, one round at least
 _EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger than a training batch
 
 
@@ -54,7 +60,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         data: the task's data, shared by trials and never written to.
 
     Raises:
-        InputError: if model, batch size, method and data do not fit each other.
+        InputError: if model, initial checkpoint, quantization, batch size, method and data do not fit each other.
     """
     torch.set_num_threads(max(1, int(config["cpus"])))
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
@@ -62,15 +68,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
     _check_batch_size(task["batch_size"], len(data.train))
     layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
-    model = build_model(
-        task["model"]["name"],
-        in_channels=data.in_channels,
-        image_size=data.image_size,
-        num_classes=data.num_classes,
-        seed=derive_seed(seed, "weights"),
-        **{name: value for name, value in task["model"].items() if name != "name"},
-    )
-    model = model.to(device).to(memory_format=layout)
+    model = _initial_model(task, data, derive_seed(seed, "weights")).to(device).to(memory_format=layout)
     shared = {"mean": data.mean, "std": data.std, "device": device, "channels_last": task["channels_last"]}
     loader = ResidentLoader(
         data.train,
@@ -79,6 +77,8 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         seed=derive_seed(seed, "order"),
         **shared,
     )
+    if task["quantization"] is not None:
+        calibrate(model, next(loader.batches(0)).x)
     evaluated = data.test if data.validation is None else data.validation
     evaluation = ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
     optimizer, loss_term = build_optimizer(
@@ -104,6 +104,28 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         compiled=task["compiled"],
     )
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures), evaluation
+
+
+def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:
+    """Return the network that a trial starts from, on the CPU; quantized, its inputs' steps are not set yet.
+
+    Raises:
+        InputError: if the model does not fit the data, the initial checkpoint not the model, or no quantization does.
+    """
+    model = build_model(
+        task["model"]["name"],
+        in_channels=data.in_channels,
+        image_size=data.image_size,
+        num_classes=data.num_classes,
+        seed=seed,
+        **{name: value for name, value in task["model"].items() if name != "name"},
+    )
+    if task["initial_checkpoint"] is not None:
+        path = Path(task["initial_checkpoint"])
+        load_full_precision(model, initial_weights(path), where=path)
+    if task["quantization"] is not None:
+        quantize_model(model, **task["quantization"])
+    return model
 
 
 def warm_up(config: dict[str, Any], data: TaskData) -> None:
@@ -145,9 +167,12 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
             kind: build_trainer({**config, "method": method}, data)[0]
             for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
         }
-        rounds = [{kind: _seconds(each) for kind, each in trainers.items()} for _ in range(12)]
+        rounds: list[dict[str, float]] = []
+        while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
+            rounds.append({kind: _seconds(each) for kind, each in trainers.items()})
         for kind in trainers:
-            facts[f"{kind}_seconds"] = median(seconds[kind] for seconds in rounds[2:])  # the first two warm up
+            timed = rounds[2:] or rounds[-1:]  # the first two warm up
+            facts[f"{kind}_seconds"] = median(seconds[kind] for seconds in timed)
     return facts
 
 

@@ -89,6 +89,13 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
+OWN_DATASET = Dataset(
+    reader="vsam_tune.data.own_reader:read",
+    validation_fraction=0.2,
+    downloads=True,
+    source="`module:function`, a reader of one's own",
+)
+
 MODELS: dict[str, Model] = {
     "cnn": Model(
         builder="vsam_tune.models.cnn:cnn",

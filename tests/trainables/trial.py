@@ -22,6 +22,8 @@ def trial_config(folder, name="vsam", *, final=False, seed=1, lr=0.1, cpus=1, me
             "data_root": None,
             "download": False,
             "model": {"name": "cnn", "width": 4},
+            "initial_checkpoint": None,
+            "quantization": None,
             "epochs": 6,
             "batch_size": 32,
             "seed": 0,

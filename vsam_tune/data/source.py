@@ -15,7 +15,7 @@ class Request:
     """What a reader is asked for; each uses the part that concerns it.
 
     Attributes:
-        name: key of DATASETS.
+        name: key of DATASETS, or `module:function` of one's own.
         path: what followed the name and a colon, for readers that take one.
         root: folder of downloaded data sets; None for the user's cache.
         download: whether a data set that is not there may be fetched.

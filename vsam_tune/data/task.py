@@ -12,7 +12,8 @@ from vsam_tune.data.label_noise import noisy_labels
 from vsam_tune.data.source import Request, Source
 from vsam_tune.data.split import split_index, subset_index
 from vsam_tune.errors import InputError, finding
-from vsam_tune.tasks import DATASETS
+from vsam_tune.object_reference import is_reference
+from vsam_tune.tasks import DATASETS, OWN_DATASET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,10 +50,10 @@ class TaskData:
 
 
 def parse_spec(data: str) -> tuple[str, Path | None]:
-    """Split `digits` or `npz:PATH` into the name and the path.
+    """Split `digits` or `npz:PATH` into the name and the path; `module:function` is a name.
 
     Args:
-        data: key of DATASETS, followed by a colon and a path where the data set takes one.
+        data: key of DATASETS, followed by a colon and a path where the data set takes one; or a reader of one's own.
 
     Returns:
         The name and the path; None where the data set takes none.
@@ -61,6 +62,8 @@ def parse_spec(data: str) -> tuple[str, Path | None]:
         InputError: the name is unknown, a path is missing, or there is one too many.
     """
     name, colon, path = data.partition(":")
+    if name not in DATASETS and is_reference(data):
+        return data, None
     if name not in DATASETS:
         raise InputError(finding("data", "", data, "no such data set", f"write one of {', '.join(DATASETS)}"))
     if DATASETS[name].takes_path and not path:
@@ -85,7 +88,7 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
     """Read a data set and cut it into the parts of a task; a pure function of the files and the arguments.
 
     Args:
-        data: `digits`, `cifar10`, `npz:PATH`, ...; see DATASETS.
+        data: `digits`, `cifar10`, `npz:PATH`, ...; see DATASETS. Or `module:function`, a reader of one's own.
         label_noise: probability that a training label is drawn anew, uniformly over all classes, in [0, 1].
         validation_fraction: part of the training set held out, stratified; None for the data set's own.
         subset: images of the training set to keep, stratified, before the split; None for all.
@@ -102,10 +105,11 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
         InputError: the data cannot be read, or an argument does not fit them.
     """
     name, path = parse_spec(data)
+    dataset = DATASETS.get(name, OWN_DATASET)
     if not 0.0 <= label_noise <= 1.0:
         rule, cure = "must be a probability, in [0, 1]", "write 0 for clean labels"
         raise InputError(finding(data, "label_noise", label_noise, rule, cure))
-    read: Callable[[Request], Source] = pkgutil.resolve_name(DATASETS[name].reader)
+    read: Callable[[Request], Source] = pkgutil.resolve_name(dataset.reader)
     source = read(Request(name=name, path=path, root=data_root, download=download, resize=resize))
     classes = source.num_classes
     clean = source.train
@@ -115,7 +119,7 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
     train = Images(clean.x, noisy_labels(clean.y, num_classes=classes, rate=label_noise, seed=seed))
     validation, changed = None, train.y != clean.y
     if not final:
-        fraction = DATASETS[name].validation_fraction if validation_fraction is None else validation_fraction
+        fraction = dataset.validation_fraction if validation_fraction is None else validation_fraction
         kept, held_out = split_index(data, clean.y, num_classes=classes, fraction=fraction, seed=seed)
         train, validation, changed = train.select(kept), clean.select(held_out), changed[kept]
     mean, std = channel_statistics(train.x)

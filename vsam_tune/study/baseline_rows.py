@@ -110,7 +110,8 @@ def read_rows(
         if row is None:
             continue
         if any(row.label == other.label for other in rows):
-            findings.add(key, None, f"is labelled {row.label}, as another row is", "leave it out, or give it another label:")
+            rule = f"is labelled {row.label}, as another row is"
+            findings.add(key, None, rule, "leave it out, or give it another label:")
         rows.append(row)
     return tuple(rows)
 

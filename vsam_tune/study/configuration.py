@@ -1,6 +1,5 @@
 """What trains: task, base optimizer, method, trainable. A study searches around one; an export is one."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import JsonValue
 from search_spaces.schema import Dimension
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.methods import METHODS
+from vsam_tune.object_reference import is_reference
 from vsam_tune.study.findings import Findings
 from vsam_tune.study.parameters import Named, Parameters, can_exist
 from vsam_tune.study.settings import check_base_optimizer, check_method, read_named
@@ -62,6 +62,11 @@ class Configuration:
     def foreign(self) -> bool:
         """Whether the trainable is one's own."""
         return self.trainable != DEFAULT_TRAINABLE
+
+    @property
+    def takes_any_setting(self) -> bool:
+        """Whether the method may have settings that are not known here: it, or the trainable, is one's own."""
+        return self.foreign or self.method.name not in METHODS
 
     def completed(self, space: Mapping[str, Dimension]) -> Self:
         """Return it with the settings that its file leaves out.
@@ -128,18 +133,18 @@ def read_configuration(content: Mapping[str, object], findings: Findings) -> Con
         None where the method is not known, on which everything else depends.
     """
     trainable = content.get("trainable", DEFAULT_TRAINABLE)
-    if not isinstance(trainable, str) or not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", trainable):
+    if not isinstance(trainable, str) or not is_reference(trainable):
         findings.add("trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
         return None
     foreign = trainable != DEFAULT_TRAINABLE
     task = read_task(content.get("task", {}), findings.file.parent, findings, foreign=foreign)
     base = read_named(content.get("base_optimizer", {}), "base_optimizer", BASE_OPTIMIZERS, "sgd", findings)
     default = None if foreign else "vsam"  # a trainable of one's own may not have vSAM's parameters
-    method = read_named(content.get("method", {}), "method", METHODS, default, findings)
+    method = read_named(content.get("method", {}), "method", METHODS, default, findings, own=True)
     if method is None:
         return None
     base = base or Named("sgd", {})
     parameters = Parameters(method.name, base.name)
     base = check_base_optimizer(base, parameters, findings)
-    method = check_method(method, parameters, findings, foreign=foreign)
+    method = check_method(method, parameters, findings, takes_any=foreign or method.name not in METHODS)
     return Configuration(file=findings.file, task=task, base_optimizer=base, method=method, trainable=trainable)

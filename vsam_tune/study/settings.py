@@ -8,9 +8,11 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from vsam_tune.methods import METHODS, Hyperparameter
+from vsam_tune.object_reference import is_reference
 from vsam_tune.study.findings import Findings, suggestion
 from vsam_tune.study.parameters import Named, Parameters
 
+NO_REFERENCE = "is neither known nor of the form module:name"
 WARMUP = "warmup_iterations"  # alone may be given in epochs; a trial turns them into iterations when it starts
 
 
@@ -53,7 +55,7 @@ def cure(name: str, known: Hyperparameter) -> str:
 
 
 def read_named(
-    value: object, key: str, names: Collection[str], default: str | None, findings: Findings
+    value: object, key: str, names: Collection[str], default: str | None, findings: Findings, *, own: bool = False
 ) -> Named | None:
     """Return a name and what stands beside it, or None after adding what is wrong.
 
@@ -63,14 +65,15 @@ def read_named(
         names: the known names.
         default: the name where there is none; None to ask for one and to take any.
         findings: where errors go.
+        own: whether the name may be `module:name`.
     """
     content = {"name": value} if isinstance(value, str) else value
     if not isinstance(content, dict):
         findings.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
         return None
     name = content.get("name", default)
-    if not isinstance(name, str) or (default is not None and name not in names):
-        rule = "is missing" if name is None else "is not known"
+    if not isinstance(name, str) or not (default is None or name in names or (own and is_reference(name))):
+        rule = "is missing" if name is None else NO_REFERENCE if own and ":" in str(name) else "is not known"
         findings.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
         return None
     return Named(name, {setting: content[setting] for setting in content if setting != "name"})
@@ -111,20 +114,20 @@ def check_settings(
     return values
 
 
-def check_method(method: Named, parameters: Parameters, findings: Findings, *, foreign: bool) -> Named:
+def check_method(method: Named, parameters: Parameters, findings: Findings, *, takes_any: bool) -> Named:
     """Return the method with checked settings.
 
     Args:
         method: as read.
         parameters: of the method and its base optimizer.
         findings: where errors go.
-        foreign: whether the trainable is one's own, and so may take settings that are not known here.
+        takes_any: whether it may have settings that are not known here.
     """
     known = parameters.entry.hyperparameters
 
     def unknown(name: str) -> bool:
-        if is_preset(name, method.settings[name], f"method.{name}", parameters, findings) or foreign:
-            return foreign
+        if is_preset(name, method.settings[name], f"method.{name}", parameters, findings) or takes_any:
+            return takes_any
         findings.unknown(f"method.{name}", name, known, f"{method.name} takes")
         return False
 

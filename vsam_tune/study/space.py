@@ -107,7 +107,7 @@ def _check_name(name: str, dimension: Dimension, configuration: Configuration, f
         return
     elif name in Task.model_fields:
         findings.add(key, None, "cannot be searched", f"fix it as task.{name}")
-    else:
+    elif not configuration.takes_any_setting:
         findings.unknown(key, name, parameters.known, f"{parameters.method} has")
 
 

@@ -7,23 +7,37 @@ from pydantic import Field, JsonValue, field_validator
 
 from search_spaces.schema import Strict, broken
 from vsam_tune.methods import Hyperparameter
+from vsam_tune.object_reference import is_reference
 from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.settings import check_settings, is_plain, read_named
-from vsam_tune.tasks import DATASETS, MODELS
+from vsam_tune.study.parameters import Named
+from vsam_tune.study.quantization import Quantization
+from vsam_tune.study.settings import NO_REFERENCE, check_settings, is_plain, read_named
+from vsam_tune.tasks import DATASETS, MODELS, OWN_DATASET
+
+_GIVEN_BY_THE_TRIAL = (
+    "in_channels",
+    "image_size",
+    "num_classes",
+    "seed",
+)  # what a builder of one's own is given besides
 
 
 class Task(Strict):
     """`task:`, what a trial trains.
 
     Attributes:
-        data: a key of DATASETS, or `npz:PATH`, `folder:PATH`; the path is absolute once it is loaded.
+        data: a key of DATASETS, `npz:PATH` or `folder:PATH`, the path absolute once it is loaded; or `module:function`,
+            a reader of one's own.
         label_noise: probability that a training label is redrawn, uniformly over all classes.
         validation_fraction: part of the training set that is held out; the data set's own once it is loaded.
         subset: training images to use, before the validation part is taken off; None for all.
         resize: side in pixels to which images are averaged, None to leave them.
         data_root: folder of the downloadable data sets.
         download: whether they may be downloaded where they are missing.
-        model: `name`, a key of MODELS, and its options.
+        model: `name`, a key of MODELS or `module:builder` of one's own, and its options.
+        initial_checkpoint: whose weights a trial starts from, such as one that `vsam-tune train` wrote; None for random
+            ones.
+        quantization: bits of weights and inputs, to train with LSQ; None for full precision.
         epochs: full budget of a trial, which its learning-rate schedule spans.
         batch_size: images an iteration.
         seed: fixes the split and the noise; a trial's seed is derived from it and its number.
@@ -44,6 +58,8 @@ class Task(Strict):
     data_root: str | None = Field(None, min_length=1, description="write the folder of the data sets, or null")
     download: bool = Field(default=False, description="write true or false")
     model: dict[str, JsonValue] = Field({"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}")
+    initial_checkpoint: str | None = Field(None, min_length=1, description="write the path of a checkpoint.pt, or null")
+    quantization: Quantization | None = Field(None, description="write {weight_bits: 4}, or null")
     epochs: int = Field(40, ge=1, description="write how often a trial sees its training images")
     batch_size: int = Field(128, ge=1, description="write a number of images, such as 128")
     seed: int = Field(0, ge=0, description="write a whole number >= 0")
@@ -77,6 +93,9 @@ def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool)
     content = value
     if isinstance(value, dict) and isinstance(value.get("model"), str):
         content = {**value, "model": {"name": value["model"]}}
+    if isinstance(content, dict) and content.get("quantization") is not None:
+        bits = parse(Quantization, content["quantization"], "task.quantization", findings)
+        content = {**content, "quantization": bits}
     task = parse(Task, content, "task", findings) or Task()
     if task.options and not foreign:
         findings.add("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
@@ -86,10 +105,14 @@ def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool)
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
         changes |= _data(task, scheme, path, folder, findings)
+    elif not foreign and is_reference(task.data):
+        changes["validation_fraction"] = task.validation_fraction or OWN_DATASET.validation_fraction
     elif not foreign:
-        findings.add("task.data", task.data, "is not known", suggestion(scheme, DATASETS, "known data"))
-    if task.data_root is not None:
-        changes["data_root"] = absolute(task.data_root, folder)
+        rule = NO_REFERENCE if ":" in task.data else "is not known"
+        findings.add("task.data", task.data, rule, suggestion(scheme, DATASETS, "known data"))
+    for key, given in (("data_root", task.data_root), ("initial_checkpoint", task.initial_checkpoint)):
+        if given is not None:
+            changes[key] = absolute(given, folder)
     return task.model_copy(update=changes)
 
 
@@ -119,9 +142,9 @@ def _data(task: Task, scheme: str, path: str, folder: Path, findings: Findings) 
 
 
 def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) -> dict[str, JsonValue]:
-    named = read_named(model, "task.model", MODELS, None if foreign else "cnn", findings)
+    named = read_named(model, "task.model", MODELS, None if foreign else "cnn", findings, own=True)
     if named is None or named.name not in MODELS:
-        return model
+        return model if named is None or foreign else _own_model(named, findings)
     options = {
         name: Hyperparameter(default=default, low=1, meaning="the default")
         for name, default in MODELS[named.name].options.items()
@@ -138,3 +161,15 @@ def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) ->
         **defaults,
         **check_settings(named.settings, options, "task.model", findings, unknown),
     }
+
+
+def _own_model(named: Named, findings: Findings) -> dict[str, JsonValue]:
+    for name in _GIVEN_BY_THE_TRIAL:
+        if name in named.settings:
+            rule, cure = (
+                "is no option: the images and the trial's seed decide it",
+                "leave it out, or give it another name",
+            )
+            findings.add(f"task.model.{name}", named.settings[name], rule, cure)
+    options = check_settings(named.settings, {}, "task.model", findings, lambda _: True)
+    return {"name": named.name, **options}

@@ -3,11 +3,12 @@
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from search_spaces.schema import CategoricalDimension
 from vsam_tune.errors import InputError, finding
+from vsam_tune.object_reference import resolve_reference
 from vsam_tune.study.plan import Plan
 
 
@@ -17,15 +18,11 @@ def resolve(trainable: str) -> type[Any]:
     Raises:
         InputError: if there is no such module or class, or it is no Ray class trainable.
     """
-    module, _, name = trainable.partition(":")
     cure = "name a ray.tune.Trainable in a module that is installed or in this folder"
     here = str(Path.cwd())
     if here not in sys.path:  # last, so that a file here hides no module; Ray's workers search it as well
         sys.path.append(here)
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(finding("study", "trainable", trainable, str(error), cure)) from error
+    found = resolve_reference(trainable, where="study", key="trainable", cure=cure)
     from ray.tune import Trainable  # noqa: PLC0415 - a second
 
     if not (isinstance(found, type) and issubclass(found, Trainable)):
@@ -36,8 +33,8 @@ def resolve(trainable: str) -> type[Any]:
 def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
     """Ask the trainable's `check` about a trial at the first starting point, before anything is started.
 
-    It is asked in a process of its own, so that the driver never loads torch. A trainable without `check` is taken at
-    its word.
+    What that point leaves out, and has no default, is at the low end of its range. It is asked in a process of its own,
+    so that the driver never loads torch. A trainable without `check` is taken at its word.
 
     Args:
         plan: names the trainable, and the trial.
@@ -50,12 +47,20 @@ def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
     Raises:
         InputError: as `check` raised it, or if there is no such trainable.
     """
-    params = dict(plan.initial[0]) if plan.initial else {}
-    config = plan.handed_over(params, 0, folder="")
+    config = plan.handed_over(_first_params(plan), 0, folder="")
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         asked = pool.submit(_check, plan.trainable, config, time_iterations)
         resolve(plan.trainable)  # the driver imports Ray while the other process imports torch
         return asked.result()
+
+
+def _first_params(plan: Plan) -> dict[str, Any]:
+    params = dict(plan.initial[0]) if plan.initial else {}
+    for name, dimension in plan.space.items():
+        known = {**plan.fixed, **params}
+        if name not in known and dimension.applies(known):
+            params[name] = dimension.choices[0] if isinstance(dimension, CategoricalDimension) else dimension.low
+    return params
 
 
 def _check(trainable: str, config: dict[str, Any], time_iterations: bool) -> dict[str, float]:  # noqa: FBT001 - pickled

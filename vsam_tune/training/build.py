@@ -2,7 +2,7 @@
 
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,10 @@ from torch.optim import Optimizer
 from vsam_tune.errors import InputError, finding
 from vsam_tune.loss_terms.loss_term import LossTerm
 from vsam_tune.methods import METHODS
+from vsam_tune.object_reference import resolve_reference
+from vsam_tune.quantization.parameter_groups import parameter_groups
+
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # *args and **kwargs
 
 
 def build_optimizer(
@@ -25,6 +29,8 @@ def build_optimizer(
     seed: int,
 ) -> tuple[Optimizer, LossTerm | None]:
     """Return the method's optimizer over the parameters of `model` that require a gradient, and its loss term.
+
+    The steps of a quantized network are in a parameter group of their own.
 
     A method gets what its constructor names: `model`; `seed`, for draws; `num_iterations`, planned for the whole run;
     `num_images` and `num_classes`, of the training set.
@@ -48,7 +54,7 @@ def build_optimizer(
     """
     settings, hyperparameters = dict(base), dict(method)
     base_class = pkgutil.resolve_name(settings.pop("optimizer"))
-    optimizer: Optimizer = base_class(_parameter_groups(model), **settings)
+    optimizer: Optimizer = base_class(parameter_groups(model), **settings)
     warmup = hyperparameters.get("warmup_iterations")
     if isinstance(warmup, dict):
         hyperparameters["warmup_iterations"] = round(warmup["epochs"] * iterations_per_epoch)
@@ -63,8 +69,9 @@ def build_optimizer(
         "num_classes": num_classes,
     }
     taken = inspect.signature(target).parameters
+    if method["name"] not in METHODS:
+        _check_settings(method["name"], target, hyperparameters, offered)
     hyperparameters |= {name: value for name, value in offered.items() if name in taken}
-    _check_settings(method["name"], hyperparameters, taken)
     if issubclass(target, LossTerm):
         return optimizer, target(**hyperparameters)
     wrapped: Optimizer = target(optimizer, **hyperparameters)
@@ -78,35 +85,46 @@ def method_class(name: str) -> type[Any] | None:
         name: a key of METHODS, or `module:class`.
 
     Raises:
-        InputError: if a `module:class` cannot be found.
+        InputError: if a `module:class` cannot be found, or is neither.
     """
     if name in METHODS:
         target = METHODS[name].optimizer or METHODS[name].loss_term
         return pkgutil.resolve_name(target) if target else None
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        cure = "name a class of a module that is installed or in this folder"
-        raise InputError(finding("method", "name", name, str(error), cure)) from error
+    cure = "name a SharpnessAware or a LossTerm, in a module that is installed or in this folder"
+    found = resolve_reference(name, where="method", key="name", cure=cure)
     if not (isinstance(found, type) and issubclass(found, Optimizer | LossTerm)):
-        rule = "is neither a torch optimizer nor a vsam_tune.loss_terms.loss_term.LossTerm"
-        raise InputError(finding("method", "name", name, rule, "name such a class"))
+        rule = "is neither an optimizer of torch nor a vsam_tune.loss_terms.loss_term.LossTerm"
+        raise InputError(finding("method", "name", name, rule, cure))
     return found
 
 
-def _check_settings(name: str, given: Mapping[str, Any], taken: Mapping[str, inspect.Parameter]) -> None:
-    """Refuse settings that the constructor of a method of one's own does not take."""
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values()):
-        return
-    known = [key for key in taken if key not in ("base", "model")]
+def _check_settings(name: str, target: type[Any], given: Mapping[str, Any], offered: Collection[str]) -> None:
+    """Refuse settings that the constructor of a method of one's own does not take, and ask for those that it needs.
+
+    Args:
+        name: of the method, for the message.
+        target: its class.
+        given: settings by name.
+        offered: names of what it gets beside them.
+
+    Raises:
+        InputError: with a line for each of them.
+    """
+    taken = inspect.signature(target).parameters
+    named = [key for key, parameter in taken.items() if parameter.kind not in _REST]
+    wrapped = named[:1] if issubclass(target, Optimizer) else []
+    known = [key for key in named if key not in (*wrapped, *offered)]
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
+    where, cure = f"method {name}", f"known: {', '.join(known) or 'none'}"
     found = [
-        finding(f"method {name}", key, given[key], "is no setting of it", f"known: {', '.join(known)}")
-        for key in given
-        if key not in taken
+        finding(where, key, value, "is no setting of it", cure)
+        for key, value in given.items()
+        if key not in known and (key in named or not takes_any)
+    ]
+    found += [
+        finding(where, key, None, "has neither a value nor a default", "fix it, or search it under space")
+        for key in known
+        if key not in given and taken[key].default is inspect.Parameter.empty
     ]
     if found:
         raise InputError(*found)
-
-
-def _parameter_groups(model: nn.Module) -> list[Any]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]

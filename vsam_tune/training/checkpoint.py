@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from vsam_tune.errors import InputError, finding
+
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write `state` to `path` atomically: write, fsync, rename, fsync of the folder.
@@ -48,3 +50,24 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[s
         except Exception as error:  # bad bytes make torch raise anything: OSError, IndexError, UnpicklingError, ...
             raise RuntimeError(f"{path}: no checkpoint, or one that was cut: {error}") from error
     return state
+
+
+def initial_weights(path: Path) -> dict[str, Any]:
+    """Return the weights and buffers of the model in the checkpoint of a trial, on the CPU.
+
+    Raises:
+        InputError: if there is none, or it is not a trial's.
+    """
+    try:
+        state = load_checkpoint(path)
+        weights: dict[str, Any] = state["trainer"]["model"]
+    except OSError as error:
+        rule = f"cannot be read: {error.strerror}"
+    except RuntimeError:
+        rule = "is no checkpoint, or one that was cut"
+    except (KeyError, TypeError):
+        rule = "is no checkpoint of a trial: it lacks trainer.model"
+    else:
+        return weights
+    cure = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
+    raise InputError(finding(path, "", None, rule, cure))
