@@ -40,8 +40,7 @@ def steps_until_sampled(trial):
 def test_weights_are_restored_bit_for_bit(name, dtype):
     trial = TinyTrial(name, dtype=dtype)
     trial.train(2)
-    for group in trial.optimizer.param_groups:
-        group["lr"] = 0.0  # so that what the step leaves is what it restored
+    trial.base.step = lambda: None  # so that what the step leaves is what it restored
     start, pointers = trial.weights, flags(trial.network)
     first, second = steps_until_sampled(trial)
     assert torch.equal(first, start)

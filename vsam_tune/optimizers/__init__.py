@@ -12,7 +12,10 @@ Example:
 
 from vsam_tune.optimizers.ae_looksam import AELookSAM
 from vsam_tune.optimizers.ae_sam import AESAM
+from vsam_tune.optimizers.asam import ASAM
 from vsam_tune.optimizers.esam import ESAM
+from vsam_tune.optimizers.fsam import FSAM
+from vsam_tune.optimizers.gsam import GSAM
 from vsam_tune.optimizers.looksam import LookSAM
 from vsam_tune.optimizers.msam import MSAM
 from vsam_tune.optimizers.periodic_sam import PeriodicSAM
@@ -21,4 +24,18 @@ from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.sam_on import SAMON
 from vsam_tune.optimizers.vsam import VSAM
 
-__all__ = ["AESAM", "ESAM", "MSAM", "RST", "SAM", "SAMON", "VSAM", "AELookSAM", "LookSAM", "PeriodicSAM"]
+__all__ = [
+    "AESAM",
+    "ASAM",
+    "ESAM",
+    "FSAM",
+    "GSAM",
+    "MSAM",
+    "RST",
+    "SAM",
+    "SAMON",
+    "VSAM",
+    "AELookSAM",
+    "LookSAM",
+    "PeriodicSAM",
+]
