@@ -211,6 +211,17 @@ class TinyTrial:
         self.iterations = state["iterations"]
 
 
+def same_trajectory(ours, theirs, iterations=20):
+    """Return whether two trials, given the same random numbers, have the same weights after each iteration."""
+    for _ in range(iterations):
+        for trial in (ours, theirs):
+            torch.random.manual_seed(trial.iterations)
+            trial.step()
+        if not torch.equal(ours.weights, theirs.weights):
+            return False
+    return True
+
+
 def equal_state(one, two):
     """Return whether two nested states are the same bit for bit, NaN equal to NaN."""
     if isinstance(one, torch.Tensor):

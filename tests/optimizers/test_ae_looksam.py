@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial
+from tests.contracts.tiny import TinyTrial, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows
 from tests.reference import ae_looksam as reference
 from tests.reference.ae_sam import Rule
@@ -17,16 +17,6 @@ BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
 
 def sgd(problem, **changed):
     return torch.optim.SGD(problem.parameters, **BASE | changed)
-
-
-def same_trajectory(ours, theirs, iterations=20):
-    for _ in range(iterations):
-        for trial in (ours, theirs):
-            torch.random.manual_seed(trial.iterations)
-            trial.step()
-        if not torch.equal(ours.weights, theirs.weights):
-            return False
-    return True
 
 
 @pytest.mark.parametrize(("alpha", "decay", "start", "end"), [(0.7, 0.9, 2.0, 0.0), (0.3, 0.8, 1.0, -1.0)])

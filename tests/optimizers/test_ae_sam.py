@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.contracts.tiny import TinyTrial, equal_state
+from tests.contracts.tiny import TinyTrial, equal_state, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import ae_sam as reference
 from vsam_tune.optimizers import AESAM
@@ -19,16 +19,6 @@ NEVER = {"threshold_start": math.inf, "threshold_end": math.inf}
 
 def sgd(problem, **changed):
     return torch.optim.SGD(problem.parameters, **BASE | changed)
-
-
-def same_trajectory(ours, theirs, iterations=20):
-    for _ in range(iterations):
-        for trial in (ours, theirs):
-            torch.random.manual_seed(trial.iterations)
-            trial.step()
-        if not torch.equal(ours.weights, theirs.weights):
-            return False
-    return True
 
 
 @pytest.mark.parametrize(("decay", "start", "end"), [(0.9, 1.0, -1.0), (0.8, 2.0, 0.0), (0.5, 0.3, 0.3)])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state
+from tests.contracts.tiny import TinyTrial, equal_state, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import rst as reference
 from vsam_tune.optimizers import RST
@@ -21,16 +21,6 @@ def drawn(iterations, seed):
     """Return the documented draws: one an iteration, from a generator with this seed."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(1, generator=generator).item() for _ in range(iterations)]
-
-
-def same_trajectory(ours, theirs, iterations=20):
-    for _ in range(iterations):
-        for trial in (ours, theirs):
-            torch.random.manual_seed(trial.iterations)
-            trial.step()
-        if not torch.equal(ours.weights, theirs.weights):
-            return False
-    return True
 
 
 def sampled(optimizer, problem, iterations):

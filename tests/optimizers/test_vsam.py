@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial
+from tests.contracts.tiny import TinyTrial, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import vsam as reference
 from vsam_tune.optimizers import SAM, VSAM, PeriodicSAM
@@ -131,16 +131,6 @@ def test_a_rate_of_zero_does_not_sample_even_at_the_smallest_draw(monkeypatch):
     problem = Quadratic.random()
     train(problem, optimizer := VSAM(sgd(problem), **QUICK | {"initial_rate": 0.0}), 12)
     assert optimizer.gradient_evaluations == 12
-
-
-def same_trajectory(ours, theirs, iterations=20):
-    for _ in range(iterations):
-        for trial in (ours, theirs):
-            torch.random.manual_seed(trial.iterations)
-            trial.step()
-        if not torch.equal(ours.weights, theirs.weights):
-            return False
-    return True
 
 
 def test_before_the_first_sample_it_is_the_base_optimizer_bit_for_bit(monkeypatch):
