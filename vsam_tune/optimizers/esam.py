@@ -19,7 +19,8 @@ Choices, where the paper and the authors' code (dydjw9/Efficient_SAM) differ or 
 - choice: where S is all of the batch, nothing is selected and no forward pass made for it.
 - choice: running statistics of batch norm follow the first pass alone; in the code all three passes update them. The
   second gradient's pass normalises over S, as in the code.
-- choice: the draws come from a generator of the optimizer's own.
+- choice: the draws come from a generator of the optimizer's own. On several workers the same tensors are active, since
+  the seed is the same, and each worker selects from its own samples, as in the code.
 - choice: where layers draw, such as dropout, the selection repeats what the first pass drew. The second gradient's
   pass starts from the same random state, but draws for fewer samples.
 """
