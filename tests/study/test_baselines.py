@@ -249,6 +249,15 @@ def test_a_task_that_differs_from_the_searchs_is_refused(tmp_path: Path) -> None
     assert find_result(made.home, BASELINES) is None
 
 
+def test_a_search_on_another_task_than_its_baselines_is_refused(tmp_path: Path) -> None:
+    made = started(tmp_path, complete=1)
+    with pytest.raises(InputError) as caught:
+        made.search(NOWHERE, task={"epochs": 4, "seed": 5})
+    rule = f"differs from what was trained in {made.home / 'baselines'}. Cure: what it was, or another name:."
+    assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.epochs: {rule}",)
+    assert find_result(made.home) is None
+
+
 # ---- beside a search
 
 

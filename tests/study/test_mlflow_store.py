@@ -19,6 +19,7 @@ from tests.study.fabricated import (
     write_trajectory,
 )
 from tests.study.shelf import Shelf
+from vsam_tune.study import mlflow_store
 from vsam_tune.study.mlflow_store import find_experiment, open_client
 from vsam_tune.study.storage import trial_folder
 
@@ -77,6 +78,15 @@ def test_studies_of_one_name_have_an_experiment_each(shelf: Shelf) -> None:
         shelf.log(shelf.open(study_id=study_id), 0)
     assert len(shelf.runs("1" * 32)) == len(shelf.runs("2" * 32)) == 1
     assert {each.name for each in shelf.client.search_experiments()} >= {"made", "made 22222222"}
+
+
+def test_an_experiment_that_the_studys_other_driver_has_just_made_is_taken(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.open()
+    monkeypatch.setattr(mlflow_store, "find_experiment", lambda *_: None)  # as a moment ago
+    shelf.log(shelf.open(), 0, None)
+    assert [each.name for each in shelf.client.search_experiments() if each.name.startswith("made")] == ["made"]
 
 
 def test_an_experiment_that_was_deleted_by_hand_is_made_anew(shelf: Shelf) -> None:

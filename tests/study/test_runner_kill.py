@@ -30,12 +30,12 @@ SECTIONS = {
 
 
 class Search:
-    """The search command on a study named toy, in processes that can be told from all others by a mark."""
+    """The search, or another command, on a study named toy, in processes that can be told from all others by a mark."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, command: str = "search") -> None:
         self.root, self.mark = file.parent / "runs", uuid.uuid4().hex
         self.study_folder = self.root / "toy"
-        self._command = [sys.executable, "-m", "vsam_tune.cli.main", "search", str(file), "--root", str(self.root)]
+        self._command = [sys.executable, "-m", "vsam_tune.cli.main", command, str(file), "--root", str(self.root)]
         self._command += ["--workers", "2"]
 
     def start(self) -> subprocess.Popen[str]:

@@ -9,7 +9,15 @@ import pytest
 from tests.study.toy import in_memory, on_disk, toy_plan, write_toy
 from vsam_tune.errors import InputError
 from vsam_tune.results import Objective
-from vsam_tune.study.storage import DATABASE, StudyStorage, ended_trials, load_result
+from vsam_tune.study.storage import (
+    BASELINES,
+    DATABASE,
+    StudyStorage,
+    ended_trials,
+    find_result,
+    load_baselines,
+    load_result,
+)
 
 METRICS = {"epoch": 4.0, "loss": 1.0, "cost": 2.0}
 
@@ -243,3 +251,117 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "toy" / DATABASE).write_text("this is not SQLite, whatever its name says" * 99)
     with pytest.raises(InputError, match="cannot be read"):
         load_result("toy", tmp_path)
+
+
+# ---- what is enqueued to be taken as it is
+
+
+ROWS = [{"label": label, "replicate": replicate} for replicate in (0, 1) for label in ("a", "b")]
+
+
+def test_enqueued_trials_are_taken_in_the_wanted_order_with_their_parameters(storage: StudyStorage) -> None:
+    storage.enqueue(list(reversed(ROWS)), again=True)
+    taken = [storage.take(ROWS) for _ in ROWS]
+    assert [storage.enqueued(trial) for trial in taken] == ROWS
+    assert [trial.number for trial in taken] == [3, 2, 1, 0]
+    assert [record.state for record in storage.records()] == ["running"] * 4
+    assert [record.params for record in storage.records()] == list(reversed(ROWS))
+    storage.complete(taken[0], [1.0, 2.0], METRICS)
+    assert storage.record(3).params == ROWS[0]
+
+
+def test_what_is_not_wanted_waits_on(storage: StudyStorage) -> None:
+    storage.enqueue(ROWS, again=True)
+    wanted = [ROWS[3], {"label": "c", "replicate": 0}]
+    assert storage.num_waiting(wanted) == 1
+    assert storage.take(wanted).number == 3
+    assert storage.num_waiting(wanted) == 0
+    assert storage.num_waiting(ROWS) == 3
+    assert storage.num_trials("waiting") == 3
+
+
+# ---- a study and its baselines in one file
+
+
+def baselines_on_disk(folder: Path) -> StudyStorage:
+    resolved = {"objectives": [{"name": "test_accuracy", "direction": "maximize"}], "rows": {}}
+    objectives = [Objective("test_accuracy", "maximize")]
+    return StudyStorage.open(folder, f"toy{BASELINES}", objectives=objectives, resolved=resolved)
+
+
+@pytest.mark.parametrize("search_first", [True, False])
+def test_a_search_and_its_baselines_share_a_file_and_nothing_else(search_first: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    steps = [lambda: on_disk(toy_plan(tmp_path), folder), lambda: baselines_on_disk(folder)]
+    opened = [step() for step in (steps if search_first else reversed(steps))]
+    search, baselines = opened if search_first else reversed(opened)
+    baselines.complete(baselines.ask(), [90.0], {})
+    baselines.complete(baselines.ask(), [91.0], {})
+    search.complete(search.ask(), [1.0, 2.0], METRICS)
+    assert [len(load("toy", tmp_path).trials) for load in (load_result, load_baselines)] == [1, 2]
+    assert load_baselines("toy", tmp_path).name == load_result("toy", tmp_path).name == "toy"
+    assert ended_trials(folder) == 1
+
+
+def test_a_folder_with_baselines_alone_holds_no_search(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    baselines_on_disk(folder)
+    assert (find_result(folder), ended_trials(folder)) == (None, 0)
+    with pytest.raises(InputError) as caught:
+        load_result("toy", tmp_path)
+    assert str(caught.value) == f"{folder / DATABASE}: holds no search yet. Cure: vsam-tune search STUDY.yaml."
+
+
+def test_a_folder_with_a_search_alone_holds_no_baselines(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    on_disk(toy_plan(tmp_path), folder)
+    assert find_result(folder, BASELINES) is None
+    with pytest.raises(InputError, match="holds no baselines yet"):
+        load_baselines("toy", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["", BASELINES])
+def test_a_study_that_was_cut_while_it_was_created_beside_another_is_finished_by_the_next_start(
+    suffix: str, tmp_path: Path
+) -> None:
+    folder, plan = tmp_path / "toy", toy_plan(tmp_path)
+    folder.mkdir()
+    openers = {"": lambda: on_disk(plan, folder), BASELINES: lambda: baselines_on_disk(folder)}
+    openers[BASELINES if suffix == "" else ""]()
+    directions = ["minimize", "minimize"] if suffix == "" else ["maximize"]
+    storage = f"sqlite:///{folder / DATABASE}"
+    optuna.create_study(storage=storage, study_name=f"toy{suffix}", directions=directions)  # and then it was killed
+    assert find_result(folder, suffix) is None
+    opened = openers[suffix]()
+    opened.complete(opened.ask(), [1.0] * len(directions), {})
+    found = find_result(folder, suffix)
+    assert found is not None
+    assert found.counts()["complete"] == 1
+
+
+def test_two_drivers_that_start_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from tests.study.test_storage import baselines_on_disk\n"
+        "from tests.study.toy import on_disk, toy_plan\n"
+        "folder, own = Path(sys.argv[1]), Path(sys.argv[2]); own.mkdir(); plan = toy_plan(own)\n"
+        "print(flush=True); sys.stdin.readline()\n"
+        "storage = on_disk(plan, folder) if own.name == 'search' else baselines_on_disk(folder)\n"
+        "for _ in range(5): storage.complete(storage.ask(), [1.0] * len(storage.result().objectives), {})"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    drivers = [subprocess.Popen([*command, str(tmp_path / name)], **pipes) for name in ("search", "baselines")]
+    for driver in drivers:
+        assert driver.stdout.readline() == "\n"
+    for driver in drivers:
+        driver.stdin.write("\n")
+        driver.stdin.flush()
+    for driver in drivers:
+        driver.communicate(timeout=60)
+        assert driver.returncode == 0
+    assert [load("toy", tmp_path).counts()["complete"] for load in (load_result, load_baselines)] == [5, 5]

@@ -16,7 +16,7 @@ from vsam_tune.study import runner, tracking
 from vsam_tune.study.mlflow_store import MlflowStore
 from vsam_tune.study.runner import Run
 from vsam_tune.study.storage import trial_folder
-from vsam_tune.study.tracked import lacks_a_part, read_tracked, write_tracked
+from vsam_tune.study.tracked import Tracked, lacks_a_part, read_tracked, write_tracked, write_tracked_beside
 from vsam_tune.study.tracking import MlflowTracking
 
 
@@ -219,6 +219,19 @@ def test_a_folder_keeps_its_mark_and_says_whether_its_store_lacks_a_part(tmp_pat
     assert lacks_a_part(tmp_path, "http://elsewhere:5000")
     assert write_tracked(tmp_path, "http://elsewhere:5000", complete=True).study_id == first.study_id
     assert read_tracked(tmp_path) == write_tracked(tmp_path, "http://elsewhere:5000", complete=True)
+
+
+def test_a_part_of_a_study_is_marked_as_the_study_is_and_complete_by_itself(tmp_path: Path) -> None:
+    part = tmp_path / "baselines"
+    part.mkdir()
+    first = write_tracked_beside(tmp_path, part, None, complete=False)
+    assert (first.complete, lacks_a_part(part, None), lacks_a_part(tmp_path, None)) == (False, True, True)
+    assert write_tracked(tmp_path, None, complete=True).study_id == first.study_id
+    assert write_tracked_beside(tmp_path, part, None, complete=True).study_id == first.study_id
+    assert (lacks_a_part(part, None), lacks_a_part(tmp_path, None)) == (False, False)
+    elsewhere = "http://elsewhere:5000"
+    assert write_tracked_beside(tmp_path, part, elsewhere, complete=True).study_id == first.study_id
+    assert read_tracked(tmp_path) == Tracked(first.study_id, elsewhere, complete=False)  # where the UI looks
 
 
 def test_two_folders_have_two_marks(tmp_path: Path) -> None:

@@ -43,8 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> list[str]:
-    """Return the names in a list with commas; those within parentheses belong to a label."""
-    return [name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()]
+    """Return the names in a list with commas; those within parentheses belong to a label.
+
+    Raises:
+        argparse.ArgumentTypeError: if there is none.
+    """
+    names = [name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+    return names
 
 
 def run(arguments: argparse.Namespace) -> int:
