@@ -9,6 +9,8 @@ from tests.optimizers.sample_problems import ranges
 from tests.optimizers.two_workers import BASE, ITERATIONS, SCOPES, SELECTING, WHOLE, WRAPPERS
 from tests.reference import workers as reference
 
+pytestmark = pytest.mark.slow  # two processes that import torch, and wait for each other
+
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
