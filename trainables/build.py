@@ -17,7 +17,7 @@ from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.transform import quantize_model
 from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_optimizer
-from vsam_tune.training.checkpoint import initial_weights
+from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer
 
@@ -122,7 +122,7 @@ def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module
     )
     if task["initial_checkpoint"] is not None:
         path = Path(task["initial_checkpoint"])
-        load_full_precision(model, initial_weights(path), where=path)
+        load_full_precision(model, initial_checkpoint(path)["trainer"]["model"], where=path)
     if task["quantization"] is not None:
         quantize_model(model, **task["quantization"])
     return model
@@ -148,7 +148,8 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
 
     Returns:
         `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, what a loss term keeps for the whole
-        run; with `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
+        run; `starts_from_final_training`, 1 for an initial checkpoint that has seen the validation part; with
+        `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
     """
     if not torch.cuda.is_available():  # the driver of a cluster need not have the GPUs of its workers
         config = {**config, "gpus": 0}
@@ -162,18 +163,23 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
     }
     if trainer.loss_term is not None:
         facts["method_memory_mb"] = trainer.loss_term.memory_bytes / 1e6
-    if time_iterations:
-        trainers = {
-            kind: build_trainer({**config, "method": method}, data)[0]
-            for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
-        }
-        rounds: list[dict[str, float]] = []
-        while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
-            rounds.append({kind: _seconds(each) for kind, each in trainers.items()})
-        for kind in trainers:
-            timed = rounds[2:] or rounds[-1:]  # the first two warm up
-            facts[f"{kind}_seconds"] = median(seconds[kind] for seconds in timed)
-    return facts
+    path = config["task"]["initial_checkpoint"]
+    if path is not None and data.validation is not None:
+        facts["starts_from_final_training"] = float("test_accuracy" in initial_checkpoint(Path(path))["metrics"])
+    return facts | _timed_iterations(config, data) if time_iterations else facts
+
+
+def _timed_iterations(config: dict[str, Any], data: TaskData) -> dict[str, float]:
+    """Return `plain_seconds` and `sampled_seconds`."""
+    trainers = {
+        kind: build_trainer({**config, "method": method}, data)[0]
+        for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
+    }
+    rounds: list[dict[str, float]] = []
+    while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
+        rounds.append({kind: _seconds(each) for kind, each in trainers.items()})
+    timed = rounds[2:] or rounds[-1:]  # the first two warm up
+    return {f"{kind}_seconds": median(seconds[kind] for seconds in timed) for kind in trainers}
 
 
 def _check_batch_size(batch_size: int, num_images: int) -> None:

@@ -158,11 +158,11 @@ class Classification(Trainable):
         start = optimizer.adaptation_start
         if start is None or start >= iterations:  # adapted after the last iteration, it was of no effect
             logger.warning(
-                "the sampling rate never adapted in %d iterations: %d sampled, window %d. Cure: a smaller window,"
+                "the sampling rate never adapted in %d iterations: %d sampled, window %s. Cure: a smaller window,"
                 " fewer warmup_iterations, or a larger initial_rate",
                 iterations,
                 self.trainer.trajectory.num_sampled,
-                self._settings["method"]["window"],
+                self._settings["method"].get("window", "unknown"),  # a method of one's own need not have it set
             )
 
     def _checkpoint_when_due(self) -> None:

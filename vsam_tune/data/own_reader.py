@@ -22,7 +22,7 @@ def read(request: Request) -> Source:
     check_call(reader, request, where=name, options={})
     source = reader(request)
     if not isinstance(source, Source):
-        rule = f"returned no vsam_tune.data.source.Source, but a {type(source).__name__}"
+        rule = f"must return a vsam_tune.data.source.Source, not {type(source).__name__}"
         raise InputError(finding(name, "", None, rule, "return checked_source(request.name, train, test)"))
     parts = {"train": source.train, "test": source.test}
     found = [line for part, images in parts.items() for line in _findings(name, part, images)]
@@ -39,7 +39,7 @@ def read(request: Request) -> Source:
 def _findings(name: str, part: str, images: object) -> list[str]:
     """Return what is wrong with the types and shapes of one part, one line each."""
     if not isinstance(images, Images):
-        return [finding(name, part, None, f"is a {type(images).__name__}", "make it an Images(x, y)")]
+        return [finding(name, part, None, f"must be an Images, not {type(images).__name__}", "make it Images(x, y)")]
     found = []
     x: object = images.x  # whatever its annotation says
     y: object = images.y

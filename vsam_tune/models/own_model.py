@@ -30,7 +30,7 @@ def own_builder(name: str, options: Mapping[str, object]) -> Callable[[int, int,
         check_call(builder, in_channels, image_size, num_classes, where=f"model {name}", options=options)
         model = builder(in_channels, image_size, num_classes, **options)
         if not isinstance(model, nn.Module):
-            rule = f"returned no torch.nn.Module, but a {type(model).__name__}"
+            rule = f"must return a torch.nn.Module, not {type(model).__name__}"
             raise InputError(finding(f"model {name}", "", None, rule, "return the network"))
         _check_logits(model, torch.zeros(2, in_channels, image_size, image_size), num_classes, f"model {name}")
         return model
@@ -53,7 +53,7 @@ def _check_logits(model: nn.Module, x: Tensor, num_classes: int, where: str) -> 
         raise InputError(finding(where, "", None, rule, _SHAPES)) from error
     model.train()
     if not isinstance(logits, Tensor):
-        raise InputError(finding(where, "", None, f"returns a {type(logits).__name__}, no tensor", _SHAPES))
+        raise InputError(finding(where, "", None, f"must return a tensor, not {type(logits).__name__}", _SHAPES))
     if logits.shape != (len(x), num_classes) or not logits.is_floating_point():
         shape, dtype = tuple(logits.shape), str(logits.dtype).removeprefix("torch.")
         rule = f"returns {dtype} {shape} for {len(x)} images of {num_classes} classes"

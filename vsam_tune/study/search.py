@@ -115,17 +115,22 @@ def _agree(study: Study, run: Run, *, fresh: bool) -> None:
 
 
 def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
-    """Return a line for each range that reaches past the end of the run.
+    """Return a line for initial weights that know the validation part, and for each range that ends after the run.
 
     Args:
         study: the loaded study file.
         facts: what the trainable's `check` said.
     """
+    lines = []
+    if facts.get("starts_from_final_training"):
+        rule = "comes from a final training, which has seen the validation part: val_accuracy and val_loss flatter"
+        cure = "judge by vsam-tune baselines or train, which test on other images"
+        lines = [finding(study.file, "task.initial_checkpoint", None, rule, cure)]
     if "iterations_per_epoch" not in facts:
-        return []
+        return lines
     iterations = int(facts["iterations_per_epoch"]) * study.epochs
     rule = f"a trial has {iterations} iterations: above that it never takes effect"
-    return [
+    return lines + [
         finding(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")
         for name in ("warmup_iterations", "interval")
         if isinstance(dimension := study.space.get(name), IntDimension) and dimension.high > iterations

@@ -52,22 +52,25 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[s
     return state
 
 
-def initial_weights(path: Path) -> dict[str, Any]:
-    """Return the weights and buffers of the model in the checkpoint of a trial, on the CPU.
+def initial_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the checkpoint of a trial that another one is to start from, its tensors on the CPU.
+
+    Returns:
+        At least `trainer`, with `model` in it, and `metrics`.
 
     Raises:
         InputError: if there is none, or it is not a trial's.
     """
     try:
         state = load_checkpoint(path)
-        weights: dict[str, Any] = state["trainer"]["model"]
+        _ = state["trainer"]["model"], state["metrics"]
     except OSError as error:
         rule = f"cannot be read: {error.strerror}"
     except RuntimeError:
         rule = "is no checkpoint, or one that was cut"
-    except (KeyError, TypeError):
-        rule = "is no checkpoint of a trial: it lacks trainer.model"
+    except (KeyError, TypeError, IndexError):  # of what somebody else has saved
+        rule = "is no checkpoint of a trial"
     else:
-        return weights
+        return state
     cure = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
     raise InputError(finding(path, "", None, rule, cure))

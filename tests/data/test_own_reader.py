@@ -1,0 +1,111 @@
+"""A reader of the user's own: what it returns is a task's data, or is refused line by line."""
+
+import pytest
+import torch
+
+from tests import my_things
+from tests.trainables.trial import trial_config
+from vsam_tune.data.images import Images
+from vsam_tune.data.source import Source
+from vsam_tune.data.task import load_task
+from vsam_tune.errors import InputError
+
+READER = "tests.my_things:stripes"
+CURE = "return checked_source(request.name, train, test)"
+
+
+def part(number=6, *, x=torch.uint8, y=torch.int64):
+    return Images(torch.zeros(number, 1, 4, 4, dtype=x), (torch.arange(number) % 2).to(y))
+
+
+def test_its_images_become_a_task():
+    data = load_task(READER)
+    assert (len(data.train), len(data.validation), len(data.test)) == (192, 48, 60)  # 0.2 is held out
+    assert (data.num_classes, data.in_channels, data.image_size) == (3, 1, 8)
+    assert torch.equal(data.test.x, my_things.stripes(type("Request", (), {"name": "it"})).test.x)
+
+
+def test_the_settings_of_a_task_hold_for_it():
+    data = load_task(READER, resize=4, subset=120, label_noise=0.5, validation_fraction=0.5)
+    assert data.train.x.shape == (60, 1, 4, 4)
+    assert data.redrawn > 0
+
+
+def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(my_things, "stripes", lambda request: asked.append(request) or Source(
+        train=part(), test=part(), num_classes=2
+    ))  # fmt: skip
+    load_task(READER, data_root=tmp_path, download=True, resize=3, validation_fraction=0.5)
+    (request,) = asked
+    assert (request.name, request.path, request.root) == (READER, None, tmp_path)
+    assert (request.download, request.resize) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("returned", "lines"),
+    [
+        (3, [f"must return a vsam_tune.data.source.Source, not int. Cure: {CURE}."]),
+        (
+            Source(train=part(), test=(1, 2), num_classes=2),
+            ["test: must be an Images, not tuple. Cure: make it Images(x, y)."],
+        ),
+        (
+            Source(train=part(x=torch.float32), test=part(y=torch.int32), num_classes=2),
+            [
+                "train.x = 'float32 (6, 1, 4, 4)': must be a uint8 tensor, (N, C, H, W). Cure: make it one, values 0 to"
+                " 255.",
+                "test.y = 'int32 (6,)': must be an int64 tensor, (N,). Cure: make it one, from 0.",
+            ],
+        ),
+        (
+            Source(train=Images([[1]], torch.zeros(3, 1, dtype=torch.int64)), test=part(), num_classes=2),
+            [
+                "train.x = 'list': must be a uint8 tensor, (N, C, H, W). Cure: make it one, values 0 to 255.",
+                "train.y = 'int64 (3, 1)': must be an int64 tensor, (N,). Cure: make it one, from 0.",
+            ],
+        ),
+        (
+            Source(train=Images(part(6).x, part(5).y), test=part(), num_classes=2),
+            ["length of train.y = 5: must be one label an image; there are 6 images. Cure: make both from the same"
+             " images."],
+        ),
+        (
+            Source(train=part(1), test=part(), num_classes=2),
+            ["train: labels must be 0 to K-1, K >= 2, each at least once; 1 of 2 classes occur. Cure: number the"
+             " classes without gaps, from 0."],
+        ),
+        (
+            Source(train=part(), test=part(), num_classes=10),
+            [f"num_classes = 10: must be 2, the largest training label plus one. Cure: {CURE}."],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_source_is_told(returned, lines, monkeypatch):
+    monkeypatch.setattr(my_things, "stripes", lambda _: returned)
+    with pytest.raises(InputError) as caught:
+        load_task(READER)
+    assert [line.removeprefix(f"{READER}: ") for line in caught.value.lines] == lines
+
+
+def test_a_function_that_takes_no_request_is_told(monkeypatch):
+    monkeypatch.setattr(my_things, "stripes", lambda: None)
+    with pytest.raises(InputError) as caught:
+        load_task(READER)
+    assert caught.value.lines == (f"{READER}: too many positional arguments. Cure: it takes no arguments.",)
+
+
+def test_what_the_reader_finds_wrong_itself_comes_as_it_is(monkeypatch):
+    def read(request):
+        raise InputError(f"{request.name}: the disk is not mounted. Cure: mount it.")
+
+    monkeypatch.setattr(my_things, "stripes", read)
+    with pytest.raises(InputError, match="the disk is not mounted"):
+        load_task(READER)
+
+
+def test_a_trial_reads_it():
+    from trainables.build import data_arguments, load_data
+
+    config = trial_config("", data=READER, subset=None, validation_fraction=None, label_noise=0.0)
+    assert len(load_data(data_arguments(config)).train) == 192
