@@ -1,0 +1,162 @@
+"""Who takes part: torch's SGD and bare passes, the methods of this project, and those of pytorch-optimizer."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks import peers
+from benchmarks.ideal import Ideal, linear, passes
+from benchmarks.rounds import Taken
+from vsam_tune.data.loader import Batch
+from vsam_tune.methods import METHODS
+from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.closures import Closures
+
+BASE: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3}  # of SGD, for every contender
+NUM_IMAGES, NUM_CLASSES, EPOCHS = 50_000, 10, 200  # what the methods are told of the training, as for CIFAR-10
+NEVER = 10**9  # iterations, past the end of any run
+
+Take = Callable[[Batch], Taken]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """One row of the table.
+
+    Attributes:
+        title: as shown.
+        start: makes the optimizer for a network in training mode, and returns what takes an iteration.
+        ideal: what an iteration should cost; None for a row without a goal.
+        peer: key of the other implementation that it is compared with; empty for none.
+        memory: what it keeps beside SGD, as METHODS says; empty where that says nothing.
+        memory_format: of the network and the images.
+    """
+
+    title: str
+    start: Callable[[nn.Module], Take]
+    ideal: Ideal | None = None
+    peer: str = ""
+    memory: str = ""
+    memory_format: torch.memory_format = torch.channels_last
+
+
+def contenders(*, fraction: float) -> dict[str, Contender]:
+    """Return all contenders by key.
+
+    Args:
+        fraction: vSAM's sampling rate, which never adapts, in [0, 0.5].
+    """
+    pinned = {"initial_rate": fraction, "warmup_iterations": NEVER}
+    esam = METHODS["esam"].hyperparameters
+    swp_keep, sds_keep = (float(esam[name].default) for name in ("swp_keep", "sds_keep"))
+    at_once = {"start_epoch": -1}  # the term from the first iteration on
+    return {
+        "sgd": Contender(title="SGD, torch", start=_sgd, ideal=passes(1), memory="0"),
+        "evaluation": Contender(title="forward and backward", start=_evaluation),
+        "forward": Contender(title="forward, no gradient", start=_forward),
+        "sam": _ours("SAM", "sam", passes(2), peer="peer_sam"),
+        "sam_5": _ours("SAM-5", "sam_5", linear),
+        "looksam": _ours("LookSAM-5", "looksam", linear, peer="peer_looksam"),
+        "esam": _ours("ESAM", "esam", passes(2 / 3 + swp_keep / 3 + sds_keep, forwards=1)),
+        "vsam": _ours(f"vSAM, rate {fraction:g}", "vsam", linear, settings=pinned),
+        "saf": _ours("SAF", "saf", passes(1), settings=at_once),
+        "mesa": _ours("MESA", "mesa", passes(1, forwards=1), settings=at_once),
+        "ae_sam": _ours("AE-SAM", "ae_sam", linear),
+        "msam": _ours("MSAM", "msam", passes(1)),
+        "sam_on": _ours("SAM-ON", "sam_on", passes(5 / 3)),
+        "gsam": _ours("GSAM", "gsam", passes(2), peer="peer_gsam"),
+        "fsam": _ours("F-SAM", "fsam", passes(2), peer="peer_fsam"),
+        "asam": _ours("ASAM", "asam", passes(2), peer="peer_asam"),
+        "peer_sam": _peer("SAM", peers.sam, passes(2)),
+        "peer_looksam": _peer("LookSAM-5, by half steps", peers.looksam, linear),
+        "peer_looksam_step": _peer("LookSAM-5, as documented", peers.looksam_documented, linear),
+        "peer_gsam": _peer("GSAM", peers.gsam, passes(2)),
+        "peer_fsam": _peer("F-SAM", peers.friendly_sam, passes(2)),
+        "peer_asam": _peer("ASAM", lambda model, base: peers.sam(model, base, adaptive=True), passes(2)),
+    }
+
+
+def _ours(
+    title: str, name: str, ideal: Ideal, *, peer: str = "", settings: Mapping[str, Any] = MappingProxyType({})
+) -> Contender:
+    return Contender(
+        title=title,
+        start=lambda model: start({"name": name, **settings}, model),
+        ideal=ideal,
+        peer=peer,
+        memory=METHODS[name].memory,
+    )
+
+
+def _peer(title: str, drive: Callable[[nn.Module, dict[str, Any]], Take], ideal: Ideal) -> Contender:
+    return Contender(title=f"pytorch-optimizer: {title}", start=lambda model: drive(model, BASE), ideal=ideal)
+
+
+def start(method: Mapping[str, Any], model: nn.Module, closures: Mapping[str, Any] = MappingProxyType({})) -> Take:
+    """Return what takes an iteration of a method as the trainer takes it.
+
+    Args:
+        method: `name`, a key of METHODS, and hyper-parameters.
+        model: the network.
+        closures: keyword arguments of `Closures`, beside the loss term.
+    """
+    optimizer, loss_term = build_optimizer(
+        model,
+        base={"optimizer": "torch.optim:SGD", **BASE},
+        method=method,
+        iterations_per_epoch=NUM_IMAGES // 128,
+        epochs=EPOCHS,
+        num_images=NUM_IMAGES,
+        num_classes=NUM_CLASSES,
+        seed=0,
+    )
+    made, epochs = Closures(model, optimizer, loss_term=loss_term, **closures), itertools.count()
+
+    def take(batch: Batch) -> Taken:
+        before = getattr(optimizer, "gradient_evaluations", 0.0)
+        optimizer.step(made.closure(batch, epoch=next(epochs)))  # type: ignore[arg-type] # torch types losses as float
+        if loss_term is not None:
+            loss_term.after_step()
+        observation = getattr(optimizer, "observation", None)
+        evaluations = getattr(optimizer, "gradient_evaluations", before + 1) - before
+        return Taken(sampled=observation is not None and observation.sampled, evaluations=evaluations)
+
+    return take
+
+
+def _sgd(model: nn.Module) -> Take:
+    """Start the loop that anyone would write."""
+    optimizer = torch.optim.SGD(model.parameters(), **BASE)
+
+    def take(batch: Batch) -> Taken:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(batch.x), batch.y)
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        optimizer.step()
+        return Taken(sampled=False, evaluations=1.0)
+
+    return take
+
+
+def _evaluation(model: nn.Module) -> Take:
+    def take(batch: Batch) -> Taken:
+        model.zero_grad()
+        cross_entropy(model(batch.x), batch.y).backward()  # type: ignore[no-untyped-call] # as above
+        return Taken(sampled=False, evaluations=1.0)
+
+    return take
+
+
+def _forward(model: nn.Module) -> Take:
+    @torch.no_grad()
+    def take(batch: Batch) -> Taken:
+        cross_entropy(model(batch.x), batch.y)
+        return Taken(sampled=False, evaluations=0.0)
+
+    return take

@@ -1,0 +1,67 @@
+"""The machine that measured, and how much of it the neighbours took meanwhile."""
+
+import os
+import platform
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+UNDISTURBED = 0.97  # of a thread's time, above which the wall clock can be trusted
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """Return the processor's name, how many there are for this process, its threads, and torch's version."""
+    cuda = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "processor": cuda or _processor(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+class Contention:
+    """Counts from its construction on what neighbours did to this process."""
+
+    def __init__(self) -> None:
+        self._load = os.getloadavg()[0]
+        self._switches, self._wall, self._cpu = _switches(), time.perf_counter(), time.process_time()
+
+    def found(self) -> dict[str, float]:
+        """Return the load average at the start and now, involuntary context switches a second, and processor share.
+
+        The share is processor time over wall time and threads: 1 where nobody else wanted the processors.
+        """
+        seconds = time.perf_counter() - self._wall
+        return {
+            "load_at_start": self._load,
+            "load_at_end": os.getloadavg()[0],
+            "involuntary_switches_per_second": (_switches() - self._switches) / seconds,
+            "processor_share": (time.process_time() - self._cpu) / seconds / torch.get_num_threads(),
+        }
+
+
+def _switches() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def hint(session: dict[str, Any]) -> str:
+    """Return a line on a session: what `Contention` found; for one thread, also what that means for its times."""
+    share, meaning = session["processor_share"], ""
+    if session["threads"] == 1:  # several wait for each other
+        meaning = ": quiet" if share >= UNDISTURBED else ": disturbed; measure again, or read --clock cpu"
+    return (
+        f"load average {session['load_at_start']:.1f} to {session['load_at_end']:.1f}, "
+        f"{session['involuntary_switches_per_second']:.0f} involuntary context switches a second, "
+        f"{100 * share:.0f} % of its threads' time on a processor{meaning}"
+    )

@@ -1,0 +1,135 @@
+"""What an iteration of each method costs: over SGD's, over its ideal, over the same method of pytorch-optimizer.
+
+All contenders live in one process, each with a network of its own, and take turns: a round is one iteration of each on
+one batch of noise, in random order. Prints Markdown; docs/benchmarks.md says how to read it. Run it with
+    .venv/bin/python -m benchmarks.optimizers --out methods.json
+    .venv/bin/python -m benchmarks.optimizers --table settings --out settings.json
+A call with the file of an earlier one goes on to the number of rounds that it is given.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import contenders, methods_table, settings_table
+from benchmarks.contenders import Contender
+from benchmarks.machine import hint
+from benchmarks.ratios import EVALUATION, FORWARD, SAM, SGD
+from benchmarks.recording import CLOCKS, Recording
+from benchmarks.session import network, record_peaks, record_rounds
+from vsam_tune.errors import InputError, finding
+from vsam_tune.tasks import MODELS
+
+ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals are made of them
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what is missing, and print the tables.
+
+    Returns:
+        0; 2 for bad input.
+    """
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        _run(options)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--table", choices=("methods", "settings"), default="methods")
+    add("--model", choices=sorted(MODELS), default="resnet8")
+    add("--batch", type=int, default=128, help="images")
+    add("--rounds", type=int, default=60, help="in all, those of an earlier call included")
+    add("--warmup", type=int, default=5, help="rounds of each call that do not count")
+    add("--threads", type=int, default=1)
+    add("--device", type=torch.device, default=torch.device("cpu"))
+    add("--contenders", metavar="A,B", help=f"for fewer rows, beside {', '.join(ALWAYS)}")
+    add("--settings", metavar="A,B", help=f"for fewer rows, of {', '.join(settings_table.SETTINGS)}")
+    add("--fraction", type=float, default=0.3, help="vSAM's sampling rate, which never adapts")
+    add("--clock", choices=CLOCKS, default="wall", help="cpu: of this process, where the machine is busy")
+    add("--seed", type=int, default=0, help="of the batches and the orders")
+    add("--skip-memory", action="store_true", help="of the table of methods")
+    add("--out", type=Path, help="JSON file that every round is written to")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.rounds < 1:
+        raise InputError(finding("--rounds", "", options.rounds, "must be at least 1", "write 60"))
+    chosen = _chosen(options)
+    recording = Recording.opened(options.out, _shared(options, list(chosen)))
+    if options.table == "methods" and not options.skip_memory:
+        record_peaks(recording, chosen, model=options.model, device=options.device)
+    record_rounds(
+        recording,
+        chosen,
+        model=options.model,
+        batch_size=options.batch,
+        device=options.device,
+        num_rounds=options.rounds,
+        warmup=options.warmup,
+        seed=options.seed,
+    )
+    tables = settings_table.text if options.table == "settings" else methods_table.text
+    print("\n\n".join([_header(recording, options.clock), *tables(recording, chosen, options.clock)]))
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, Contender]:
+    """Return those who take part, by key.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    if options.table == "settings":
+        return settings_table.contenders(_listed("settings", options.settings, settings_table.SETTINGS))
+    known = contenders.contenders(fraction=options.fraction)
+    listed = {*ALWAYS, *_listed("contenders", options.contenders, known)}
+    return {key: each for key, each in known.items() if key in listed}
+
+
+def _listed(option: str, text: str | None, known: Mapping[str, object]) -> list[str]:
+    """Return the keys of a comma-separated list; all that are known, if there is none.
+
+    Raises:
+        InputError: if one is unknown.
+    """
+    listed = list(known) if text is None else text.split(",")
+    if unknown := [key for key in listed if key not in known]:
+        cure = f"take some of {', '.join(known)}"
+        raise InputError(finding(f"--{option}", "", ", ".join(unknown), "unknown", cure))
+    return listed
+
+
+def _shared(options: argparse.Namespace, keys: list[str]) -> dict[str, Any]:
+    """Return what rounds must have in common to be read together."""
+    return {
+        **{name: getattr(options, name) for name in ("table", "model", "batch", "threads", "fraction")},
+        "device": str(options.device),
+        "contenders": keys,
+        "parameter_bytes": sum(parameter.nbytes for parameter in network(options.model).parameters()),
+    }
+
+
+def _header(recording: Recording, clock: str) -> str:
+    """Return what was measured on what, and how quiet it was there: a line each, and one for each session."""
+    settings, sessions = recording.content["settings"], recording.content["sessions"]
+    machines = dict.fromkeys(
+        f"{each['processor']}, {each['processors']} processors, {each['threads']} threads, torch {each['torch']}"
+        for each in sessions
+    )
+    what = f"{settings['model']}, batch {settings['batch']}, {recording.num_rounds} rounds, {clock} clock"
+    return "\n".join([what, *machines, *map(hint, sessions)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
