@@ -50,7 +50,7 @@ def contenders(*, fraction: float) -> dict[str, Contender]:
     """Return all contenders by key.
 
     Args:
-        fraction: vSAM's sampling rate, which never adapts, in [0, 0.5].
+        fraction: vSAM's sampling rate, which never adapts, in [0, max_rate].
     """
     pinned = {"initial_rate": fraction, "warmup_iterations": NEVER}
     esam = METHODS["esam"].hyperparameters

@@ -22,9 +22,11 @@ from benchmarks.ratios import EVALUATION, FORWARD, SAM, SGD
 from benchmarks.recording import CLOCKS, Recording
 from benchmarks.session import network, record_peaks, record_rounds
 from vsam_tune.errors import InputError, finding
+from vsam_tune.methods import METHODS
 from vsam_tune.tasks import MODELS
 
 ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals are made of them
+MAX_FRACTION = float(METHODS["vsam"].hyperparameters["max_rate"].default)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         0; 2 for bad input.
     """
     options = _parser().parse_args(arguments)
-    torch.set_num_threads(options.threads)
     try:
+        _check(options)
         _run(options)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
@@ -63,9 +65,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Check the numbers.
+
+    Raises:
+        InputError: if some are out of range, all of them at once.
+    """
+    counts = {name: getattr(options, name) for name in ("batch", "rounds", "warmup", "threads")}
+    rule, cure = "must be at least 1", "leave the option out for its default"
+    found = [finding(f"--{name}", "", value, rule, cure) for name, value in counts.items() if value < 1]
+    if not 0 <= options.fraction <= MAX_FRACTION:
+        found.append(finding("--fraction", "", options.fraction, f"must be in [0, {MAX_FRACTION}]", "write 0.3"))
+    if found:
+        raise InputError(*found)
+
+
 def _run(options: argparse.Namespace) -> None:
-    if options.rounds < 1:
-        raise InputError(finding("--rounds", "", options.rounds, "must be at least 1", "write 60"))
+    torch.set_num_threads(options.threads)
     chosen = _chosen(options)
     recording = Recording.opened(options.out, _shared(options, list(chosen)))
     if options.table == "methods" and not options.skip_memory:

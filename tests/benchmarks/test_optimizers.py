@@ -63,7 +63,14 @@ def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--contenders", "sam,samm"], ["--table", "settings", "--settings", "warm"], ["--rounds", "0"]]
+    "arguments",
+    [
+        ["--contenders", "sam,samm"],
+        ["--table", "settings", "--settings", "warm"],
+        ["--rounds", "0"],
+        ["--warmup", "0"],
+        ["--fraction", "0.6"],
+    ],
 )
 def test_what_is_unknown_is_refused_in_one_line(arguments, capsys):
     assert main(arguments) == 2
