@@ -86,7 +86,8 @@ def read_lists(root: Path) -> list[MutantList]:
     """Return all lists of a project, by name."""
     lists = []
     for path in sorted((root / "tests" / "mutants").glob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:  # not its text: an error names the file
+            content = yaml.safe_load(file)
         mutants = tuple(Mutant(**entry) for entry in content["mutants"])
         lists.append(MutantList(name=path.stem, tests=tuple(content["tests"]), mutants=mutants))
     return lists

@@ -113,8 +113,9 @@ def test_rho_follows_the_learning_rate_between_its_bounds():
 
 
 def test_the_start_of_a_schedule_counts_and_not_a_warm_up_below_it():
-    optimizer = GSAM(one_weight(), rho=0.3)
-    torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=10)
+    base = one_weight()
+    torch.optim.lr_scheduler.LinearLR(base, start_factor=0.1, total_iters=10)
+    optimizer = GSAM(base, rho=0.3)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
     assert radii(optimizer, [1.0, 10.0]) == pytest.approx([0.03, 0.3])
 

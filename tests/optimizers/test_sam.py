@@ -93,3 +93,26 @@ def test_looking_at_more_layers_changes_no_bit():
         trajectories.append(train(problem, optimizer, 12))
     assert np.array_equal(trajectories[0], trajectories[1])
     assert np.array_equal(trajectories[0], trajectories[2])
+
+
+def test_groups_have_their_own_rho_and_may_stay_unperturbed():
+    """The norm is over all groups that are perturbed; one that is not takes the second gradient."""
+    parameters = [torch.nn.Parameter(torch.full((2,), float(i), dtype=torch.float64)) for i in range(1, 4)]
+    groups = [{"params": parameters[:1], "rho": 0.5}, {"params": parameters[1:2]}]
+    base = torch.optim.SGD([*groups, {"params": parameters[2:], "perturbed": False}], lr=1.0)
+    optimizer, seen = SAM(base, rho=0.25), []
+
+    def closure():
+        optimizer.zero_grad()
+        seen.append([parameter[0].item() for parameter in parameters])
+        loss = (parameters[0].square() + parameters[1].square() + 7 * parameters[1] * parameters[2]).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    first = (2.0, 2 * 2 + 7 * 3)
+    norm = (2 * first[0] ** 2 + 2 * first[1] ** 2) ** 0.5
+    there = (1 + 0.5 * first[0] / norm, 2 + 0.25 * first[1] / norm)
+    assert seen[1] == pytest.approx([*there, 3.0], rel=1e-14)
+    expected = [1 - 2 * there[0], 2 - (2 * there[1] + 7 * 3), 3 - 7 * there[1]]
+    assert [parameter[0].item() for parameter in parameters] == pytest.approx(expected, rel=1e-13)
