@@ -160,6 +160,14 @@ def test_methods_of_ones_own_take_what_the_study_fixes_for_the_same_one(tmp_path
     }
 
 
+def test_a_method_of_ones_own_is_a_row_as_well(tmp_path: Path) -> None:
+    own = {"name": "mine:MySAM", "radius": 0.1}
+    rows = rows_of(tmp_path, "sam", own, {**own, "label": "mine"}, shared={"momentum": 0.8, "rho": 0.2})
+    assert list(rows) == ["sam", "mine:MySAM(radius=0.1)", "mine"]
+    assert rows["mine"].stored()["method"] == {"name": "mine:MySAM", "rho": 0.2, "radius": 0.1}
+    assert rows["mine"].base_optimizer.settings["momentum"] == 0.8
+
+
 # ---- how a row is kept
 
 

@@ -39,9 +39,8 @@ def open_or_create(
     with creation_lock(path.parent):
         if not path.exists():
             _create_database(path, name, objectives, resolved)
-    database = RDBStorage(url(path), engine_kwargs={"connect_args": {"timeout": _WAIT_SECONDS}})
     study = optuna.create_study(
-        study_name=name, storage=database, sampler=sampler, directions=directions, load_if_exists=True
+        study_name=name, storage=connected(path), sampler=sampler, directions=directions, load_if_exists=True
     )
     # None where it has just been created beside another, by this driver or by one that was killed right then
     if study.user_attrs.get("study") != resolved:
@@ -49,20 +48,19 @@ def open_or_create(
     return study
 
 
-def study_names(path: Path) -> list[str]:
-    """Return the names of the Optuna studies in a database."""
-    return optuna.get_all_study_names(storage=url(path))
+def connected(path: Path) -> RDBStorage:
+    """Return the storage in a database that is there; it waits where another process writes."""
+    return RDBStorage(_url(path), engine_kwargs={"connect_args": {"timeout": _WAIT_SECONDS}})
 
 
-def url(path: Path) -> str:
-    """Return what Optuna finds a database by."""
+def _url(path: Path) -> str:
     return f"sqlite:///{path.absolute()}"
 
 
 def _create_database(path: Path, name: str, objectives: Sequence[Objective], resolved: Mapping[str, Any]) -> None:
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    database = RDBStorage(url(part))
+    database = RDBStorage(_url(part))
     study = optuna.create_study(storage=database, study_name=name, directions=[each.direction for each in objectives])
     study.set_user_attr("study", dict(resolved))
     database.remove_session()

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import FINISHED, Objective, StudyResult, TrialRecord
-from vsam_tune.study.database import open_or_create, study_names, url
+from vsam_tune.study.database import connected, open_or_create
 from vsam_tune.study.record import trial_record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -241,9 +241,9 @@ def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
     if not path.is_file():
         return None
     try:
-        found = StudyStorage(optuna.load_study(study_name=name + suffix, storage=url(path)))
+        found = StudyStorage(optuna.load_study(study_name=name + suffix, storage=connected(path)))
     except KeyError as error:  # not there, or a driver was killed, or is, between creating it and its attribute
-        if {name, name + BASELINES}.isdisjoint(study_names(path)):
+        if {name, name + BASELINES}.isdisjoint(optuna.get_all_study_names(storage=connected(path))):
             rule = "holds no study of its folder's name"
             raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
         return None
