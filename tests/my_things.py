@@ -45,7 +45,7 @@ class Confidence(LossTerm):
     def __init__(self, *, num_classes, weight=0.1):
         self.num_classes, self.weight, self.steps = num_classes, weight, 0
 
-    def __call__(self, logits, x, index, *, epoch):
+    def __call__(self, logits, x, index, *, epoch):  # noqa: ARG002 - a loss term gets them
         log_probabilities = logits.log_softmax(dim=1)
         return self.weight * (log_probabilities.exp() * log_probabilities).sum(dim=1).mean()
 

@@ -70,6 +70,7 @@ def folder(started, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trainable, "ProcessPoolExecutor", InThisProcess)
     monkeypatch.setattr(sys, "path", list(sys.path))  # a trainable's folder is added to it
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # a module of that folder, another one in each case
     shutil.copytree(started, tmp_path / "runs" / "mine")
     (tmp_path / "ok.yaml").write_text(STUDY)
     (tmp_path / "sgd.yaml").write_text(EXPORT)

@@ -30,8 +30,10 @@ def _cases(cases: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _command(case: Mapping[str, Any]) -> list[str]:
-    """Return the command, and below it the study file of the case's own, if it has one."""
-    return [f"vsam-tune {' '.join(case['argv'])}", *_content((case.get("files") or {}).get("a.yaml", ""))]
+    """Return the command, and below it the study file and the module of the case's own, if it has them."""
+    files = case.get("files") or {}
+    own = [*_content(files.get("a.yaml", "")), *_content(files.get("mine.py", ""))]
+    return [f"vsam-tune {' '.join(case['argv'])}", *own]
 
 
 def _content(text: str) -> list[str]:

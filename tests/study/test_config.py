@@ -58,6 +58,10 @@ STUDIES = {
     "paths": "name: a\ntask: {data: npz:here/x.npz, model: {name: resnet8, width: 32}, augmentation: [crop, flip]}\n",
     "asha": "name: a\ntrial_scheduler: {kind: asha}\nsampler: {kind: nsga2}\nbudget: {trials: null, seconds: 60}\n",
     "one objective": "name: a\nobjectives: [val_loss]\nreference_point: {val_loss: 3}\ninitial: []\n",
+    "own things": "name: a\ntask: {data: mine:read, model: {name: mine.nets:build, stages: [1, 2], kind: null}}\n"
+    "method: {name: mine:Method, warmup_iterations: {epochs: 2}, layers: [a]}\n"
+    "space: {share: {type: float, low: 0, high: 1, when: {kind: [a]}}, kind: {type: categorical, choices: [a, b]}}\n",
+    "quantization": "name: a\ntask: {quantization: {weight_bits: 2}, initial_checkpoint: here/checkpoint.pt}\n",
     "foreign": "name: a\ntrainable: mine.module:Toy\nmethod: {name: toy, depth: [1, 2]}\n"
     "space: {x: {type: int, low: 1, high: 9}, lr: true}\nobjectives: [{name: y, direction: minimize}]\n",
 }

@@ -72,11 +72,14 @@ def read_named(
         findings.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
         return None
     name = content.get("name", default)
-    if not isinstance(name, str) or not (default is None or name in names or (own and is_reference(name))):
-        rule = "is missing" if name is None else NO_REFERENCE if own and ":" in str(name) else "is not known"
+    if isinstance(name, str) and (default is None or name in names or (own and is_reference(name))):
+        return Named(name, {setting: content[setting] for setting in content if setting != "name"})
+    if own and ":" in str(name):
+        findings.add(f"{key}.name", name, NO_REFERENCE, "write my_module:name")
+    else:
+        rule = "is missing" if name is None else "is not known"
         findings.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
-        return None
-    return Named(name, {setting: content[setting] for setting in content if setting != "name"})
+    return None
 
 
 def check_settings(

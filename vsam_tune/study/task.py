@@ -105,11 +105,9 @@ def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool)
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
         changes |= _data(task, scheme, path, folder, findings)
-    elif not foreign and is_reference(task.data):
-        changes["validation_fraction"] = task.validation_fraction or OWN_DATASET.validation_fraction
     elif not foreign:
-        rule = NO_REFERENCE if ":" in task.data else "is not known"
-        findings.add("task.data", task.data, rule, suggestion(scheme, DATASETS, "known data"))
+        changes["validation_fraction"] = task.validation_fraction or OWN_DATASET.validation_fraction
+        _check_own_data(task.data, findings)
     for key, given in (("data_root", task.data_root), ("initial_checkpoint", task.initial_checkpoint)):
         if given is not None:
             changes[key] = absolute(given, folder)
@@ -139,6 +137,15 @@ def _data(task: Task, scheme: str, path: str, folder: Path, findings: Findings) 
             findings.add(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
     fraction = task.validation_fraction or dataset.validation_fraction
     return {"validation_fraction": fraction, "data": absolute_data(task.data, folder)}
+
+
+def _check_own_data(data: str, findings: Findings) -> None:
+    if is_reference(data):
+        return
+    if ":" in data:
+        findings.add("task.data", data, NO_REFERENCE, "write my_module:read, or npz:PATH")
+    else:
+        findings.add("task.data", data, "is not known", suggestion(data, DATASETS, "known data"))
 
 
 def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) -> dict[str, JsonValue]:
