@@ -14,8 +14,15 @@ from trainables.build import data_arguments, load_data
 from vsam_tune.methods import METHODS
 
 TRAINING = {
-    "train_loss", "epoch", "iteration", "ais", "train_seconds", "sampled_fraction", "gradient_evaluations", "forward_passes",
-}  # fmt: skip
+    "train_loss",
+    "epoch",
+    "iteration",
+    "ais",
+    "train_seconds",
+    "sampled_fraction",
+    "gradient_evaluations",
+    "forward_passes",
+}
 
 
 def evaluated(worker, part):

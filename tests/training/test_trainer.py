@@ -153,7 +153,7 @@ def test_gradient_evaluations_are_the_backward_passes(name):
         sizes.append(len(batch.y))
         return makes(batch, epoch=epoch)
 
-    def watch(module, inputs, logits):
+    def watch(_module, _inputs, logits):
         if logits.requires_grad:
             size = sizes[-1]
             logits.register_hook(lambda gradient: backwards.append(len(gradient) / size))
