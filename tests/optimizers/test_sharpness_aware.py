@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.contracts.tiny import TinyTrial
-from vsam_tune.optimizers import SAM, VSAM, PeriodicSAM
+from vsam_tune.optimizers import ESAM, SAM, SAMON, VSAM, PeriodicSAM
 
 METHODS = [SAM, PeriodicSAM, VSAM]
 
@@ -31,6 +31,19 @@ def closure_of(optimizer, parameter):
 def test_a_step_without_closure_says_what_it_needs(method):
     with pytest.raises(TypeError, match=rf"{method.__name__}.step needs a closure that clears the gradients"):
         method(torch.optim.SGD([weight()], lr=0.1)).step()
+
+
+@pytest.mark.parametrize("method", [ESAM, SAMON])
+def test_a_method_that_takes_the_gradients_itself_asks_for_the_losses_of_samples(method):
+    parameter = weight()
+    optimizer = method(torch.optim.SGD([parameter], lr=0.1))
+    usual = closure_of(optimizer, parameter)
+    asked = rf"{method.__name__}.step needs a closure that takes the positions of samples, or None for the whole batch"
+    with pytest.raises(TypeError, match=asked):
+        optimizer.step()
+    with pytest.raises(TypeError, match=asked):
+        optimizer.step(lambda _: usual())
+    assert torch.equal(parameter, weight())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -64,8 +64,7 @@ class AESAM(SharpnessAware):
         if decision.sampled:
             observation = self._sam_iteration(closure, sampling_rate=math.nan)
         else:
-            l2_sgd = self._norm(gradients_of(self._observed()))
-            observation = Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=math.nan)
+            observation = self._plain_iteration(sampling_rate=math.nan)
         self._rule.carried_out(decision)
         return replace(observation, squared_norm=decision.squared_norm, threshold=decision.threshold)
 

@@ -84,11 +84,8 @@ class FSAM(SharpnessAware):
 
     @override
     def _method_state(self) -> dict[str, Any]:
-        index = {parameter: i for i, parameter in enumerate(self._parameters())}
-        return {"average": {index[parameter]: average for parameter, average in self._average.items()}}
+        return {"average": self._by_position(self._average)}
 
     @override
     def _load_method_state(self, state: dict[str, Any]) -> None:
-        parameters = self._parameters()
-        saved = state["average"].items()
-        self._average = {parameters[i]: average.to(parameters[i].device, copy=True) for i, average in saved}
+        self._average = self._by_parameter(state["average"])

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
 
 
 class MSAM(SharpnessAware):
@@ -56,8 +56,7 @@ class MSAM(SharpnessAware):
 
     @override
     def _descend(self, closure: Closure) -> Observation:
-        l2_sgd = self._norm(gradients_of(self._observed()))
-        return Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=0.0)
+        return self._plain_iteration(sampling_rate=0.0)
 
     def _momentum(self) -> dict[Tensor, Tensor]:
         """Return the base's buffer of each parameter that is perturbed and has one, in order.

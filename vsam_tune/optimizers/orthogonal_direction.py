@@ -104,11 +104,8 @@ class OrthogonalReuse(SharpnessAware):
 
     @override
     def _method_state(self) -> dict[str, Any]:
-        index = {parameter: i for i, parameter in enumerate(self._parameters())}
-        return {"direction": {index[parameter]: u for parameter, u in self._direction.items()}}
+        return {"direction": self._by_position(self._direction)}
 
     @override
     def _load_method_state(self, state: dict[str, Any]) -> None:
-        parameters = self._parameters()
-        saved = state["direction"].items()
-        self._direction = {parameters[i]: u.to(parameters[i].device, copy=True) for i, u in saved}
+        self._direction = self._by_parameter(state["direction"])

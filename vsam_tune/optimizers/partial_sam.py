@@ -59,11 +59,16 @@ class PartialSAM(SharpnessAware):
 
         Returns:
             (k,) the losses, detached.
+
+        Raises:
+            TypeError: if the closure returns anything else, such as the mean loss.
         """
         for parameter in self._parameters():
             parameter.grad = None
         with torch.enable_grad():
             losses = closure(samples)
+            if losses.ndim != 1:
+                raise self._closure_error()
             loss = losses.mean()
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         if trained and loss.requires_grad:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check_integer
 from vsam_tune.optimizers.observation import Observation
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
 
 
 class PeriodicSAM(SharpnessAware):
@@ -46,5 +46,4 @@ class PeriodicSAM(SharpnessAware):
         since = self.iterations - self._offset
         if since >= 0 and since % self._period == 0:
             return self._sam_iteration(closure, sampling_rate=1 / self._period)
-        l2_sgd = self._norm(gradients_of(self._observed()))
-        return Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=1 / self._period)
+        return self._plain_iteration(sampling_rate=1 / self._period)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check_choice, check_integer, check_number
 from vsam_tune.optimizers.observation import Observation
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
 
 SCHEDULES = ("constant", "linear")
 
@@ -74,8 +74,7 @@ class RST(SharpnessAware):
         if self._next_draw < rate:
             observation = self._sam_iteration(closure, sampling_rate=rate)
         else:
-            l2_sgd = self._norm(gradients_of(self._observed()))
-            observation = Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=rate)
+            observation = self._plain_iteration(sampling_rate=rate)
         self._next_draw = self._draw()
         return observation
 

@@ -10,7 +10,6 @@ gives. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfl
 gradients.
 """
 
-import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -18,17 +17,25 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.distributed import ProcessGroup
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 from typing_extensions import override
 
-from vsam_tune.optimizers.arguments import check, check_choice, check_integer, check_number
+from vsam_tune.optimizers.arguments import check_choice, check_integer, check_number
 from vsam_tune.optimizers.layers import last_with_gradient, layers_of
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
 from vsam_tune.optimizers.second_pass import RandomState, batch_norms, frozen_statistics, replayed
 from vsam_tune.optimizers.workers import Workers
+from vsam_tune.optimizers.wrapper import Wrapper
 
 Closure = Callable[..., Tensor]
+
+_ASKED = {  # by `sample_losses`
+    False: "clears the gradients, runs forward and backward, and returns the loss: it may have to take a second"
+    " gradient on the same batch",
+    True: "takes the positions of samples, or None for the whole batch, runs forward on them, and returns (k,) losses:"
+    " the method takes the gradients itself",
+}
 
 
 def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
@@ -36,12 +43,11 @@ def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-class SharpnessAware(Optimizer):
-    """A torch optimizer around a base optimizer, whose parameter groups (the same dicts) and state it shares.
+class SharpnessAware(Wrapper):
+    """A torch optimizer around a base optimizer, whose parameter groups and state it shares, as `Wrapper` says.
 
-    Learning-rate schedulers may be attached to either of the two, before or after loading a state. A method
-    overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything; `_perturb` if e is
-    another one than SAM's, `_radius` if rho changes; `_first_gradient` and `_second_gradient` if they are not the
+    A method overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything; `_perturb` if e
+    is another one than SAM's, `_radius` if rho changes; `_first_gradient` and `_second_gradient` if they are not the
     whole batch's.
 
     A parameter group may say `perturbed: False`: its parameters are then in no norm, no perturbation and no PSF,
@@ -63,34 +69,21 @@ class SharpnessAware(Optimizer):
             tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
             them, or without one where gradients are disabled; the method takes the gradients itself.
         perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
-        base: the base optimizer.
-        iterations: finished iterations.
-        gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
-        forward_passes: forward passes without a backward so far, likewise.
-        observation: what the last iteration showed; None before the first, and after loading.
     """
 
     sample_losses: ClassVar[bool] = False
     perturbs_first: ClassVar[bool] = False
 
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
-        plain = not isinstance(base, LBFGS | SharpnessAware)
-        check("base", type(base).__name__, "an optimizer that takes one gradient a step", holds=plain)
         check_number("rho", rho, low=0.0)
         check_integer("norm_layers", norm_layers, low=0)
-        super().__init__(base.param_groups, {**base.defaults, "rho": rho})
-        self.base = base
-        self.iterations = 0
-        self.gradient_evaluations = 0.0
-        self.forward_passes = 0.0
-        self.observation: Observation | None = None
         self._norm_layers = norm_layers
         self._model = model
         self._batch_norms = batch_norms(model) if model is not None else []
         self._before: RandomState | None = None
         self._workers: Workers | None = None
         self._of_this_worker: list[Tensor] = []  # its first gradient, where that is what perturbs
-        self._follow_base()
+        super().__init__(base, {"rho": rho, "perturbed": True})
 
     def distribute(self, process_group: ProcessGroup | None = None, *, perturbation_scope: str = "local") -> None:
         """Average gradients over workers from now on, each of which trains its own copy on batches of its own.
@@ -122,10 +115,7 @@ class SharpnessAware(Optimizer):
             TypeError: if there is no closure.
         """
         if closure is None:
-            raise TypeError(
-                f"{type(self).__name__}.step needs a closure that clears the gradients, runs forward and "
-                "backward, and returns the loss: it may have to take a second gradient on the same batch"
-            )
+            raise self._closure_error()
         with torch.no_grad():
             self._before = RandomState.now(self._devices()) if self._model is not None else None
             loss = self._first_gradient(closure)
@@ -135,6 +125,10 @@ class SharpnessAware(Optimizer):
             self.base.step()
         self.iterations += 1
         return loss
+
+    def _closure_error(self) -> TypeError:
+        """Return the error that says which closure is needed."""
+        return TypeError(f"{type(self).__name__}.step needs a closure that {_ASKED[self.sample_losses]}")
 
     def _descend(self, closure: Closure) -> Observation:
         """Turn the first gradient, which stands in `.grad`, into the one to descend along, in place.
@@ -231,8 +225,10 @@ class SharpnessAware(Optimizer):
         l2_psf = self._norm(list(psf.values()))
         return Observation(sampled=True, l2_psf=l2_psf, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
-    def _parameters(self) -> list[Tensor]:
-        return [parameter for group in self.param_groups for parameter in group["params"]]
+    def _plain_iteration(self, *, sampling_rate: float) -> Observation:
+        """Leave g in `.grad`, where it stands, and return the observation."""
+        l2_sgd = self._norm(gradients_of(self._observed()))
+        return Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
     def _devices(self) -> list[torch.device]:
         return list(dict.fromkeys(parameter.device for parameter in self._parameters())) or [torch.device("cpu")]
@@ -253,78 +249,10 @@ class SharpnessAware(Optimizer):
         """Return the norm over all tensors, 0-d and on the device; 0 over none."""
         return global_norm(tensors) if tensors else torch.zeros((), device=self._devices()[0])
 
-    def _follow_base(self) -> None:
-        self._share()
-        self.base.register_load_state_dict_post_hook(lambda _: self._share())
-
+    @override
     def _share(self) -> None:
-        """Take over the groups and the state of the base, which loads them into new objects."""
-        self.param_groups, self.state = self.base.param_groups, self.base.state
+        super()._share()
         for group in self.param_groups:
-            check_number("rho", group.setdefault("rho", self.defaults["rho"]), low=0.0)
-            group.setdefault("perturbed", True)
+            check_number("rho", group["rho"], low=0.0)
         perturbed = [group["params"] for group in self.param_groups if group["perturbed"]]
         self._layers = layers_of([parameter for parameters in perturbed for parameter in parameters], self._model)
-
-    @override
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a parameter group to the base; it may have a `rho` of its own."""
-        if "base" not in vars(self):  # torch's constructor lists the groups that the base has already
-            super().add_param_group(param_group)
-            return
-        self.base.add_param_group(param_group)
-        self._share()
-
-    @override
-    def __getstate__(self) -> dict[str, Any]:
-        # torch's keeps three attributes only; hooks and the `step` that a scheduler patches cannot be copied
-        left_out = ("state", "param_groups", "step")
-        kept = {name: value for name, value in vars(self).items() if not name.startswith("_optimizer_")}
-        return {name: value for name, value in kept.items() if name not in left_out}
-
-    @override
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._follow_base()
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything that continuing bit for bit needs, the base's state included.
-
-        Its tensors are the live ones, as torch's own are; `torch.load(..., weights_only=True)` reads it back.
-        """
-        return {
-            "base": self.base.state_dict(),
-            "iterations": self.iterations,
-            "gradient_evaluations": self.gradient_evaluations,
-            "forward_passes": self.forward_passes,
-            **self._method_state(),
-        }
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, of the same method over the same parameters; it is copied.
-
-        Args:
-            state_dict: not changed, and not kept.
-
-        Raises:
-            KeyError: if a key is missing; nothing has changed then.
-        """
-        missing = [key for key in self.state_dict() if key not in state_dict]
-        groups = state_dict["base"]["param_groups"] if "base" in state_dict else []
-        missing += ["rho" for group in groups if "rho" not in group]
-        if missing:
-            raise KeyError(f"the state of {type(self).__name__} lacks {', '.join(dict.fromkeys(missing))}")
-        self.base.load_state_dict(copy.deepcopy(state_dict["base"]))
-        self.iterations = state_dict["iterations"]
-        self.gradient_evaluations = state_dict["gradient_evaluations"]
-        self.forward_passes = state_dict["forward_passes"]
-        self.observation = None
-        self._load_method_state(state_dict)
-
-    def _method_state(self) -> dict[str, Any]:
-        return {}
-
-    def _load_method_state(self, state: dict[str, Any]) -> None:
-        """Restore the entries of `_method_state`; all of them are there."""

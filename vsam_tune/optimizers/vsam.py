@@ -185,23 +185,21 @@ class VSAM(SharpnessAware):
 
     @override
     def _method_state(self) -> dict[str, Any]:
-        index = {parameter: i for i, parameter in enumerate(self._parameters())}
         return {
             "generator": self._generator.get_state(),
             "draws": self._draws,
             "pending": list(self._pending),
-            "psf": {index[parameter]: psf for parameter, psf in self._psf.items()},
+            "psf": self._by_position(self._psf),
             "age": self._age,
             **self._controller.state_dict(),
         }
 
     @override
     def _load_method_state(self, state: dict[str, Any]) -> None:
-        parameters = self._parameters()
         self._controller.load_state_dict(state)
         self._generator.set_state(state["generator"].cpu())
         self._draws = list(state["draws"])
         device = self._devices()[0]
         self._pending = [(h.to(device), q.to(device)) for h, q in state["pending"]]
-        self._psf = {parameters[i]: psf.to(parameters[i].device, copy=True) for i, psf in state["psf"].items()}
+        self._psf = self._by_parameter(state["psf"])
         self._age = state["age"]

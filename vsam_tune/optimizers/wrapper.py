@@ -1,0 +1,132 @@
+"""A torch optimizer around another one: groups, counts, copies, and a state that continues bit for bit.
+
+The wrapper and its base share the parameter groups, the same dicts, and the state, so that a learning-rate scheduler
+may be attached to either of the two, before or after loading. What an iteration does is a subclass's.
+"""
+
+import copy
+from typing import Any
+
+from torch import Tensor
+from torch.optim import LBFGS, Optimizer
+from typing_extensions import override
+
+from vsam_tune.optimizers.arguments import check
+from vsam_tune.optimizers.observation import Observation
+
+
+class Wrapper(Optimizer):
+    """Shares the groups and the state of a base optimizer.
+
+    A subclass overrides `_method_state` with `_load_method_state` if it keeps anything.
+
+    Args:
+        base: any torch optimizer but another wrapper, and LBFGS, which evaluates as often as it likes.
+        settings: name -> value, put into each parameter group that has none of its own.
+
+    Attributes:
+        base: the base optimizer.
+        iterations: finished iterations.
+        gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
+        forward_passes: forward passes without a backward so far, likewise.
+        observation: what the last iteration showed; None before the first, and after loading.
+    """
+
+    def __init__(self, base: Optimizer, settings: dict[str, Any]) -> None:
+        plain = not isinstance(base, LBFGS | Wrapper)
+        check("base", type(base).__name__, "an optimizer that takes one gradient a step", holds=plain)
+        super().__init__(base.param_groups, {**base.defaults, **settings})
+        self.base = base
+        self.iterations = 0
+        self.gradient_evaluations = 0.0
+        self.forward_passes = 0.0
+        self.observation: Observation | None = None
+        self._settings = settings
+        self._follow_base()
+
+    def _follow_base(self) -> None:
+        self._share()
+        self.base.register_load_state_dict_post_hook(lambda _: self._share())
+
+    def _share(self) -> None:
+        """Take over the groups and the state of the base, which loads them into new objects."""
+        self.param_groups, self.state = self.base.param_groups, self.base.state
+        for group in self.param_groups:
+            for name, value in self._settings.items():
+                group.setdefault(name, value)
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    @override
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group to the base; it may have settings of its own."""
+        if "base" not in vars(self):  # torch's constructor lists the groups that the base has already
+            super().add_param_group(param_group)
+            return
+        self.base.add_param_group(param_group)
+        self._share()
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        # torch's keeps three attributes only; hooks and the `step` that a scheduler patches cannot be copied
+        left_out = ("state", "param_groups", "step")
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("_optimizer_")}
+        return {name: value for name, value in kept.items() if name not in left_out}
+
+    @override
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._follow_base()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that continuing bit for bit needs, the base's state included.
+
+        Its tensors are the live ones, as torch's own are; `torch.load(..., weights_only=True)` reads it back.
+        """
+        return {
+            "base": self.base.state_dict(),
+            "iterations": self.iterations,
+            "gradient_evaluations": self.gradient_evaluations,
+            "forward_passes": self.forward_passes,
+            **self._method_state(),
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, of the same method over the same parameters; it is copied.
+
+        Args:
+            state_dict: not changed, and not kept.
+
+        Raises:
+            KeyError: if a key is missing; nothing has changed then.
+        """
+        missing = [key for key in self.state_dict() if key not in state_dict]
+        groups = state_dict["base"]["param_groups"] if "base" in state_dict else []
+        missing += [name for group in groups for name in self._settings if name not in group]
+        if missing:
+            raise KeyError(f"the state of {type(self).__name__} lacks {', '.join(dict.fromkeys(missing))}")
+        self.base.load_state_dict(copy.deepcopy(state_dict["base"]))
+        self.iterations = state_dict["iterations"]
+        self.gradient_evaluations = state_dict["gradient_evaluations"]
+        self.forward_passes = state_dict["forward_passes"]
+        self.observation = None
+        self._load_method_state(state_dict)
+
+    def _method_state(self) -> dict[str, Any]:
+        return {}
+
+    def _load_method_state(self, state: dict[str, Any]) -> None:
+        """Restore the entries of `_method_state`; all of them are there."""
+
+    def _by_position(self, kept: dict[Tensor, Tensor]) -> dict[int, Tensor]:
+        """Return what is kept by parameter as a state holds it: by the parameter's position in the groups."""
+        position = {parameter: i for i, parameter in enumerate(self._parameters())}
+        return {position[parameter]: tensor for parameter, tensor in kept.items()}
+
+    def _by_parameter(self, saved: dict[int, Tensor]) -> dict[Tensor, Tensor]:
+        """Return what `_by_position` did, by parameter again, copied to the parameters' devices."""
+        parameters = self._parameters()
+        return {parameters[i]: tensor.to(parameters[i].device, copy=True) for i, tensor in saved.items()}
