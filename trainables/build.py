@@ -67,20 +67,12 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     task, seed = config["task"], config["seed"]
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
     _check_batch_size(task["batch_size"], len(data.train))
+    _check_parts(task["micro_batches"], task["batch_size"], len(data.train))
     layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
     model = _initial_model(task, data, derive_seed(seed, "weights")).to(device).to(memory_format=layout)
-    shared = {"mean": data.mean, "std": data.std, "device": device, "channels_last": task["channels_last"]}
-    loader = ResidentLoader(
-        data.train,
-        batch_size=task["batch_size"],
-        augmentation=task["augmentation"],
-        seed=derive_seed(seed, "order"),
-        **shared,
-    )
+    loader, evaluation = _loaders(task, data, derive_seed(seed, "order"), device)
     if task["quantization"] is not None:
         calibrate(model, next(loader.batches(0)).x)
-    evaluated = data.test if data.validation is None else data.validation
-    evaluation = ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
     optimizer, loss_term = build_optimizer(
         model,
         base=config["base_optimizer"],
@@ -104,6 +96,18 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         compiled=task["compiled"],
     )
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures), evaluation
+
+
+def _loaders(
+    task: dict[str, Any], data: TaskData, seed: int, device: torch.device
+) -> tuple[ResidentLoader, ResidentLoader]:
+    """Return the loader of the training images, and of those that are evaluated on."""
+    shared = {"mean": data.mean, "std": data.std, "device": device, "channels_last": task["channels_last"]}
+    loader = ResidentLoader(
+        data.train, batch_size=task["batch_size"], augmentation=task["augmentation"], seed=seed, **shared
+    )
+    evaluated = data.test if data.validation is None else data.validation
+    return loader, ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
 
 
 def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:
@@ -196,6 +200,19 @@ def _check_batch_size(batch_size: int, num_images: int) -> None:
         rule = f"a batch of an epoch would hold one of {num_images} images, which batch norm cannot take"
         fitting = next((size for size in range(batch_size + 1, num_images) if not one_alone(size)), num_images)
         raise InputError(finding("task", "batch_size", batch_size, rule, f"write {fitting}"))
+
+
+def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
+    """Refuse parts of one image, as `_check_batch_size` does batches.
+
+    Raises:
+        InputError: if a batch of an epoch of `num_images` would be cut into some.
+    """
+    smallest = min(size for size in (batch_size, num_images, num_images % batch_size) if size)
+    if micro_batches > 1 and smallest < 2 * micro_batches:
+        rule = f"a part of a batch of {smallest} images would hold one alone, which batch norm cannot take"
+        cure = f"write at most {smallest // 2}, or another batch_size"
+        raise InputError(finding("task", "micro_batches", micro_batches, rule, cure))
 
 
 def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, method: str) -> None:

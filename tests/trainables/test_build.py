@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.tiny import equal_state, optimizer_class
@@ -83,6 +83,23 @@ def test_no_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_siz
         build_trainer(config, grey(num_images))
     cure = int(str(caught.value).partition("Cure: write ")[2].rstrip("."))
     build_trainer(trial_config("", batch_size=cure), grey(num_images))
+
+
+@settings(deadline=None)
+@given(num_images=st.integers(4, 300), batch_size=st.integers(2, 400), micro_batches=st.integers(2, 40))
+def test_no_part_of_a_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_size, micro_batches):
+    sizes = {min(batch_size, num_images), num_images % batch_size} - {0}
+    assume(1 not in sizes)
+    parts = [len(part) for size in sizes for part in torch.arange(size).tensor_split(micro_batches)]
+    config = trial_config("", "sgd", batch_size=batch_size, micro_batches=micro_batches)
+    if 1 not in parts:
+        build_trainer(config, grey(num_images))
+        return
+    rule = f"task: micro_batches = {micro_batches}: a part of a batch of {min(sizes)} images would hold one alone"
+    with pytest.raises(InputError, match=rule) as caught:
+        build_trainer(config, grey(num_images))
+    cure = int(str(caught.value).partition("Cure: write at most ")[2].partition(",")[0])
+    build_trainer(trial_config("", "sgd", batch_size=batch_size, micro_batches=cure), grey(num_images))
 
 
 def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
