@@ -113,6 +113,19 @@ def test_a_zero_gradient_moves_nothing_and_makes_no_nan(name, set_to_none):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_a_zero_gradient_leaves_weight_decay_and_momentum_bit_for_bit(name):
+    """All weights but those of the last layer, whose bias is all that the loss sees."""
+    ends = []
+    for each in (name, "sgd"):
+        trial = TinyTrial(each)
+        torch.nn.init.zeros_(trial.network[9].weight).requires_grad_(False)
+        trial.train(20)
+        ends.append([parameter.detach() for parameter in trial.network[:9].parameters()])
+    assert all(map(torch.equal, *ends))
+    assert not torch.equal(ends[0][0], tiny_network()[0].weight)  # it has decayed
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_no_gradient_at_all_moves_nothing(name):
     weight = torch.nn.Parameter(torch.ones(3, 2))
     optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
