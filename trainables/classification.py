@@ -5,6 +5,7 @@ What a study needs of a trainable, ours or another's, is in docs/trainables.md.
 
 import json
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -147,6 +148,7 @@ class Classification(Trainable):
         """Leave the trial's files complete, then say that it is done."""
         self.trainer.trajectory.write_parquet(self.folder / "trajectory.parquet")
         self._warn_of_a_rate_that_never_adapted()
+        self._warn_of_a_term_that_never_began()
         if self._settings["final"]:
             self._checkpoint(metrics)
         return {**metrics, "done": True}
@@ -163,6 +165,17 @@ class Classification(Trainable):
                 iterations,
                 self.trainer.trajectory.num_sampled,
                 self._settings["method"].get("window", "unknown"),  # a method of one's own need not have it set
+            )
+
+    def _warn_of_a_term_that_never_began(self) -> None:
+        trainer = self.trainer
+        if trainer.loss_term is None or trainer.epoch < trainer.epochs:
+            return
+        if all(map(math.isnan, trainer.trajectory.table()["penalty"])):
+            logger.warning(
+                "the loss term added nothing in %d epochs: this was the base optimizer's training. Cure: a smaller"
+                " start_epoch or lag_epochs, a weight above 0, or more epochs",
+                trainer.epochs,
             )
 
     def _checkpoint_when_due(self) -> None:

@@ -154,10 +154,33 @@ def test_a_rate_that_never_adapted_is_a_warning_with_a_cure(method, warned, new_
     assert ("Cure: a smaller window, fewer warmup_iterations, or a larger initial_rate" in caplog.text) == warned
 
 
+@pytest.mark.parametrize(
+    ("name", "method", "warned"),
+    [
+        ("saf", {"start_epoch": 5}, True),  # of 6 epochs, counted from 0
+        ("saf", {"lag_epochs": 6}, True),
+        ("mesa", {"weight": 0.0}, True),
+        ("mesa", {"start_epoch": 4}, False),
+        ("saf", {"lag_epochs": 5}, False),
+    ],
+)
+def test_a_loss_term_that_never_began_is_a_warning_with_a_cure(name, method, warned, new_worker, tmp_path, caplog):
+    steps(new_worker(trial_config(tmp_path, name, method=method)))
+    assert ("the loss term added nothing in 6 epochs" in caplog.text) == warned
+    assert ("Cure: a smaller start_epoch or lag_epochs" in caplog.text) == warned
+
+
 @pytest.mark.parametrize("name", ["sgd", "sam"])
-def test_a_method_without_a_rate_warns_of_none(name, new_worker, tmp_path, caplog):
+def test_a_method_without_a_rate_or_a_term_warns_of_none(name, new_worker, tmp_path, caplog):
     steps(new_worker(trial_config(tmp_path, name)))
     assert "adapted" not in caplog.text
+    assert "loss term" not in caplog.text
+
+
+def test_a_training_that_diverges_before_its_term_begins_warns_of_that_alone(new_worker, tmp_path, caplog):
+    steps(new_worker(trial_config(tmp_path, "saf", lr=1e30, method={"start_epoch": 5})))
+    assert "diverged" in caplog.text
+    assert "loss term" not in caplog.text
 
 
 def test_the_same_config_gives_the_same_bits_and_another_seed_others(new_worker, tmp_path):
