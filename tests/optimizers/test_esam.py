@@ -257,7 +257,7 @@ def test_after_a_failing_pass_the_step_can_be_repeated_with_the_same_tensors(fai
         trial.step()
     assert torch.equal(trial.weights, start)
     assert trial.network[1].track_running_stats
-    assert torch.equal(trial.network[1].running_mean, statistics) == (failing_call == 0)
+    assert not torch.equal(trial.network[1].running_mean, statistics)  # of the first pass, which ran
     trial.before_backward = lambda: None
     trial.train(5)
     undisturbed.train(5)

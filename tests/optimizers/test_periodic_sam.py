@@ -1,12 +1,12 @@
 """SAM-k against its equations."""
 
-import numpy as np
 import pytest
 import torch
 
+from tests.contracts.tiny import TinyTrial, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import periodic_sam as reference
-from vsam_tune.optimizers import SAM, PeriodicSAM
+from vsam_tune.optimizers import PeriodicSAM
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 
@@ -31,16 +31,16 @@ def test_worked_numbers():
     assert optimizer.gradient_evaluations == 3
 
 
-def test_period_one_is_sam_bit_for_bit():
-    periodic, every = TinyNetwork(), TinyNetwork()
-    found = train(periodic, PeriodicSAM(sgd(periodic), rho=0.1, period=1, model=periodic.network), 20)
-    assert np.array_equal(found, train(every, SAM(sgd(every), rho=0.1, model=every.network), 20))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_period_one_is_sam_bit_for_bit(dtype):
+    ours = TinyTrial("periodic_sam", dtype=dtype, dropout=0.5, period=1)
+    assert same_trajectory(ours, TinyTrial("sam", dtype=dtype, dropout=0.5))
 
 
-def test_an_offset_past_the_end_is_the_base_optimizer_bit_for_bit():
-    periodic, plain = TinyNetwork(), TinyNetwork()
-    found = train(periodic, PeriodicSAM(sgd(periodic), period=1, offset=20), 20)
-    assert np.array_equal(found, train(plain, sgd(plain), 20))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_offset_past_the_end_is_the_base_optimizer_bit_for_bit(dtype):
+    ours = TinyTrial("periodic_sam", dtype=dtype, dropout=0.5, period=1, offset=20)
+    assert same_trajectory(ours, TinyTrial("sgd", dtype=dtype, dropout=0.5))
 
 
 @pytest.mark.parametrize(("period", "offset", "iterations"), [(5, 0, 21), (5, 0, 20), (3, 4, 20), (7, 6, 20)])
