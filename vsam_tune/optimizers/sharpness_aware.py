@@ -89,8 +89,9 @@ class SharpnessAware(Wrapper):
         """Average gradients over workers from now on, each of which trains its own copy on batches of its own.
 
         The weights have to be the same on all of them, and every worker has to give the same parameters a gradient.
-        The model stays as it is: `DistributedDataParallel` would average once more. What is kept or compared from
-        one iteration to the next is computed from averages, so that all workers decide alike.
+        An average is over workers, whatever the sizes of their batches; the running statistics of batch norm stay each
+        worker's own. The model stays as it is: `DistributedDataParallel` would average once more. What is kept or
+        compared from one iteration to the next is computed from averages, so that all workers decide alike.
 
         Args:
             process_group: of `torch.distributed`; None for all processes.
