@@ -150,7 +150,7 @@ def _threshold(name: str, default: float) -> Hyperparameter:
 _PAPER = "vSAM, arXiv 2403.08821"
 _VSAM_MEMORY = "1 kept (the PSF), 1 while perturbed"
 _PERTURBED = "1 while perturbed"
-_ABOVE_ZERO = "the plain gradient's norm over all parameters; without weight decay"
+_COMPARED = "the plain gradient's norm over all parameters; without weight decay"
 
 METHODS: dict[str, Method] = {
     "sgd": Method(
@@ -284,7 +284,7 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory=_PERTURBED,
         source="AE-SAM, Jiang et al. 2023, arXiv 2304.14647",
-        choices=f"{_ABOVE_ZERO}; the mean starts at the first squared norm",
+        choices=f"{_COMPARED}; the mean starts at the first squared norm",
         hyperparameters={
             "rho": _RHO,
             "decay": _DECAY,
@@ -299,7 +299,7 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory="1 kept (the direction), 1 while perturbed",
         source="AE-LookSAM, Jiang et al. 2023, arXiv 2304.14647",
-        choices=f"{_ABOVE_ZERO}; the mean starts at the first squared norm",
+        choices=f"{_COMPARED}; the mean starts at the first squared norm",
         hyperparameters={
             "rho": _RHO,
             "alpha": _ALPHA,
