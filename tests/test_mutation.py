@@ -41,7 +41,7 @@ def test_each_mutant_is_killed_or_survives_by_itself(toy, capsys):
     assert toy(KILLED) == 0
     rows, last = table_of(capsys.readouterr().out)
     assert rows == [("sign", "killed", "test_add")]
-    assert last.startswith("1 mutants: 1 killed, 0 SURVIVED, 0 ERROR; ")
+    assert last.startswith("mutants: 1 killed, 0 SURVIVED, 0 ERROR; ")
     twice, nowhere = KILLED | {"find": "return a", "breaks": "two"}, KILLED | {"find": "return c", "breaks": "no"}
     assert toy(survivor, KILLED, twice, nowhere) == 1
     rows, last = table_of(capsys.readouterr().out)
@@ -51,7 +51,7 @@ def test_each_mutant_is_killed_or_survives_by_itself(toy, capsys):
         ("two", "ERROR", "'return a' occurs 2 times"),
         ("no", "ERROR", "'return c' occurs 0 times"),
     ]
-    assert last.startswith("4 mutants: 1 killed, 1 SURVIVED, 2 ERROR; ")
+    assert last.startswith("mutants: 1 killed, 1 SURVIVED, 2 ERROR; ")
 
 
 def test_code_that_cannot_run_is_no_kill(toy, capsys):
@@ -66,7 +66,7 @@ def test_code_that_cannot_run_is_no_kill(toy, capsys):
     for (_, verdict, by), (_, _, reason) in zip(rows, changes, strict=True):
         assert verdict == "ERROR"
         assert by.startswith(reason)
-    assert last.startswith("4 mutants: 0 killed, 0 SURVIVED, 4 ERROR; ")
+    assert last.startswith("mutants: 0 killed, 0 SURVIVED, 4 ERROR; ")
 
 
 def test_tests_that_fail_without_a_mutant_stop_the_check(toy, capsys):

@@ -159,7 +159,8 @@ def test_parse_spec(data, name, path):
         (
             "mnist",
             "data: 'mnist': no such data set. "
-            "Cure: write one of digits, cifar10, cifar100, fashion_mnist, npz, folder.",
+            "Cure: write one of digits, cifar10, cifar100, fashion_mnist, random_cifar10, random_cifar100, npz, "
+            "folder.",
         ),
         ("npz", "data: 'npz': the path is missing. Cure: write npz:PATH."),
         ("folder:", "data: 'folder:': the path is missing. Cure: write folder:PATH."),
@@ -174,9 +175,9 @@ def test_parse_spec_refuses(data, line):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_of_the_table_reaches_its_reader(name, tmp_path):
-    """Nothing is there, so that each reader answers with its own finding; digits alone needs nothing."""
-    if name == "digits":
-        assert load_task(name).num_classes == 10
+    """Nothing is there, so that each reader of files answers with its own finding; the others have their images."""
+    if name == "digits" or name.startswith("random_"):
+        assert load_task(name).num_classes == (100 if name.endswith("100") else 10)
         return
     path = tmp_path / "absent"
     lines = lines_of(f"{name}:{path}" if DATASETS[name].takes_path else name, data_root=path)
