@@ -153,11 +153,19 @@ def test_it_adapts_with_one_sample_more_than_the_window_and_not_before():
     assert controller.expected == pytest.approx(1 * (1 + 0.13 * (controller.v + controller.u)))
 
 
-def test_it_does_not_adapt_before_the_warm_up_ends():
-    controller = rate(warmup_iterations=25)
+@pytest.mark.parametrize("warmup_iterations", [25, 30])
+def test_it_does_not_adapt_before_the_warm_up_ends(warmup_iterations):
+    controller = rate(warmup_iterations=warmup_iterations)
     for number in range(1, 5):
         controller.end_interval([(float(number * k), 1.0) for k in range(1, 6)], iterations=10 * number)
-        assert (controller.adaptation_start is None) == (10 * number < 25)
+        assert (controller.adaptation_start is None) == (10 * number < warmup_iterations)
+
+
+@pytest.mark.parametrize(
+    ("max_rate", "interval", "most"), [(0.29, 100, 29), (0.5, 7, 3), (1.0, 6, 6), (0.5, 1, 1), (0.05, 10, 1)]
+)
+def test_an_interval_may_hold_the_largest_rate_rounded_down_and_at_least_one(max_rate, interval, most):
+    assert rate(max_rate=max_rate, initial_rate=0.0, interval=interval).most_samples == most
 
 
 def test_an_interval_without_a_sample_leaves_the_rate():
