@@ -133,13 +133,14 @@ def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module
 
 
 def warm_up(config: dict[str, Any], data: TaskData) -> None:
-    """Train two iterations of a trial and throw it away.
+    """Train iterations of a trial on the first and the last batch of an epoch, and throw it away.
 
-    What a process pays once, such as the first call of each kernel, then counts in no trial's AIS.
+    What a process pays once, such as the first call of each kernel, then counts in no trial's AIS. The last batch may
+    be smaller, for which `torch.compile` compiles once more.
     """
     trainer, _ = build_trainer({**config, "method": {"name": "sam", "rho": 0.0}}, data)
-    for _ in range(2):
-        _seconds(trainer)
+    for position in (0, len(trainer.loader) - 1, 0):
+        _seconds(trainer, position)
 
 
 def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
@@ -226,10 +227,10 @@ def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, m
         raise InputError(finding("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
 
 
-def _seconds(trainer: Trainer) -> float:
-    """Train on the first batch; return what it took, the device's work included."""
+def _seconds(trainer: Trainer, position: int = 0) -> float:
+    """Train on a batch of an epoch, the first by default; return what it took, the device's work included."""
     before = trainer.ais.seconds
     trainer.model.train()
     with trainer.ais.running():
-        trainer.iterate(trainer.loader.batches(0), trainer.iteration + 1)
+        trainer.iterate(trainer.loader.batches(0, start=position), trainer.iteration + 1)
     return trainer.ais.seconds - before

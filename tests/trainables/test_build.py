@@ -1,5 +1,6 @@
 """From the settings of a trial to what trains: threads, layout, seeds, batch sizes; and the dry run of `check`."""
 
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from torch._dynamo.utils import counters
 
 from tests.contracts.tiny import equal_state, optimizer_class
 from tests.trainables.trial import SEARCH_IMAGES, steps, trial_config
@@ -200,3 +202,17 @@ def test_a_warm_up_leaves_no_trace(data):
     expected = first_of(trial_config(""), data)
     warm_up(trial_config(""), data)
     assert equal_state(first_of(trial_config(""), data), expected)
+
+
+@pytest.mark.parametrize("name", ["sgd", "sam", "vsam"])
+def test_after_a_warm_up_no_trial_compiles_again(name, data, monkeypatch):
+    """Not for the smaller last batch of an epoch either."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    torch._dynamo.reset()
+    counters.clear()
+    warm_up(trial_config("", name, compiled=True), data)
+    compiled = counters["stats"]["unique_graphs"]
+    assert compiled > 0
+    trainer, _ = build_trainer(trial_config("", name, compiled=True), data)
+    trainer.train_epoch()
+    assert counters["stats"]["unique_graphs"] == compiled
