@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state
+from tests.contracts.tiny import TinyTrial, carried_over, equal_state
 from vsam_tune.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
@@ -19,9 +19,7 @@ def test_resume_is_exact(name, base, cut, tmp_path):
     straight, first = TinyTrial(name, base=base), TinyTrial(name, base=base)
     losses = straight.train(30)
     first.train(cut)
-    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
-    resumed = TinyTrial(name, base=base)
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    resumed = carried_over(first, TinyTrial(name, base=base), tmp_path / "checkpoint.pt")
     assert resumed.train(30 - cut) == losses[cut:]
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())

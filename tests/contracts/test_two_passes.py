@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import TinyTrial, optimizer_class
+from tests.contracts.tiny import InterruptedPassError, TinyTrial, optimizer_class
 from vsam_tune.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
@@ -89,10 +89,6 @@ def test_the_second_pass_drops_the_same_units(name):
             assert torch.equal(losses[0], losses[1])
             return
     pytest.fail("no iteration was sampled")
-
-
-class InterruptedPassError(Exception):
-    pass
 
 
 @pytest.mark.parametrize("failing_call", [1, 2])

@@ -222,6 +222,39 @@ def same_trajectory(ours, theirs, iterations=20):
     return True
 
 
+class InterruptedPassError(Exception):
+    """What a pass raises in a trial that is made to fail."""
+
+
+def fail_in_call(trial, call):
+    """Make one closure call raise, counted from 1 from now on."""
+    calls = []
+
+    def fail():
+        calls.append(None)
+        if len(calls) == call:
+            raise InterruptedPassError
+
+    trial.before_backward = fail
+
+
+def step_and_repeat_if_interrupted(trial, call):
+    """Take a step whose closure call of this number raises; once more and undisturbed, if it came to that."""
+    fail_in_call(trial, call)
+    try:
+        trial.step()
+    except InterruptedPassError:
+        trial.before_backward = lambda: None
+        trial.step()
+
+
+def carried_over(first, resumed, path):
+    """Return the second trial, gone on with from a file that holds all of the first."""
+    torch.save(first.state_dict(), path)
+    resumed.load_state_dict(torch.load(path, weights_only=True))
+    return resumed
+
+
 def equal_state(one, two):
     """Return whether two nested states are the same bit for bit, NaN equal to NaN."""
     if isinstance(one, torch.Tensor):

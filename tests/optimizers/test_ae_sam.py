@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.contracts.tiny import TinyTrial, equal_state, same_trajectory
+from tests.contracts.tiny import (
+    TinyTrial,
+    carried_over,
+    equal_state,
+    same_trajectory,
+    step_and_repeat_if_interrupted,
+)
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import ae_sam as reference
 from vsam_tune.optimizers import AESAM
@@ -118,35 +124,18 @@ def test_a_trial_cut_anywhere_goes_on_with_the_same_decisions(name, cut, tmp_pat
     straight, first, resumed = (TinyTrial(name) for _ in range(3))
     straight.train(20)
     first.train(cut)
-    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    carried_over(first, resumed, tmp_path / "checkpoint.pt")
     resumed.train(20 - cut)
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())
 
 
-class InterruptedPassError(Exception):
-    pass
-
-
 @pytest.mark.parametrize("name", ["ae_sam", "ae_looksam"])
 def test_an_iteration_that_fails_and_is_repeated_leaves_the_averages_of_one(name):
-    whole, repeated, calls = TinyTrial(name), TinyTrial(name), []
-
-    def fail():
-        calls.append(None)
-        if len(calls) == 2:
-            raise InterruptedPassError
-
+    whole, repeated = TinyTrial(name), TinyTrial(name)
     for _ in range(12):
-        calls.clear()
         whole.step()
-        repeated.before_backward = fail
-        try:
-            repeated.step()
-        except InterruptedPassError:
-            repeated.before_backward = lambda: None
-            repeated.step()
+        step_and_repeat_if_interrupted(repeated, 2)
         averages = [
             {key: trial.optimizer.state_dict()[key] for key in ("mean", "variance")} for trial in (whole, repeated)
         ]

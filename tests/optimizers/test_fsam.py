@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import TinyTrial
+from tests.contracts.tiny import InterruptedPassError, TinyTrial, fail_in_call
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import fsam as reference
 from vsam_tune.optimizers import FSAM
@@ -90,21 +90,12 @@ def test_the_first_iteration_is_sams_and_the_second_is_not():
         assert torch.equal(ours.weights, theirs.weights) == equal
 
 
-class InterruptedPassError(Exception):
-    pass
-
-
 def test_a_second_pass_that_fails_leaves_the_average():
-    trial, calls = TinyTrial("fsam"), []
+    trial = TinyTrial("fsam")
     trial.train(3)
     before = {i: average.clone() for i, average in trial.optimizer.state_dict()["average"].items()}
 
-    def fail():
-        calls.append(None)
-        if len(calls) == 2:
-            raise InterruptedPassError
-
-    trial.before_backward = fail
+    fail_in_call(trial, 2)
     with pytest.raises(InterruptedPassError):
         trial.step()
     after = trial.optimizer.state_dict()["average"]

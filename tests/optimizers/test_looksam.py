@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state, same_trajectory
+from tests.contracts.tiny import TinyTrial, carried_over, equal_state, same_trajectory
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import looksam as reference
 from vsam_tune.optimizers import SAM, LookSAM
@@ -72,8 +72,7 @@ def test_a_trial_cut_between_two_sam_iterations_goes_on_with_the_same_direction(
     straight, first, resumed = (TinyTrial("looksam", period=4) for _ in range(3))
     straight.train(10)
     first.train(cut)
-    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    carried_over(first, resumed, tmp_path / "checkpoint.pt")
     resumed.train(10 - cut)
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state, same_trajectory
+from tests.contracts.tiny import (
+    TinyTrial,
+    carried_over,
+    equal_state,
+    same_trajectory,
+    step_and_repeat_if_interrupted,
+)
 from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import rst as reference
 from vsam_tune.optimizers import RST
@@ -94,33 +100,16 @@ def test_a_trial_cut_anywhere_goes_on_with_the_same_draws(cut, tmp_path):
     straight, first, resumed = TinyTrial("rst"), TinyTrial("rst"), TinyTrial("rst", seed=5)
     straight.train(20)
     first.train(cut)
-    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    carried_over(first, resumed, tmp_path / "checkpoint.pt")
     resumed.train(20 - cut)
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())
 
 
-class InterruptedPassError(Exception):
-    pass
-
-
 def test_an_iteration_that_fails_and_is_repeated_has_the_same_draw():
-    trial, undisturbed, calls = TinyTrial("rst"), TinyTrial("rst"), []
-
-    def fail():
-        calls.append(None)
-        if len(calls) == 2:
-            raise InterruptedPassError
-
+    trial, undisturbed = TinyTrial("rst"), TinyTrial("rst")
     for _ in range(20):
-        calls.clear()
-        trial.before_backward = fail
-        try:
-            trial.step()
-        except InterruptedPassError:
-            trial.before_backward = lambda: None
-            trial.step()
+        step_and_repeat_if_interrupted(trial, 2)
         undisturbed.step()
         assert trial.optimizer.observation.sampled == undisturbed.optimizer.observation.sampled
 
