@@ -111,7 +111,7 @@ class ESAM(PartialSAM):
 
     @override
     def _to_perturb(self) -> list[Tensor]:
-        return [parameter for parameter in self._in_perturbed_groups() if parameter not in self._inactive]
+        return [parameter for parameter in self._perturbable() if parameter not in self._inactive]
 
     @override
     def _radius(self, group: dict[str, Any]) -> float:

@@ -23,7 +23,7 @@ from vsam_tune.optimizers.arguments import check, check_number
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.orthogonal_direction import projection
 from vsam_tune.optimizers.perturbation import scale_
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffers_for, gradients_of
 
 
 class GSAM(SharpnessAware):
@@ -73,8 +73,7 @@ class GSAM(SharpnessAware):
     def _descend(self, closure: Closure) -> Observation:
         observed, perturbed = self._observed(), self._perturbed()
         l2_sgd = self._norm(gradients_of(observed))
-        buffers = map(torch.empty_like, gradients_of(perturbed))
-        psf = self._sample(closure, dict(zip(perturbed, buffers, strict=True)))
+        psf = self._sample(closure, buffers_for(perturbed))
         l2_psf = self._norm([psf[parameter] for parameter in observed if parameter in psf])
         if psf:
             self._take_off(psf)

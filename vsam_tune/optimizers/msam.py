@@ -63,8 +63,7 @@ class MSAM(SharpnessAware):
 
         Which of them this iteration gives a gradient is not known yet; those that are frozen are left out.
         """
-        groups = (group["params"] for group in self.param_groups if group["perturbed"])
-        trained = [parameter for parameters in groups for parameter in parameters if parameter.requires_grad]
+        trained = [parameter for parameter in self._perturbable() if parameter.requires_grad]
         states = {parameter: self.state[parameter] for parameter in trained if parameter in self.state}
         buffers = {parameter: state.get("momentum_buffer", state.get("exp_avg")) for parameter, state in states.items()}
         return {parameter: buffer for parameter, buffer in buffers.items() if buffer is not None}

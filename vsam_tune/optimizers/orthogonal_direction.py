@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check_number
 from vsam_tune.optimizers.perturbation import copy_, scale_
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffers_for, gradients_of
 
 
 def projection(first: Tensor, second: Tensor, difference: Tensor) -> Tensor:
@@ -62,10 +62,7 @@ class OrthogonalReuse(SharpnessAware):
             ||g2 - g1|| over the observed layers, 0-d.
         """
         observed, perturbed = self._observed(), self._perturbed()
-        held = {
-            parameter: self._direction[parameter] if parameter in self._direction else torch.empty_like(gradient)
-            for parameter, gradient in zip(perturbed, gradients_of(perturbed), strict=True)
-        }
+        held = buffers_for(perturbed, self._direction)
         copy_(list(held.values()), gradients_of(perturbed))
         self._direction = {}  # its buffers hold g1 now, which must not be reused if the closure raises
         self._second_pass(closure)

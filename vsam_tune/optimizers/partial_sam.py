@@ -39,11 +39,6 @@ class PartialSAM(SharpnessAware):
     def _second_gradient(self, closure: Closure) -> None:
         self._differentiate(closure, self._parameters())
 
-    def _in_perturbed_groups(self) -> list[Tensor]:
-        """Return the parameters that are trained now, in groups that are perturbed, in order."""
-        groups = (group["params"] for group in self.param_groups if group["perturbed"])
-        return [parameter for parameters in groups for parameter in parameters if parameter.requires_grad]
-
     def _differentiate(
         self, closure: Closure, parameters: list[Tensor], samples: Tensor | None = None, *, share: float = 1.0
     ) -> Tensor:

@@ -42,5 +42,5 @@ class SAMON(PartialSAM):
 
     @override
     def _to_perturb(self) -> list[Tensor]:
-        parameters = self._in_perturbed_groups()
+        parameters = [parameter for parameter in self._perturbable() if parameter.requires_grad]
         return [parameter for parameter in parameters if parameter in self._normalisation] or parameters

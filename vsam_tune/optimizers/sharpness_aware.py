@@ -10,8 +10,9 @@ gives. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfl
 gradients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -41,6 +42,19 @@ _ASKED = {  # by `sample_losses`
 def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
     """Return the gradients of parameters that all have one."""
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def buffers_for(parameters: list[Tensor], kept: Mapping[Tensor, Tensor] = MappingProxyType({})) -> dict[Tensor, Tensor]:
+    """Return a buffer like the gradient of each parameter, of those that have one; what they hold is not defined.
+
+    Args:
+        parameters: in order.
+        kept: buffers by parameter, taken instead of new ones.
+    """
+    return {
+        parameter: kept[parameter] if parameter in kept else torch.empty_like(gradient)
+        for parameter, gradient in zip(parameters, gradients_of(parameters), strict=True)
+    }
 
 
 class SharpnessAware(Wrapper):
@@ -221,8 +235,7 @@ class SharpnessAware(Wrapper):
         """
         observed = self._observed()
         l2_sgd = self._norm(gradients_of(observed))
-        buffers = map(torch.empty_like, gradients_of(observed))
-        psf = self._sample(closure, dict(zip(observed, buffers, strict=True)))
+        psf = self._sample(closure, buffers_for(observed))
         l2_psf = self._norm(list(psf.values()))
         return Observation(sampled=True, l2_psf=l2_psf, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
@@ -237,10 +250,14 @@ class SharpnessAware(Wrapper):
     def _having_gradient(self) -> list[Tensor]:
         return [parameter for parameter in self._parameters() if parameter.grad is not None]
 
+    def _perturbable(self) -> list[Tensor]:
+        """Return the parameters of the groups that are perturbed, in order, trained now or not."""
+        groups = (group["params"] for group in self.param_groups if group["perturbed"])
+        return [parameter for parameters in groups for parameter in parameters]
+
     def _perturbed(self) -> list[Tensor]:
         """Return the parameters that are perturbed and have a gradient now, in order."""
-        groups = (group["params"] for group in self.param_groups if group["perturbed"])
-        return [parameter for parameters in groups for parameter in parameters if parameter.grad is not None]
+        return [parameter for parameter in self._perturbable() if parameter.grad is not None]
 
     def _observed(self) -> list[Tensor]:
         """Return the parameters, having a gradient now, that the norms of an observation are taken over."""
@@ -255,5 +272,4 @@ class SharpnessAware(Wrapper):
         super()._share()
         for group in self.param_groups:
             check_number("rho", group["rho"], low=0.0)
-        perturbed = [group["params"] for group in self.param_groups if group["perturbed"]]
-        self._layers = layers_of([parameter for parameters in perturbed for parameter in parameters], self._model)
+        self._layers = layers_of(self._perturbable(), self._model)

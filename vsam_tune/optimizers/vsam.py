@@ -30,7 +30,7 @@ from typing_extensions import override
 from vsam_tune.optimizers.arguments import check_choice, check_integer, check_number
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.sampling_rate import SamplingRate
-from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
+from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffers_for, gradients_of
 
 REUSES = ("geometric", "constant", "none")
 
@@ -155,10 +155,7 @@ class VSAM(SharpnessAware):
         """
         observed = self._observed()
         kept = observed if self._reuse == "none" else self._perturbed()
-        held = {
-            parameter: self._psf[parameter] if parameter in self._psf else torch.empty_like(gradient)
-            for parameter, gradient in zip(kept, gradients_of(kept), strict=True)
-        }
+        held = buffers_for(kept, self._psf)
         self._psf = {}  # its buffers hold g now, which must not be reused if the closure raises
         self._psf = self._sample(closure, held)
         self._age = 0
