@@ -15,6 +15,7 @@ from vsam_tune.methods import METHODS
 from vsam_tune.tasks import MODELS
 
 EPOCHS, BATCH_SIZE = 200, 128  # of tables 1 to 4; those of table 5 are not said
+SHOWN = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")  # of a row, by name
 _MODELS = {"mobilenet_v1": "mobilenet"}  # our name -> the paper's, which does not say the version
 _BY_PERIOD = {"periodic_sam": "sam_{period}", "looksam": "looksam_{period}"}  # names that hold a setting
 _MAIN = 3  # the table that has a spread and every method: the first choice where several have a row
@@ -61,8 +62,7 @@ class PaperRow:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `compare --format json` shows of it; other tools rely on the keys."""
-        shown = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")
-        return {name: getattr(self, name) for name in shown}
+        return {name: getattr(self, name) for name in SHOWN}
 
 
 @functools.cache

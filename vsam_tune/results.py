@@ -77,6 +77,11 @@ class TrialRecord:
     folder: str | None = None
     rungs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
+    @property
+    def why(self) -> str:
+        """In a line: what stopped it, or the last line of its error; empty where neither is there."""
+        return self.stopped or (self.error or "").split("\n")[-1]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyResult:

@@ -128,11 +128,10 @@ def _tell_what_is_missing(result: "StudyResult", wanted: Sequence[Mapping[str, A
         if record is None or record.state in ("waiting", "running"):
             left += 1
         elif record.state != "complete":
-            why = record.stopped or (record.error or "").split("\n")[-1]
             cure = "the same command" if record.state == "fail" else "other settings, under a label: of their own"
             name = f"{params['label']} seed {params['replicate']}"
             where = home / BASELINES_FOLDER / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({why}). Cure: {cure}\n")
+            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Cure: {cure}\n")
     if left:
         sys.stderr.write(
             f"{result.name}: {left} of {len(wanted)} trainings are not done. Cure: the same command goes on\n"

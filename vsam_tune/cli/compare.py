@@ -18,8 +18,6 @@ from vsam_tune.errors import InputError, finding
 if TYPE_CHECKING:
     from vsam_tune.comparison import Comparison, Row
 
-_PAPER = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -80,7 +78,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in row.items() if name not in ("paper", "quoted")}
     for kind in ("paper", "quoted"):
         held = row[kind] or {}
-        flat |= {f"{kind}_{name}": held.get(name) for name in _PAPER}
+        flat |= {f"{kind}_{name}": held.get(name) for name in paper.SHOWN}
     return flat
 
 

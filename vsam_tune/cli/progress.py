@@ -70,7 +70,7 @@ class Progress:
     def ended(self, record: "TrialRecord") -> None:
         """Show the trial's end."""
         row = self._rows[record.number]
-        row.state, row.note = record.state, record.stopped or (record.error or "").split("\n")[-1]
+        row.state, row.note = record.state, record.why
         row.seconds = time.monotonic() - row.started
         if record.state in ("complete", "pruned"):
             self._ended += 1

@@ -105,7 +105,7 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
             "seed": record.seed,
             **{name: record.metrics.get(name) for name in _SUMMARIZED},
             "checkpoint": str(folder / str(record.folder) / "checkpoint.pt") if record.state == "complete" else None,
-            "why": record.stopped or (record.error or "").split("\n")[-1],
+            "why": record.why,
         }
         for replicate, record in sorted(newest.items())
     ]

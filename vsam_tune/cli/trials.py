@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             "epochs": record.epochs,
             "seconds": record.seconds,
             "resumed": record.resumed,
-            "why": record.stopped or (record.error or "").split("\n")[-1] or None,
+            "why": record.why or None,
         }
         for record in result.trials
     ]

@@ -12,8 +12,6 @@ from torch.optim import Optimizer
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms.loss_term import LossTerm
 
-PRECISIONS = ("float32", "bfloat16")
-
 
 class Closures:
     """Makes the closure of each batch, of the kind that the optimizer's `sample_losses` asks for.
