@@ -2,12 +2,12 @@
 
 import os
 import platform
-import resource
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from vsam_tune.contention import Contention
 
 UNDISTURBED = 0.97  # of a thread's time, above which the wall clock can be trusted
 
@@ -30,33 +30,18 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-class Contention:
-    """Counts from its construction on what neighbours did to this process."""
+def disturbance(contention: Contention) -> dict[str, float]:
+    """Return what neighbours did since the counting began, and `processor_share`.
 
-    def __init__(self) -> None:
-        self._load = os.getloadavg()[0]
-        self._switches, self._wall, self._cpu = _switches(), time.perf_counter(), time.process_time()
-
-    def found(self) -> dict[str, float]:
-        """Return the load average at the start and now, involuntary context switches a second, and processor share.
-
-        The share is processor time over wall time and threads: 1 where nobody else wanted the processors.
-        """
-        seconds = time.perf_counter() - self._wall
-        return {
-            "load_at_start": self._load,
-            "load_at_end": os.getloadavg()[0],
-            "involuntary_switches_per_second": (_switches() - self._switches) / seconds,
-            "processor_share": (time.process_time() - self._cpu) / seconds / torch.get_num_threads(),
-        }
-
-
-def _switches() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    The share is processor time over wall time and threads: 1 where nobody else wanted the processors.
+    """
+    found = contention.found()
+    share = found["processor_seconds"] / found["seconds"] / torch.get_num_threads()
+    return {**found, "processor_share": share}
 
 
 def hint(session: dict[str, Any]) -> str:
-    """Return a line on a session: what `Contention` found; for one thread, also what that means for its times."""
+    """Return a line on a session: what `disturbance` found; for one thread, also what that means for its times."""
     share, meaning = session["processor_share"], ""
     if session["threads"] == 1:  # several wait for each other
         meaning = ": quiet" if share >= UNDISTURBED else ": disturbed; measure again, or read --clock cpu"

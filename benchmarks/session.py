@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from benchmarks.contenders import NUM_CLASSES, Contender
-from benchmarks.machine import Contention, describe
+from benchmarks.machine import describe, disturbance
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.recording import Recording
 from benchmarks.rounds import Entrant, random_batches, timed, timed_rounds, warm_up
+from vsam_tune.contention import Contention
 from vsam_tune.models.build import build_model
 
 MEMORY_BATCH = 32  # images: enough that the peak stands in a pass, as in a training
@@ -79,7 +80,7 @@ def record_rounds(
     recording.content["sessions"].append(session)
     contention, order = Contention(), np.random.default_rng(seed + done)
     for taken in timed_rounds(entrants, islice(batches, num_rounds - done), order=order):
-        session |= contention.found()
+        session |= disturbance(contention)
         recording.add(taken)
 
 
