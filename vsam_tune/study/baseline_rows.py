@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
 from search_spaces.schema import Strict
+from vsam_tune.errors import finding
 from vsam_tune.methods import METHODS
 from vsam_tune.study.configuration import Configuration
+from vsam_tune.study.differences import differing_keys
 from vsam_tune.study.findings import Findings
 from vsam_tune.study.initial import Point
 from vsam_tune.study.limits import Limits
@@ -78,6 +81,46 @@ def stored_row(label: str, stored: Mapping[str, Any], around: Configuration) -> 
         label=label,
         trial=stored["trial"],
     )
+
+
+def trial_row(number: int, chosen: tuple[Named, Named], around: Configuration, *, key: str) -> Row:
+    """Return the row of a trial of the search, on the task of a study.
+
+    Args:
+        number: of the trial.
+        chosen: its base optimizer and method, as `Study.chosen` returns them.
+        around: the study.
+        key: what chose it.
+    """
+    base_optimizer, method = chosen
+    row = Row(
+        file=around.file,
+        task=around.task,
+        trainable=around.trainable,
+        base_optimizer=base_optimizer,
+        method=method,
+        label=f"{method.name} trial {number}",
+        trial=number,
+        key=key,
+    )
+    return row.completed({})
+
+
+def changed_rows(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, str]:
+    """Return a line for each setting of a row that differs from what was trained under its label, by its key.
+
+    Args:
+        rows: to be trained.
+        known: rows that were trained, by label, as the storage keeps them.
+        folder: where.
+    """
+    lines = {}
+    for row in rows:
+        for key in differing_keys(row.stored(), known.get(row.label, row.stored())):
+            setting = f"{row.key}.{key.partition('.')[2]}"
+            rule = f"differs from what {row.label} was trained with in {folder}"
+            lines[setting] = finding(row.file, setting, None, rule, "what it was, or another label: or name:")
+    return lines
 
 
 def read_rows(

@@ -5,9 +5,9 @@ of an Optuna study of their own, in the database of the search: told into the se
 first trials and shift what it learns from.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,16 @@ from vsam_tune.methods import METHODS
 from vsam_tune.object_reference import is_reference
 from vsam_tune.results import Objective, StudyResult
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.baseline_rows import Baselines, Row, read_rows, stored_row
+from vsam_tune.study.baseline_rows import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.config import Study, load_study
 from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
 from vsam_tune.study.findings import Findings, suggestion
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import BASELINE
-from vsam_tune.study.runner import Run, budget_spent
-from vsam_tune.study.sections import Budget, Fifo, RandomSearch
+from vsam_tune.study.runner import Run
 from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
-from vsam_tune.study.trainable import preflight
 from vsam_tune.study.view import study_view
-
-logger = logging.getLogger(__name__)
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 
@@ -71,15 +67,14 @@ def baselines(
         earlier = find_result(run.home, BASELINES)
         _agree(study, rows, run.home, earlier)
         if earlier:
-            run.plan = plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
-        storage = run.open_storage() if earlier else None
-        if storage and budget_spent(plan, storage):
-            return replace(run.catch_up(storage), name=study.name)
-        facts = preflight(plan, time_iterations=False)  # before a first start stores anything
-        for line in _warnings(rows, facts):
-            logger.warning("%s", line)
-        storage = storage or run.open_storage()
-        result = run.execute(storage, listeners=listeners, workers=workers, address=address)
+            run.plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
+        result = run.finish(
+            started=earlier is not None,
+            warnings=partial(_warnings, rows),
+            listeners=listeners,
+            workers=workers,
+            address=address,
+        )
         return replace(result, name=study.name)
 
 
@@ -139,18 +134,7 @@ def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[Row, ...]:
     rows = {}
     for rule in picks:
         record = result.pick(rule)
-        base_optimizer, method = searched.chosen(record.params)
-        row = Row(
-            file=study.file,
-            task=study.task,
-            trainable=study.trainable,
-            base_optimizer=base_optimizer,
-            method=method,
-            label=f"{method.name} trial {record.number}",
-            trial=record.number,
-            key=f"--pick {rule}",
-        )
-        rows[record.number] = row.completed({})
+        rows[record.number] = trial_row(record.number, searched.chosen(record.params), study, key=f"--pick {rule}")
     return tuple(rows.values())
 
 
@@ -177,15 +161,10 @@ def baselines_plan(
     return Plan(
         name=study.name + BASELINES,
         objectives=_OBJECTIVES,
-        space={},
-        fixed={},
         initial=[{"label": row.label, "replicate": replicate} for replicate in range(seeds) for row in rows],
         only_initial=True,
-        budget=Budget(),
         epochs=study.epochs,
         resources=study.resources,
-        sampler=RandomSearch(),
-        trial_scheduler=Fifo(),
         tracking_uri=study.tracking.uri,
         run_kind=BASELINE,
         view=study_view(study.objectives, ["method", *study.space], more=["test_accuracy"]),
@@ -212,12 +191,8 @@ def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult |
         for key in differing_keys(common(study.resolved()), common(former.study)) if former else ():
             lines[key] = finding(study.file, key, None, f"differs from what was trained in {where}", cure)
     labels = {record.params["label"] for record in trained}
-    for row in rows:
-        then = earlier.study["rows"][row.label] if earlier and row.label in labels else row.stored()
-        for key in differing_keys(row.stored(), then):
-            setting = f"{row.key}.{key.partition('.')[2]}"
-            rule = f"differs from what {row.label} was trained with in {home / BASELINES_FOLDER}"
-            lines[setting] = finding(study.file, setting, None, rule, "what it was, or another label: or name:")
+    known = {label: stored for label, stored in (earlier.study["rows"] if earlier else {}).items() if label in labels}
+    lines |= changed_rows(rows, known, home / BASELINES_FOLDER)
     if lines:
         raise InputError(*lines.values())
 

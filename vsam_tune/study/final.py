@@ -10,9 +10,8 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Export
 from vsam_tune.study.events import Listener
 from vsam_tune.study.plan import Plan
-from vsam_tune.study.runner import Run, budget_spent
-from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Resources
-from vsam_tune.study.trainable import preflight
+from vsam_tune.study.runner import Run
+from vsam_tune.study.sections import Resources
 from vsam_tune.study.view import study_view
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
@@ -38,15 +37,10 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
     return Plan(
         name=name,
         objectives=_OBJECTIVES,
-        space={},
-        fixed={},
         initial=[{"replicate": replicate} for replicate in range(seeds)],
         only_initial=True,
-        budget=Budget(),
         epochs=export.epochs,
         resources=resources,
-        sampler=RandomSearch(),
-        trial_scheduler=Fifo(),
         tracking_uri=tracking_uri,
         view=study_view(_OBJECTIVES, ["replicate"]),
         keep_checkpoints=True,
@@ -84,9 +78,4 @@ def train(
         if former is not None and former != plan.resolved:
             rule = "holds the final training of another configuration"
             raise InputError(finding(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
-        storage = run.open_storage() if former else None
-        if storage and budget_spent(plan, storage):
-            return run.catch_up(storage)
-        preflight(plan, time_iterations=False)  # before a first start stores anything
-        storage = storage or run.open_storage()
-        return run.execute(storage, listeners=listeners, workers=workers, address=address)
+        return run.finish(started=former is not None, listeners=listeners, workers=workers, address=address)

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search_spaces.schema import Dimension
 from vsam_tune.results import Objective
 from vsam_tune.study.run_kind import TRIAL, RunKind
-from vsam_tune.study.sections import Budget, Resources, Sampler, TrialScheduler
+from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Resources, Sampler, TrialScheduler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,15 +39,15 @@ class Plan:
 
     name: str
     objectives: tuple[Objective, ...]
-    space: Mapping[str, Dimension]
-    fixed: Mapping[str, Any]
+    space: Mapping[str, Dimension] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     initial: Sequence[Mapping[str, Any]]
     only_initial: bool = False
-    budget: Budget
+    budget: Budget = field(default_factory=Budget)
     epochs: int
     resources: Resources
-    sampler: Sampler
-    trial_scheduler: TrialScheduler
+    sampler: Sampler = field(default_factory=RandomSearch)
+    trial_scheduler: TrialScheduler = field(default_factory=Fifo)
     tracking_uri: str | None
     run_kind: RunKind = TRIAL
     view: Mapping[str, str]
@@ -55,6 +55,11 @@ class Plan:
     trainable: str
     config: Callable[[Mapping[str, Any], int], dict[str, Any]]
     resolved: Mapping[str, Any]
+
+    @property
+    def listed(self) -> Sequence[Mapping[str, Any]] | None:
+        """The parameters of all its trials; None where the sampler draws them."""
+        return self.initial if self.only_initial else None
 
     def handed_over(self, params: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
         """Return what the trainable is given for one trial: docs/trainables.md lists the keys.

@@ -1,6 +1,6 @@
-"""What the trials of a plan are called in MLflow, and found by: a search's, and those of its baselines beside them."""
+"""What the trials of a plan are called in MLflow, and found by: a search's, and those that stand beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -11,14 +11,14 @@ class RunKind:
     Attributes:
         name: of the kind, the tag `vsam_tune.kind`.
         tag: the tag that holds a trial's number; each kind counts from 0, so that each has its own.
-        run_name: of a trial, with its `number` and its parameters in braces.
+        run_name: the name of a trial, from its `number` and its parameters by name.
         first_color: added to the number for the colour of a run.
         guest: whether the experiment is that of a search, to which the summary belongs.
     """
 
     name: str
     tag: str
-    run_name: str
+    run_name: Callable[[Mapping[str, object]], str]
     first_color: int = 0
     guest: bool = False
 
@@ -29,14 +29,24 @@ class RunKind:
             number: of the trial.
             params: of the trial, by name.
         """
-        return self.run_name.format_map({**params, "number": number})
+        return self.run_name({**params, "number": number})
 
 
-TRIAL = RunKind(name="trial", tag="vsam_tune.trial", run_name="trial {number}")
+TRIAL = RunKind(name="trial", tag="vsam_tune.trial", run_name="trial {number}".format_map)
 BASELINE = RunKind(
     name="baseline",
     tag="vsam_tune.baseline",
-    run_name="{label} seed {replicate}",
+    run_name="{label} seed {replicate}".format_map,
     first_color=10_007,  # no trial's: a search of so many has other worries
     guest=True,
+)
+
+
+def _confirm_name(params: Mapping[str, object]) -> str:
+    what = f"seed {params['replicate']}" if "replicate" in params else f"timing {params['timing']}"
+    return f"{params['label']} confirm {what}"
+
+
+CONFIRM = RunKind(
+    name="confirm", tag="vsam_tune.confirm", run_name=_confirm_name, first_color=2 * BASELINE.first_color, guest=True
 )

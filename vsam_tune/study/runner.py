@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from vsam_tune.study.searcher import OptunaSearcher
 from vsam_tune.study.storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracked import lacks_a_part
 from vsam_tune.study.tracking import MlflowTracking
-from vsam_tune.study.trainable import resolve
+from vsam_tune.study.trainable import preflight, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +120,38 @@ class Run:
         _close(tracking, result)
         return result
 
+    def finish(
+        self,
+        *,
+        started: bool,
+        warnings: Callable[[Mapping[str, float]], Sequence[str]] = lambda _: (),
+        listeners: Sequence[Listener] = (),
+        workers: int | None = None,
+        address: str | None = None,
+    ) -> StudyResult:
+        """Run what is left of a list of trials; the trainable is asked before a first start stores anything.
+
+        Args:
+            started: whether the storage holds the Optuna study already.
+            warnings: facts of the trainable's `check` -> lines to warn with.
+            listeners: hear of trials as they go.
+            workers: trials side by side; None for as many as the cluster holds.
+            address: of an existing Ray cluster; None for one on this machine.
+
+        Returns:
+            The study as it stands.
+
+        Raises:
+            InputError: as `execute`, or as the trainable's `check` raised it.
+        """
+        storage = self.open_storage() if started else None
+        if storage and budget_spent(self.plan, storage):
+            return self.catch_up(storage)
+        for line in warnings(preflight(self.plan, time_iterations=False)):
+            logger.warning("%s", line)
+        storage = storage or self.open_storage()
+        return self.execute(storage, listeners=listeners, workers=workers, address=address)
+
     def catch_up(self, storage: StudyStorage) -> StudyResult:
         """Log what MLflow lacks of a plan that needs no more trials, and return the study as it stands."""
         result = self._settled(storage)
@@ -155,7 +187,7 @@ def _close(tracking: MlflowTracking, result: StudyResult) -> None:
 
 def budget_spent(plan: Plan, storage: StudyStorage) -> bool:
     """Return whether nothing is left to do: the budget is spent, and no trial was left behind."""
-    if storage.num_trials("running"):
+    if storage.unfinished(plan.listed):
         return False
     if plan.only_initial:
         return not storage.num_waiting(plan.initial)
@@ -171,12 +203,16 @@ def stamps(plan: Plan) -> dict[str, Any]:
     """Return what every trial is marked with: device, versions, git commit, and a hash of the study file."""
     packages = ("vsam-tune", "torch", "ray", "optuna", "mlflow")
     versions = {package: version(package) for package in packages}
-    device = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return {
         "versions": versions | {"commit": _commit()},
-        "device": device,
+        "device": device(),
         "study_hash": plan.digest,
     }
+
+
+def device() -> str:
+    """Return what this machine is, without its name."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
 def _commit() -> str:

@@ -57,7 +57,7 @@ class OptunaSearcher(Unsaved, Searcher):
         self._storage, self._plan, self._folder = storage, plan, folder
         self._workers, self._stamps, self._clock = workers, stamps, clock
         self._mark = clock()  # up to here the storage has the seconds
-        self._left_behind = deque(storage.unfinished())
+        self._left_behind = deque(storage.unfinished(plan.listed))
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self._last: dict[str, Mapping[str, Any]] = {}

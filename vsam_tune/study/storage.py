@@ -1,8 +1,9 @@
 """The study's Optuna storage: the truth. This module alone reads and writes it, through `study.database`.
 
-`optuna.db` in the study's folder holds the Optuna study, and that of its baselines. What Optuna has no field for is in
-user attributes: of the study `study` (the resolved file), `reference_point`, `seconds`; of a trial `ray_trial_ids`,
-`seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `metrics`, `stopped`, `error`.
+`optuna.db` in the study's folder holds the Optuna study, and those of its baselines and of its front's confirmation.
+What Optuna has no field for is in user attributes: of the study `study` (the resolved file), `reference_point`,
+`seconds`; of a trial `ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `metrics`,
+`stopped`, `error`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"
 BASELINES = ".baselines"  # after the study's name: the Optuna study of its baselines, in the same file
 BASELINES_FOLDER = "baselines"  # in the study's folder: files of their trials
+CONFIRM = ".confirm"  # after the study's name: the Optuna study that confirms its front
+CONFIRM_FOLDER = "confirm"
 _CONSTRAINT = "diverged"  # infeasible (> 0) where the loss was not finite
 
 
@@ -107,9 +110,17 @@ class StudyStorage:
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return [trial for trial in trials if _enqueued(trial) in wanted]
 
-    def unfinished(self) -> list[Trial]:
-        """Return the running trials, oldest first; parameters that they already have are kept by Optuna."""
+    def unfinished(self, listed: Sequence[Mapping[str, Any]] | None = None) -> list[Trial]:
+        """Return the running trials, oldest first; parameters that they already have are kept by Optuna.
+
+        Args:
+            listed: parameters of a plan's trials: those with parameters of other names are another plan's, and left
+                out. None for all.
+        """
         frozen = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if listed is not None:
+            names = {frozenset(params) for params in listed}
+            frozen = [each for each in frozen if frozenset(_enqueued(each)) in names]
         return [Trial(self._study, each._trial_id) for each in frozen]  # Optuna offers no other way back to one
 
     def annotate(self, trial: Trial, **attributes: Any) -> None:  # noqa: ANN401 - JSON values
@@ -202,28 +213,24 @@ def load_result(study: str, root: Path) -> StudyResult:
     Raises:
         InputError: if there is no such study, or it was not searched.
     """
-    folder = study_folder(study, root)
-    result = find_result(folder)
-    if result is None:
-        raise InputError(finding(folder / DATABASE, "", None, "holds no search yet", "vsam-tune search STUDY.yaml"))
-    return result
+    return _held(study, root, "", "search", "vsam-tune search STUDY.yaml")
 
 
 def load_baselines(study: str, root: Path) -> StudyResult:
-    """Return what the baselines of a study under `root` have found so far, under the study's name.
+    """Return what the baselines of a study have found so far, under its name, as `load_result` does its search."""
+    return _held(study, root, BASELINES, "baselines", f"vsam-tune baselines {study}")
 
-    Args:
-        study: a study file, or a study's name.
-        root: the folder that holds the studies' folders.
 
-    Raises:
-        InputError: if there is no such study, or none of its baselines was started.
-    """
+def load_confirm(study: str, root: Path) -> StudyResult:
+    """Return what the confirmation of a study's front has come to, under its name, as `load_result` does its search."""
+    return _held(study, root, CONFIRM, "confirmation", f"vsam-tune confirm {study}")
+
+
+def _held(study: str, root: Path, suffix: str, what: str, cure: str) -> StudyResult:
     folder = study_folder(study, root)
-    result = find_result(folder, BASELINES)
+    result = find_result(folder, suffix)
     if result is None:
-        cure = f"vsam-tune baselines {study}"
-        raise InputError(finding(folder / DATABASE, "", None, "holds no baselines yet", cure))
+        raise InputError(finding(folder / DATABASE, "", None, f"holds no {what} yet", cure))
     return result
 
 
