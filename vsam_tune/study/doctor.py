@@ -1,36 +1,55 @@
-"""What this machine, or a cluster, can do for a study."""
+"""What this machine, or a cluster, can do for a study; how stable AIS is on it, and what to run on it."""
 
-import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from vsam_tune.contention import contention_within
+from vsam_tune.errors import InputError
+from vsam_tune.study.crowding import DISTURBING_CORES
 from vsam_tune.study.engine import connect
+from vsam_tune.study.machine import Cores, Gpu, cores, free_bytes, gpus
+from vsam_tune.study.stability import Speed, Stability, measure_stability
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "mlflow", "pandas")
 _FREE_GIB = 2.0  # of disk and of memory, below which a search is likely to fail
+_WORKER_GIB = 0.6  # of a worker with torch and a small network
+_DRIVER_GIB = 1.0  # of the driver and Ray's own processes
+_SECONDS = 4.0  # of bursts; with the start of two processes, ten seconds in all
+_CONTENTION_SECONDS = 1.0
+_SPREAD_PERCENT = 10.0  # choice: of AIS between bursts, above which two trials are better told apart by a ratio
+_SLOWDOWN = 1.5  # choice: of two processes side by side; twice is one core for two
+_BUSY_PERCENT = 10.0  # of a GPU that nobody uses
 
 
-def examine(address: str | None) -> list[dict[str, Any]]:
-    """Return what was looked at: `what`, `found`, `fine`, and `cure` where it is not.
+def examine(address: str | None, *, quick: bool = False) -> list[dict[str, Any]]:
+    """Return what was looked at: `what`, `found`, `fine`, `needed`, and `cure` where it is not fine.
+
+    What a search needs is `needed`; the rest says what its numbers will be worth.
 
     Args:
-        address: of a Ray cluster to connect to; None for this machine alone, where no Ray is started.
+        address: of a Ray cluster to connect to; None for this machine alone, where no Ray is started and AIS is timed.
+        quick: leave out what takes ten seconds.
 
     Raises:
         InputError: if no cluster answers at the address.
     """
-    return [*_software(), *_machine(), *(_cluster(address) if address else ())]
+    cluster = list(_cluster(address)) if address else []
+    there = cores()
+    rows = [*_software(), *_machine(there), *_gpus(), _contention(contention_within(_CONTENTION_SECONDS), there)]
+    if address:
+        return [*rows, *cluster]
+    measured, stable = _stability(quick=quick)
+    return [*rows, *measured, recommendation(there, free_bytes() / 2**30, stable)]
 
 
-def _row(what: str, found: object, *, fine: bool = True, cure: str = "") -> dict[str, Any]:
-    return {"what": what, "found": str(found), "fine": fine, "cure": "" if fine else cure}
+def _row(what: str, found: object, *, fine: bool = True, cure: str = "", needed: bool = True) -> dict[str, Any]:
+    return {"what": what, "found": str(found), "fine": fine, "cure": "" if fine else cure, "needed": needed}
 
 
 def _software() -> Iterator[dict[str, Any]]:
@@ -42,19 +61,111 @@ def _software() -> Iterator[dict[str, Any]]:
             yield _row(package, "missing", fine=False, cure="make quickstart installs the tested versions")
 
 
-def _machine() -> Iterator[dict[str, Any]]:
-    yield _row("processors", f"{os.cpu_count()}")
-    memory, disk = psutil.virtual_memory().available / 2**30, shutil.disk_usage(Path.cwd()).free / 2**30
+def _machine(there: Cores) -> Iterator[dict[str, Any]]:
+    physical = "" if there.physical is None else f", {there.physical} physical"
+    limit = f", its control group grants {there.limit:g}" if isfinite(there.limit) else ""
+    yield _row("cores", f"{there.logical} logical{physical}; this process may use {there.allowed}{limit}")
+    memory, disk = free_bytes() / 2**30, shutil.disk_usage(Path.cwd()).free / 2**30
     yield _row("memory", f"{memory:.1f} GiB free", fine=memory > _FREE_GIB, cure="fewer --workers")
     yield _row("disk", f"{disk:.1f} GiB free here", fine=disk > _FREE_GIB, cure="--root on another disk")
-    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if Path("/proc/driver/nvidia/gpus").exists() else 0
-    yield _row("GPUs", f"{gpus} (NVIDIA)")
     yield _row(
         "digits",
         "at hand, in scikit-learn",
         fine=find_spec("sklearn") is not None,
         cure="install scikit-learn",
     )
+
+
+def _gpus() -> Iterator[dict[str, Any]]:
+    drivers = Path("/proc/driver/nvidia/gpus")
+    try:
+        found = gpus()
+    except OSError as error:
+        yield _row("GPUs", f"cannot be asked: {error}", fine=False, cure="mend the driver, or gpus: 0", needed=False)
+        return
+    count = len(found) or (len(list(drivers.glob("*"))) if drivers.exists() else 0)
+    yield _row("GPUs", f"{count} (NVIDIA)")
+    for number, gpu in enumerate(found):
+        idle = gpu.busy_percent is None or gpu.busy_percent <= _BUSY_PERCENT
+        yield _row(f"GPU {number}", _gpu_text(gpu), fine=idle, cure="wait: somebody uses it", needed=False)
+
+
+def _gpu_text(gpu: Gpu) -> str:
+    parts = [gpu.name]
+    if gpu.memory_mib is not None and gpu.used_mib is not None:
+        parts.append(f"{(gpu.memory_mib - gpu.used_mib) / 1024:.1f} of {gpu.memory_mib / 1024:.1f} GiB free")
+    if gpu.clock_mhz is not None and gpu.max_clock_mhz is not None:
+        parts.append(f"{gpu.clock_mhz:.0f} MHz now, {gpu.max_clock_mhz:.0f} at most")
+    if gpu.busy_percent is not None:
+        parts.append(f"{gpu.busy_percent:.0f} % busy")
+    return ", ".join(parts)
+
+
+def _contention(found: Mapping[str, float], there: Cores) -> dict[str, Any]:
+    others = found["others_cores"]
+    waits = f", waiting {100 * found['cpu_pressure']:.0f} % of the time" if "cpu_pressure" in found else ""
+    return _row(
+        "contention",
+        f"others use {others:.2f} of {there.logical} cores now{waits}; load average {found['load_at_end']:.1f}",
+        fine=others <= DISTURBING_CORES,
+        cure="wait, or compare by ais_vs_sam, which is paired",
+        needed=False,
+    )
+
+
+def _stability(*, quick: bool) -> tuple[list[dict[str, Any]], Stability | None]:
+    """Return the rows of what was measured, and what it was; None where it was not."""
+    if quick:
+        return [], None
+    try:
+        found = measure_stability(_SECONDS)
+    except (InputError, ImportError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return [_row("AIS", f"cannot be measured: {reason}", fine=False, cure="--quick leaves it out")], None
+    rows = [_row("threads", f"{found.threads}, which torch takes by default; a trial takes as many as its cpus")]
+    rows += [_speed(threads, speed) for threads, speed in found.speeds.items()]
+    rows.append(
+        _row(
+            "two trials at once",
+            f"each takes {found.slowdown:.2f} times as long as one alone, with one thread each",
+            fine=found.slowdown <= _SLOWDOWN,
+            cure="fewer --workers: they share a core, or somebody else has one",
+            needed=False,
+        )
+    )
+    return rows, found
+
+
+def _speed(threads: int, speed: Speed) -> dict[str, Any]:
+    rates = ", ".join(
+        f"{method.upper()} {rate:.0f} images/s (spread {speed.spread_percent[method]:.1f} %)"
+        for method, rate in speed.ais.items()
+    )
+    ratio = f"SGD / SAM {speed.ais_vs_sam:.2f} (spread {speed.ratio_spread_percent:.1f} %)"
+    return _row(
+        f"AIS, {threads} thread{'s' if threads > 1 else ''}",
+        f"{rates}; {ratio}",
+        fine=max(speed.spread_percent.values()) <= _SPREAD_PERCENT,
+        cure="compare by ais_vs_sam, which is paired",
+        needed=False,
+    )
+
+
+def recommendation(there: Cores, free_gib: float, measured: Stability | None) -> dict[str, Any]:
+    """Return the row that says how many trials to run side by side, on how many threads each.
+
+    Args:
+        there: the processors.
+        free_gib: memory that can be had.
+        measured: how stable AIS is; None where it was not measured.
+    """
+    workers, reason = max(1, int(there.usable)), "one a core"
+    if measured is not None and measured.slowdown > _SLOWDOWN and workers > 1:
+        workers, reason = max(1, round(workers / measured.slowdown)), "two slow each other down"
+    fitting = max(1, int((free_gib - _DRIVER_GIB) / _WORKER_GIB))
+    if fitting < workers:
+        workers, reason = fitting, f"{_WORKER_GIB:g} GiB each"
+    return _row("recommended", f"--workers {workers} ({reason}), resources: {{cpus: 1}}, one thread a trial")
 
 
 def _cluster(address: str) -> Iterator[dict[str, Any]]:

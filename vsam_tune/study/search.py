@@ -10,6 +10,7 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Study
+from vsam_tune.study.crowding import crowding
 from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
 from vsam_tune.study.plan import Plan
@@ -81,7 +82,8 @@ def search(
         if storage and budget_spent(run.plan, storage):
             return run.catch_up(storage), "finished before"
         # asked before a first start stores anything: what is mended in the file then differs from nothing
-        for line in warnings(study, ask_trainable(study, time_iterations=False)):
+        facts = ask_trainable(study, time_iterations=False)
+        for line in warnings(study, facts) + crowding(study.resources, workers=workers, address=address):
             logger.warning("%s", line)
         storage = storage or run.open_storage()
         result = run.execute(storage, listeners=listeners, workers=workers, address=address)
