@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from vsam_tune.data.images import Images
 from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.data.task import TaskData, load_task
 from vsam_tune.errors import InputError, finding
@@ -16,9 +17,11 @@ from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.transform import quantize_model
 from vsam_tune.seeds import derive_seed
-from vsam_tune.training.build import build_optimizer
+from vsam_tune.training.build import build_base_optimizer, build_optimizer
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
+from vsam_tune.training.laps import Laps
+from vsam_tune.training.reference import Reference, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -86,16 +89,29 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     _check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
-    closures = Closures(
-        model,
-        optimizer,
-        loss_term=loss_term,
-        precision=task["precision"],
-        micro_batches=task["micro_batches"],
-        max_gradient_norm=task["max_gradient_norm"],
-        compiled=task["compiled"],
+    names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
+    closures_settings = {name: task[name] for name in names}
+    closures = Closures(model, optimizer, loss_term=loss_term, **closures_settings)
+    reference = _reference(config, model, loader, closures_settings)
+    return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, reference=reference), evaluation
+
+
+def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> Reference:
+    """Return the reference of a trial: SAM around its base optimizer, on its model and batches.
+
+    Args:
+        config: the settings of a trial.
+        model: the trial's.
+        loader: of the training images.
+        passes: settings of the closures.
+    """
+    laps = Laps(loader.device)
+    sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), laps=laps, rho=0.05, model=model)
+    trainer = Trainer(
+        model, sam, loader, epochs=config["task"]["epochs"], closures=Closures(model, sam, **passes), laps=laps
     )
-    return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures), evaluation
+    seed = derive_seed(config["seed"], "reference")
+    return Reference(trainer, laps, num_iterations=trainer.num_iterations, seed=seed)
 
 
 def _loaders(
@@ -107,7 +123,21 @@ def _loaders(
         data.train, batch_size=task["batch_size"], augmentation=task["augmentation"], seed=seed, **shared
     )
     evaluated = data.test if data.validation is None else data.validation
-    return loader, ResidentLoader(evaluated, batch_size=_EVALUATION_BATCH, shuffle=False, seed=0, **shared)
+    return loader, evaluation_loader(task, data, evaluated, device)
+
+
+def evaluation_loader(task: dict[str, Any], data: TaskData, images: Images, device: torch.device) -> ResidentLoader:
+    """Return the loader of images that the network of a task is evaluated on, normalised as its training images."""
+    return ResidentLoader(
+        images,
+        batch_size=_EVALUATION_BATCH,
+        shuffle=False,
+        seed=0,
+        mean=data.mean,
+        std=data.std,
+        device=device,
+        channels_last=task["channels_last"],
+    )
 
 
 def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:

@@ -78,5 +78,38 @@ def test_a_resumed_meter_reports_the_ais_of_the_whole():
     later.now = -7  # another process, whose clock started elsewhere
     resumed.load_state_dict(first.state_dict())
     train(resumed, later, images=50, seconds=1)
-    assert resumed.state_dict() == {"images": 150, "seconds": 5}
+    assert resumed.state_dict() == {"images": 150, "seconds": 5, "marks": []}
     assert resumed.images_per_second == 30
+
+
+def test_the_error_is_that_of_a_ratio_of_totals():
+    clock = Clock()
+    meter = AISMeter(clock)
+    stretches = [(100, 2.0), (300, 5.0), (200, 4.0)]
+    for images, seconds in stretches:
+        train(meter, clock, images=images, seconds=seconds)
+        meter.mark()
+    rate = 600 / 11
+    squares = sum((images - rate * seconds) ** 2 for images, seconds in stretches)
+    assert meter.error == pytest.approx(math.sqrt(3 / 2 * squares) / 11, rel=1e-12)
+
+
+def test_stretches_of_one_speed_have_no_error():
+    clock = Clock()
+    meter = AISMeter(clock)
+    for images in (128, 512, 256):
+        train(meter, clock, images=images, seconds=images / 64)
+        meter.mark()
+    assert meter.error == pytest.approx(0, abs=1e-9)
+
+
+def test_one_stretch_has_no_known_error_and_a_resumed_meter_keeps_its_stretches():
+    clock = Clock()
+    first, resumed = AISMeter(clock), AISMeter(clock)
+    train(first, clock, images=100, seconds=4)
+    assert math.isnan(first.error)
+    first.mark()
+    resumed.load_state_dict(first.state_dict())
+    for meter in (first, resumed):
+        train(meter, clock, images=100, seconds=5)
+    assert resumed.error == first.error > 0

@@ -141,6 +141,8 @@ def test_metrics_count_what_the_trajectory_shows(name):
             "sampled_fraction",
             "gradient_evaluations",
             "forward_passes",
+            "sampled_fraction_seed_error",
+            "gradient_evaluations_seed_error",
         }
 
 

@@ -11,6 +11,8 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
+from vsam_tune.training.laps import Laps
+from vsam_tune.training.reference import Reference, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 NUM_IMAGES = 27
@@ -31,7 +33,16 @@ def tiny_loader(**settings):
 
 
 def tiny_trainer(
-    name="sgd", *, model=None, epochs=5, lr=0.1, momentum=0.9, clock=time.perf_counter, device="cpu", **settings
+    name="sgd",
+    *,
+    model=None,
+    epochs=5,
+    lr=0.1,
+    momentum=0.9,
+    clock=time.perf_counter,
+    device="cpu",
+    reference=False,
+    **settings,
 ):
     """Return a trainer of a method with quick settings, some of them replaced; the global generator starts anew."""
     torch.random.manual_seed(4)
@@ -49,7 +60,15 @@ def tiny_trainer(
         seed=5,
     )
     closures = Closures(model, optimizer, loss_term=loss_term)
-    return Trainer(model, optimizer, loader, epochs=epochs, closures=closures, clock=clock)
+    beside = tiny_reference(model, loader, epochs=epochs) if reference else None
+    return Trainer(model, optimizer, loader, epochs=epochs, closures=closures, reference=beside, clock=clock)
+
+
+def tiny_reference(model, loader, *, epochs=5, **settings):
+    laps = Laps(loader.device)
+    sam = TimedSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), laps=laps, rho=0.05, model=model)
+    trainer = Trainer(model, sam, loader, epochs=epochs, closures=Closures(model, sam), laps=laps)
+    return Reference(trainer, laps, num_iterations=epochs * len(loader), seed=6, **settings)
 
 
 def ticking():

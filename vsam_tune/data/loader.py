@@ -84,6 +84,11 @@ class ResidentLoader:
         """Images of an epoch."""
         return len(self._y)
 
+    @property
+    def whole_batch(self) -> int:
+        """Images of every batch of an epoch but the last."""
+        return min(self.batch_size, self.num_images)
+
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from position `start` on.
 

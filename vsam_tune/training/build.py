@@ -52,9 +52,7 @@ def build_optimizer(
     Raises:
         InputError: if a method of one's own cannot be found, or takes other settings.
     """
-    settings, hyperparameters = dict(base), dict(method)
-    base_class = pkgutil.resolve_name(settings.pop("optimizer"))
-    optimizer: Optimizer = base_class(parameter_groups(model), **settings)
+    optimizer, hyperparameters = build_base_optimizer(model, base), dict(method)
     warmup = hyperparameters.get("warmup_iterations")
     if isinstance(warmup, dict):
         hyperparameters["warmup_iterations"] = round(warmup["epochs"] * iterations_per_epoch)
@@ -76,6 +74,19 @@ def build_optimizer(
         return optimizer, target(**hyperparameters)
     wrapped: Optimizer = target(optimizer, **hyperparameters)
     return wrapped, None
+
+
+def build_base_optimizer(model: nn.Module, base: Mapping[str, Any]) -> Optimizer:
+    """Return the base optimizer over the parameters of `model` that require a gradient.
+
+    Args:
+        model: the network, on its device.
+        base: `optimizer`, a `module:class` of torch's, and its keyword arguments.
+    """
+    settings = dict(base)
+    base_class = pkgutil.resolve_name(settings.pop("optimizer"))
+    optimizer: Optimizer = base_class(parameter_groups(model), **settings)
+    return optimizer
 
 
 def method_class(name: str) -> type[Any] | None:

@@ -15,7 +15,10 @@ from typing_extensions import override
 
 from vsam_tune.data.loader import Batch, ResidentLoader
 from vsam_tune.training.ais import AISMeter
+from vsam_tune.training.ais_vs_sam import AISvsSAM, ais_vs_sam
 from vsam_tune.training.closures import Closures
+from vsam_tune.training.laps import Laps
+from vsam_tune.training.reference import Reference
 from vsam_tune.training.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,8 @@ class Trainer:
         loader: the training batches, a function of epoch and position alone.
         epochs: the length of the schedule, whichever epoch the trial is stopped at.
         closures: how the gradients of a batch are taken; None for the mean loss in float32.
+        laps: where each iteration is timed; None for nowhere.
+        reference: blocks of SAM's steps among the iterations, for which these are timed; None for none.
         clock: for AIS.
 
     Attributes:
@@ -73,11 +78,15 @@ class Trainer:
         *,
         epochs: int,
         closures: Closures | None = None,
+        laps: Laps | None = None,
+        reference: Reference | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
         self.closures = closures or Closures(model, optimizer)
         self.loss_term = self.closures.loss_term
+        self.reference = reference
+        self.laps = Laps(loader.device) if laps is None and reference is not None else laps
         self.num_iterations = epochs * len(loader)
         self.lr_scheduler = LambdaLR(optimizer, lambda t: cosine(t, self.num_iterations))
         self.iteration = 0
@@ -114,16 +123,28 @@ class Trainer:
             self._images_in_epoch = 0
         while self.iteration < end:
             stop = min(end, (self.iteration // READ_INTERVAL + 1) * READ_INTERVAL)
-            with self.ais.running():
-                self.iterate(batches, stop)
+            self._train_to(stop, batches)
             self._read()
             if self.iteration < end:
                 between()
         return self.metrics()
 
+    def _train_to(self, stop: int, batches: Iterator[Batch]) -> None:
+        """Take iterations until `stop` have been done, and the blocks of the reference that stand among them."""
+        while self.iteration < stop:
+            position = self.reference.next_position(self.iteration) if self.reference else None
+            with self.ais.running():
+                self.iterate(batches, stop if position is None else min(position, stop))
+            if self.reference and self.laps:
+                self.reference.follow(self.laps.take(), self.iteration, self.ais.seconds)
+                if self.iteration == position:
+                    self.ais.mark()
+
     def iterate(self, batches: Iterator[Batch], stop: int) -> None:
         """Take iterations from `batches` until `stop` have been done; nothing is read from the device."""
-        optimizer, closures = self.optimizer, self.closures
+        optimizer, closures, laps = self.optimizer, self.closures, self.laps
+        if laps is not None:
+            laps.start(*self._spent())
         while self.iteration < stop:
             batch = next(batches)
             closure = closures.closure(batch, epoch=self.epoch)
@@ -136,6 +157,15 @@ class Trainer:
             self.ais.images += len(batch.y)
             self.trajectory.record(getattr(optimizer, "observation", None), closures.penalty)
             self.iteration += 1
+            if laps is not None:
+                penalized = closures.penalty is not None
+                laps.record(*self._spent(), penalized=penalized, whole=len(batch.y) == self.loader.whole_batch)
+
+    def _spent(self) -> tuple[float, float]:
+        """Return gradient evaluations and forward passes so far, in batches."""
+        evaluations = getattr(self.optimizer, "gradient_evaluations", float(self.iteration))
+        forward_passes = getattr(self.optimizer if self.loss_term is None else self.loss_term, "forward_passes", 0.0)
+        return evaluations, forward_passes
 
     def _read(self) -> None:
         """Bring the pending norms and the sum of losses over in one transfer."""
@@ -151,11 +181,13 @@ class Trainer:
         Returns:
             `train_loss`, the mean over the images of the last epoch, of the first pass; `epoch` and `iteration` done;
             `ais` in images a second, over `train_seconds`; `sampled_fraction`; `gradient_evaluations` and
-            `forward_passes` without a backward, an iteration (1 and 0 for the base optimizer alone).
+            `forward_passes` without a backward, an iteration (1 and 0 for the base optimizer alone). `X_error` is one
+            standard error of X, `X_seed_error` what another seed's draws would change besides. With a reference also
+            what `ais_vs_sam` says, `efficiency`, measured over ideal, and `reference_steps` in `reference_seconds`.
         """
-        evaluations = getattr(self.optimizer, "gradient_evaluations", self.iteration)
-        forward_passes = getattr(self.optimizer if self.loss_term is None else self.loss_term, "forward_passes", 0.0)
-        return {
+        evaluations, forward_passes = self._spent()
+        seed_error = self.trajectory.seed_error()
+        metrics = {
             "train_loss": float(self._loss_sum) / self._images_in_epoch,
             "epoch": self.epoch,
             "iteration": self.iteration,
@@ -164,7 +196,43 @@ class Trainer:
             "sampled_fraction": self.trajectory.num_sampled / self.iteration,
             "gradient_evaluations": evaluations / self.iteration,
             "forward_passes": forward_passes / self.iteration,
+            "sampled_fraction_seed_error": seed_error,
+            "gradient_evaluations_seed_error": seed_error,  # a second gradient is one more
         }
+        return metrics if self.reference is None else metrics | self._against_sam(self.reference, seed_error)
+
+    def _against_sam(self, reference: Reference, seed_error: float) -> dict[str, float]:
+        """Return the metrics that compare the trial's speed with SAM's."""
+        found = self.paired()
+        drawn = (1 - found.plain) * seed_error  # in iterations of SAM, what other draws would change of an iteration
+        return {
+            "ais_error": self.ais.error,
+            "ais_seed_error": self.ais.images_per_second * found.ratio * drawn,
+            "ais_vs_sam": found.ratio,
+            "ais_vs_sam_error": found.error,
+            "ais_vs_sam_seed_error": found.ratio**2 * drawn,
+            "ais_vs_sam_totals": found.totals,
+            "ais_vs_sam_cpu": found.cpu,
+            "ideal_ais_vs_sam": found.ideal,
+            "efficiency": found.ratio / found.ideal,
+            "reference_steps": reference.steps,
+            "reference_seconds": reference.seconds,
+        }
+
+    def paired(self) -> AISvsSAM:
+        """Return what the reference's blocks say so far.
+
+        Raises:
+            TypeError: if the trainer has no reference.
+        """
+        if self.reference is None or self.laps is None:
+            raise TypeError("this trainer has no reference to be compared with")
+        return ais_vs_sam(self.reference.measured(), self.laps.counts)
+
+    @property
+    def withheld(self) -> str:
+        """Why `ais_vs_sam` is no number; empty where it is one, or nothing is compared."""
+        return "" if self.reference is None else self.paired().withheld
 
     @torch.no_grad()
     def evaluate(self, loader: ResidentLoader, model: nn.Module | None = None) -> tuple[float, float]:
@@ -196,6 +264,8 @@ class Trainer:
             "loss_term": {} if self.loss_term is None else self.loss_term.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "ais": self.ais.state_dict(),
+            "laps": {} if self.laps is None else self.laps.state_dict(),
+            "reference": {} if self.reference is None else self.reference.state_dict(),
             "trajectory": self.trajectory.state_dict(),
             "loss_sum": self._loss_sum.clone(),
             "images_in_epoch": self._images_in_epoch,
@@ -211,6 +281,11 @@ class Trainer:
             self.loss_term.load_state_dict(of_loss_term)
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self.ais.load_state_dict(state["ais"])
+        of_laps, of_reference = state["laps"], state["reference"]
+        if self.laps is not None:
+            self.laps.load_state_dict(of_laps)
+        if self.reference is not None:
+            self.reference.load_state_dict(of_reference)
         self.trajectory.load_state_dict(state["trajectory"])
         self._loss_sum.copy_(state["loss_sum"])
         self._images_in_epoch = state["images_in_epoch"]

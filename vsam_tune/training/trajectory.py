@@ -12,6 +12,7 @@ _KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on
 _ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # come with the next transfer
 COLUMNS = ("iteration", "sampled", *_ON_DEVICE, *_KNOWN)
 _NAN = float("nan")
+_STRETCHES = 20  # of a run, for the error of the sampled fraction
 
 
 class Trajectory:
@@ -47,6 +48,20 @@ class Trajectory:
         known = (getattr(observation, name, _NAN) for name in _KNOWN)
         self._rows.append((row, float(sampled), *[_NAN] * len(_ON_DEVICE), *known))
         self.num_sampled += sampled
+
+    def seed_error(self) -> float:
+        """Return one standard error of the sampled fraction, over the draws of other seeds, as far as one run tells.
+
+        From the differences between neighbouring stretches of the run, up to 20: half their mean square is the
+        variance within a stretch, whatever the rate does over the run (von Neumann 1941). 0 below two iterations.
+        """
+        stretches = min(_STRETCHES, len(self._rows))
+        if stretches < 2:
+            return 0.0
+        stretch = len(self._rows) // stretches
+        sampled = np.array([row[1] for row in self._rows[: stretch * stretches]])
+        means = sampled.reshape(stretches, stretch).mean(axis=1)
+        return float(np.sqrt(np.mean(np.diff(means) ** 2) / 2 / stretches))
 
     def pending(self) -> list[Tensor]:
         """Return the 0-d tensors whose values `fill` waits for, oldest first."""

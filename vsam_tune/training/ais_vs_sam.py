@@ -1,0 +1,120 @@
+"""AIS over SAM's AIS in the same minutes: medians by kind of iteration, paired by block, with the exact counts.
+
+Each own lap is divided by the mean of its block's reference laps, so that what slows both down cancels. A median over
+laps of several kinds would be biased (at a sampled fraction of 0.1 it gives 2.0 for 1.82), so each kind has its own,
+and they are weighted by how often the kind came in the whole run.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsam_tune.training.laps import Kind
+from vsam_tune.training.reference import Block
+
+FEWEST_BLOCKS = 8
+LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree
+RUN_ERROR = 0.004  # of the ratio, from run to run on an idle machine beside what the blocks show: docs/measurement.md
+_FEWEST_LAPS = 3  # of a kind; with fewer it is taken at its ideal cost
+_GROUPS = 20  # of blocks, for the jackknife
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], np.floating]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AISvsSAM:
+    """What the blocks say; NaN where it is withheld.
+
+    Attributes:
+        ratio: AIS over SAM's.
+        error: one standard error of it.
+        cpu: the ratio in processor time; NaN on a GPU.
+        totals: the plain ratio of total times, by kind as well, without medians.
+        plain: time of an iteration with one gradient over SAM's, by timing SAM's passes apart.
+        ideal: the ratio if each gradient evaluation cost the same: 1 / ((1 - f) * plain + f).
+        withheld: why there is no ratio; empty where there is one.
+    """
+
+    ratio: float
+    error: float
+    cpu: float
+    totals: float
+    plain: float
+    ideal: float
+    withheld: str
+
+
+def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, int]) -> AISvsSAM:
+    """Return the ratio of a trial's AIS to SAM's, with its standard error.
+
+    The error is a jackknife's over groups of blocks, with `RUN_ERROR` beside.
+
+    Args:
+        blocks: with laps of both.
+        counts: of the trial's iterations by kind.
+    """
+    plain = _plain(blocks)
+    kinds = list(counts)
+    iterations = np.array([counts[kind] for kind in kinds], dtype=np.float64)
+    evaluations = np.array([kind.evaluations for kind in kinds])
+    ideal_times = plain + (evaluations - 1) * (1 - plain)
+    weights = iterations / iterations.sum()
+    ideal = float(1 / (weights @ ideal_times))
+    rows = [(i, kinds.index(lap.kind), lap.wall, lap.cpu) for i, block in enumerate(blocks) for lap in block.own]
+    if len(blocks) < FEWEST_BLOCKS or not rows:
+        what = f"{len(blocks)} blocks of the reference" if rows else "no iteration over a whole batch beside a block"
+        return _withheld(plain, ideal, f"{what}, too few to say")
+    block, kind, wall, cpu = np.array(rows, dtype=np.float64).T
+    where, means = block.astype(np.int64), np.array([_means(each) for each in blocks])
+
+    def time(ratios: Floats, chosen: NDArray[np.bool_], statistic: Statistic = np.median) -> float:
+        """Return the mean time of an own iteration over SAM's."""
+        times = ideal_times.copy()
+        for i in range(len(kinds)):
+            of_kind = ratios[chosen & (kind == i)]
+            if len(of_kind) >= _FEWEST_LAPS:
+                times[i] = statistic(of_kind)
+        return float(weights @ times)
+
+    everything, group = np.ones(len(rows), dtype=bool), where % min(_GROUPS, len(blocks))
+    ratios = wall / means[where, 0]
+    ratio = 1 / time(ratios, everything)
+    error = math.hypot(_jackknife([1 / time(ratios, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
+    if not error <= LARGEST_ERROR * ratio:
+        return _withheld(plain, ideal, f"the blocks disagree: {ratio:.2f} with a standard error of {error:.2f}")
+    total = np.mean([lap.wall for each in blocks for lap in each.reference])
+    return AISvsSAM(
+        ratio=ratio,
+        error=error,
+        cpu=1 / time(cpu / means[where, 1], everything),
+        totals=1 / time(wall / total, everything, np.mean),
+        plain=plain,
+        ideal=ideal,
+        withheld="",
+    )
+
+
+def _withheld(plain: float, ideal: float, why: str) -> AISvsSAM:
+    nan = math.nan
+    return AISvsSAM(ratio=nan, error=nan, cpu=nan, totals=nan, plain=plain, ideal=ideal, withheld=why)
+
+
+def _plain(blocks: Sequence[Block]) -> float:
+    """Return the share of a reference step that SGD takes as well, median; NaN without steps."""
+    shares = [1 - lap.second / lap.wall for block in blocks for lap in block.reference]
+    return float(np.median(shares)) if shares else math.nan
+
+
+def _means(block: Block) -> tuple[float, float]:
+    """Return the mean (wall, processor) seconds of a block's reference laps."""
+    laps = block.reference
+    return sum(lap.wall for lap in laps) / len(laps), sum(lap.cpu for lap in laps) / len(laps)
+
+
+def _jackknife(estimates: Sequence[float]) -> float:
+    """Return the standard error of an estimate from those that leave out a group each."""
+    return math.sqrt((len(estimates) - 1) * float(np.var(estimates)))

@@ -1,0 +1,145 @@
+"""Laps: how long each iteration took and what it did, noted without waiting for the device."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Kind(NamedTuple):
+    """What an iteration did, by the counters of its optimizer: iterations of one kind cost the same.
+
+    Attributes:
+        evaluations: gradient evaluations, in batches.
+        forward_passes: forward passes without a backward, in batches.
+        penalized: whether a loss term added to the loss.
+    """
+
+    evaluations: float
+    forward_passes: float
+    penalized: bool
+
+
+class Lap(NamedTuple):
+    """One iteration over a whole batch.
+
+    Attributes:
+        kind: what it did.
+        wall: seconds on the clock, from the end of the former one.
+        cpu: seconds of this process's threads; NaN on a GPU.
+        second: of `wall`, seconds of the second pass and what belongs to it; NaN where it was not timed apart.
+    """
+
+    kind: Kind
+    wall: float
+    cpu: float
+    second: float
+
+
+class Stopwatch:
+    """Takes marks in the order of the device's work; what lies between two is read when the device has done it.
+
+    On a GPU a mark is an event of its stream, which nothing waits for.
+
+    Args:
+        device: that works.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu = device.type == "cuda"
+
+    def mark(self) -> Any:  # noqa: ANN401 - an event of torch's, or times
+        """Return a mark of now."""
+        if not self._on_gpu:
+            return time.perf_counter(), time.process_time()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call] # torch leaves it untyped
+        event.record()
+        return event
+
+    def between(self, start: Any, end: Any) -> tuple[float, float]:  # noqa: ANN401 - as `mark` returned them
+        """Return (wall, processor) seconds between two marks; on a GPU after a synchronisation, NaN for the latter."""
+        if self._on_gpu:
+            return start.elapsed_time(end) / 1000, float("nan")
+        return end[0] - start[0], end[1] - start[1]
+
+
+@dataclass(slots=True)
+class _Noted:
+    mark: Any
+    kind: Kind | None
+    second: Any = None
+
+
+class Laps:
+    """The iterations since the last `take`, timed; and all of them, counted.
+
+    Args:
+        device: that trains.
+
+    Attributes:
+        counts: iterations by kind, those of smaller batches included.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.counts: Counter[Kind] = Counter()
+        self._stopwatch = Stopwatch(device)
+        self._noted: list[_Noted] = []
+        self._second: Any = None
+        self._spent = 0.0, 0.0
+
+    def start(self, evaluations: float, forward_passes: float) -> None:
+        """Note that iterations begin, or go on after something else.
+
+        Args:
+            evaluations: the optimizer's gradient evaluations so far, in batches.
+            forward_passes: without a backward so far, likewise.
+        """
+        self._spent = evaluations, forward_passes
+        self._noted.append(_Noted(self._stopwatch.mark(), None))
+
+    def record(self, evaluations: float, forward_passes: float, *, penalized: bool, whole: bool) -> None:
+        """Note the end of an iteration.
+
+        Args:
+            evaluations: see `start`.
+            forward_passes: see `start`.
+            penalized: whether a loss term added to the loss.
+            whole: False for a smaller batch, which is counted and is no lap.
+        """
+        then = self._spent
+        self._spent = evaluations, forward_passes
+        kind = Kind(round(evaluations - then[0], 6), round(forward_passes - then[1], 6), penalized)
+        self.counts[kind] += 1
+        self._noted.append(_Noted(self._stopwatch.mark(), kind if whole else None, self._second))
+        self._second = None
+
+    def begin_second(self) -> Any:  # noqa: ANN401 - a mark
+        """Return a mark of the beginning of an iteration's second pass, for `end_second`."""
+        return self._stopwatch.mark()
+
+    def end_second(self, begun: Any) -> None:  # noqa: ANN401 - a mark
+        """Note the end of the second pass of the iteration that runs."""
+        self._second = (begun, self._stopwatch.mark())
+
+    def take(self) -> list[Lap]:
+        """Return the laps since the last call, oldest first; the device has done them all."""
+        laps = []
+        for former, noted in zip(self._noted, self._noted[1:], strict=False):
+            if noted.kind is None:
+                continue
+            wall, cpu = self._stopwatch.between(former.mark, noted.mark)
+            second = float("nan") if noted.second is None else self._stopwatch.between(*noted.second)[0]
+            laps.append(Lap(noted.kind, wall, cpu, second))
+        del self._noted[:-1]
+        return laps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counts; of laps that were not taken nothing is kept."""
+        return {"counts": [(tuple(kind), count) for kind, count in self.counts.items()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.counts = Counter({Kind(*kind): count for kind, count in state["counts"]})
+        self._noted.clear()
