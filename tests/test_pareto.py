@@ -1,4 +1,4 @@
-"""Fronts, hypervolumes, reference points and knees: literal cases, and what holds for all losses."""
+"""Fronts, noise, hypervolumes, reference points and knees: literal cases, and what holds for all losses."""
 
 import math
 
@@ -262,7 +262,119 @@ def test_knee_is_furthest_from_the_plane_in_any_order(losses):
     assert towards_ideal[pareto.knee(losses)] == pytest.approx(towards_ideal.max(), abs=1e-12)
 
 
+# ---- what differs beyond noise
+
+
+def dominates_beyond_noise(a, b, errors_a, errors_b, quantile):
+    """The relation in words: better by the threshold in some objective, worse by it in none."""
+    gains = [y - x for x, y in zip(a, b, strict=True)]
+    thresholds = [quantile * math.sqrt(s * s + t * t) for s, t in zip(errors_a, errors_b, strict=True)]
+    pairs = list(zip(gains, thresholds, strict=True))
+    return any(gain > threshold for gain, threshold in pairs) and not any(-gain > limit for gain, limit in pairs)
+
+
+# Of 3-4-5 triangles, so that thresholds are exact.
+@st.composite
+def rows_with_errors(draw):
+    losses = draw(rows())
+    errors = draw(st.lists(st.sampled_from([0.0, 3.0, 4.0]), min_size=losses.size, max_size=losses.size))
+    return losses, np.array(errors).reshape(losses.shape)
+
+
+def test_a_row_dominates_only_by_more_than_its_quantile_of_the_error_of_the_difference():
+    errors = [[3.0, 0.0], [4.0, 0.0]]  # of the difference: 5
+    assert not pareto.dominates([[0, 1], [10, 1]], errors, quantile=2.0).any()
+    assert pareto.dominates([[0, 1], [11, 1]], errors, quantile=2.0).tolist() == [[False, True], [False, False]]
+
+
+def test_a_row_that_is_worse_within_noise_dominates_one_that_it_beats_beyond_noise():
+    losses = [[0, 2], [20, 0]]
+    assert pareto.dominates(losses, [[3, 1], [4, 1]], quantile=2.0).tolist() == [[False, True], [False, False]]
+    assert not pareto.dominates(losses, [[3, 0], [4, 0]], quantile=2.0).any()
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf])
+def test_nothing_differs_in_an_objective_of_which_nothing_is_known(unknown):
+    assert not pareto.dominates([[0.0], [1e9]], [[unknown], [0.0]]).any()
+
+
+@given(rows_with_errors(), st.sampled_from([1.0, 2.0, 0.5]))
+def test_domination_beyond_noise_is_what_its_definition_says(drawn, quantile):
+    losses, errors = drawn
+    expected = [
+        [dominates_beyond_noise(losses[a], losses[b], errors[a], errors[b], quantile) for b in range(len(losses))]
+        for a in range(len(losses))
+    ]
+    assert pareto.dominates(losses, errors, quantile).tolist() == expected
+
+
+@given(rows())
+def test_without_errors_it_is_plain_domination(losses):
+    dominating = pareto.dominates(losses, np.zeros_like(losses))
+    assert dominating.tolist() == [[bool(dominates(a, b)) for b in losses] for a in losses]
+    assert (~dominating.any(axis=0)).tolist() == pareto.front(losses).tolist()
+
+
+@given(rows_with_errors())
+def test_no_row_dominates_itself_nor_one_that_dominates_it(drawn):
+    dominating = pareto.dominates(*drawn)
+    assert not (dominating & dominating.T).any()
+
+
+@given(rows_with_errors(), st.data())
+def test_domination_beyond_noise_follows_a_permutation_a_shift_and_a_scale(drawn, data):
+    losses, errors = drawn
+    order = np.array(data.draw(st.permutations(range(len(losses)))), dtype=int)
+    scale = data.draw(SCALES)
+    moved = pareto.dominates((losses * scale + data.draw(SHIFTS))[order], (errors * scale)[order], 2.0)
+    assert moved.tolist() == pareto.dominates(losses, errors, 2.0)[np.ix_(order, order)].tolist()
+
+
+# ---- the quantile of a front
+
+
+@pytest.mark.parametrize(("num_rows", "table"), [(2, 2.77), (3, 3.31), (10, 4.47), (20, 5.01), (60, 5.76)])
+def test_the_quantile_of_a_front_of_one_objective_is_that_of_tukeys_tables(num_rows, table):
+    # The studentized range at 5 % with infinitely many degrees of freedom, in errors of one row.
+    assert pareto.front_quantile(np.ones((num_rows, 1))) * math.sqrt(2) == pytest.approx(table, abs=0.005)
+
+
+def test_two_rows_of_two_noisy_objectives_are_corrected_for_two_comparisons():
+    assert pareto.front_quantile([[1.0, 2.0], [3.0, 4.0]]) == pytest.approx(2.2414, abs=1e-4)  # normal, at 1.25 %
+
+
+def test_an_objective_without_errors_is_no_comparison():
+    errors = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 0.0]])
+    assert pareto.front_quantile(errors) == pareto.front_quantile(errors[:, :1]) > pareto.PAIRWISE
+    assert pareto.front_quantile(np.zeros((9, 2))) == pareto.PAIRWISE
+
+
+@pytest.mark.parametrize("errors", [np.empty((0, 2)), [[1.0, 1.0]]])
+def test_fewer_than_two_rows_have_nothing_to_correct_for(errors):
+    assert pareto.front_quantile(errors) == pareto.PAIRWISE
+
+
+@pytest.mark.parametrize("errors", [[1.0, 1.0], [0.2, 3.0]], ids=["equal", "unlike"])
+@pytest.mark.parametrize("num_rows", [2, 12, 40])
+def test_of_equal_rows_noise_excludes_one_in_at_most_five_percent_of_fronts(num_rows, errors):
+    draws, num_fronts = np.random.default_rng(0), 1000
+    widths = draws.choice(errors, size=(num_rows, 2))
+    losses = draws.normal(scale=widths, size=(num_fronts, num_rows, 2))
+    quantile = pareto.front_quantile(widths)
+    found = sum(pareto.dominates(each, widths, quantile).any() for each in losses)
+    assert found <= 0.05 * num_fronts + 2 * math.sqrt(0.05 * 0.95 * num_fronts)
+    pairwise = sum(pareto.dominates(each, widths).any() for each in losses)
+    assert pairwise >= {2: 0.05, 12: 0.7, 40: 0.95}[num_rows] * num_fronts
+
+
 # ---- what is refused
+
+
+def test_errors_of_another_shape_or_below_zero_are_refused():
+    with pytest.raises(ValueError, match=r"errors have the shape \(2,\), but must have that of the losses, \(1, 2\)"):
+        pareto.dominates([[1, 2]], [1, 2])
+    with pytest.raises(ValueError, match="row 1 of the errors"):
+        pareto.dominates([[1], [2]], [[1], [-1]])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

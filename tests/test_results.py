@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsam_tune.errors import InputError
-from vsam_tune.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord
+from vsam_tune.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord, standard_error
 
 ACCURACY = Objective("val_accuracy", "maximize")
 AIS = Objective("ais", "maximize")
 EVALUATIONS = Objective("gradient_evaluations", "minimize")
 
 
-def trial(number, *values, state="complete", objectives=(ACCURACY, AIS), feasible=True):
+def trial(number, *values, state="complete", objectives=(ACCURACY, AIS), feasible=True, **errors):
     named = {each.name: value for each, value in zip(objectives, values, strict=False)}
     return TrialRecord(
         number=number,
         state=state,
         params={"beta": 0.1 * number},
         values=named if state == "complete" else {},
-        metrics={**named, "val_loss": 0.5},
+        metrics={**named, "val_loss": 0.5, **errors},
         feasible=feasible,
     )
 
@@ -106,6 +106,77 @@ def test_front_of_one_objective_is_its_best_trial():
 
 def test_front_of_an_empty_study_is_empty():
     assert EMPTY.front() == ()
+
+
+# ---- errors and what noise cannot exclude
+
+
+def test_the_error_of_a_value_is_that_of_the_run_and_that_of_another_seed_together():
+    record = trial(0, 90.0, 1000.0, val_accuracy_error=0.6, val_accuracy_seed_error=0.8, ais_error=7.0)
+    assert record.errors == {"val_accuracy": 1.0, "ais": 7.0}
+    assert standard_error({"ais_seed_error": 3.0}, "ais") == 3.0
+
+
+def test_errors_are_zero_where_none_was_reported_and_absent_where_there_is_no_value():
+    assert trial(0, 90.0, 1000.0).errors == {"val_accuracy": 0.0, "ais": 0.0}
+    assert trial(0, 90.0, 1000.0, state="pruned", ais_error=7.0).errors == {}
+
+
+def test_errors_of_trials_have_the_shape_and_order_of_their_losses():
+    trials = [trial(0, 90.0, 1000.0, ais_error=7.0), trial(1, 80.0, 900.0, val_accuracy_error=2.0)]
+    assert study().errors(trials).tolist() == [[0.0, 7.0], [2.0, 0.0]]
+    assert EMPTY.errors([]).shape == (0, 2)
+
+
+# All errors are 1 and 10. Of four trials with two noisy objectives two differ beyond 2.8 errors of a difference: in
+# val_accuracy beyond 4.0, in ais beyond 40.
+NOISY = study(
+    *(
+        trial(number, *values, val_accuracy_error=1.0, ais_error=10.0)
+        for number, values in enumerate([(90.0, 1000.0), (92.0, 1001.0), (88.5, 1000.0), (87.0, 990.0)])
+    )
+)
+
+
+def test_possible_are_the_trials_beside_the_front_that_no_other_one_beats_beyond_noise():
+    assert NOISY.front_quantile() == pytest.approx(2.817, abs=0.001)
+    assert [each.number for each in NOISY.front()] == [1]
+    assert [each.number for each in NOISY.possible()] == [0, 2]  # 92 - 87 is beyond noise
+
+
+def test_without_errors_nothing_is_possible():
+    assert MIXED.possible() == EMPTY.possible() == ()
+
+
+def test_a_trial_that_did_not_complete_or_diverged_is_not_possible():
+    errors = {"val_accuracy_error": 1.0, "ais_error": 10.0}
+    rest = [trial(4, 91.0, 1000.0, feasible=False, **errors), trial(5, 91.0, 1000.0, state="pruned", **errors)]
+    assert [each.number for each in study(*NOISY.trials, *rest).possible()] == [0, 2]
+
+
+def test_noise_takes_no_trial_off_the_front():
+    # Trial 1 is a little faster, and so on the front; trial 0 is more accurate beyond noise, which excludes it.
+    errors = {"val_accuracy_error": 1.0, "ais_error": 10.0}
+    result = study(trial(0, 95.0, 1000.0, **errors), trial(1, 80.0, 1001.0, **errors))
+    assert [each.number for each in result.front()] == [0, 1]
+    assert result.possible() == ()
+
+
+NOISE = st.sampled_from([0.0, 1.0, 10.0])
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100), NOISE, NOISE), max_size=10))
+def test_the_front_is_the_same_with_errors_and_shares_no_trial_with_the_possible_ones(values):
+    noisy = study(
+        *(
+            trial(n, a, s, val_accuracy_error=error_a, ais_error=error_s)
+            for n, (a, s, error_a, error_s) in enumerate(values)
+        )
+    )
+    front, possible = ({each.number for each in found} for found in (noisy.front(), noisy.possible()))
+    plain = study(*(trial(n, *each[:2]) for n, each in enumerate(values)))
+    assert front == {each.number for each in plain.front()}
+    assert not front & possible
 
 
 # ---- reference point and hypervolume
@@ -259,12 +330,29 @@ def test_as_json_is_the_object_that_other_tools_read():
                 "trial": number,
                 "params": {"beta": 0.1 * number},
                 "values": {"val_accuracy": accuracy, "ais": ais},
+                "errors": {"val_accuracy": 0.0, "ais": 0.0},
                 "metrics": {"val_accuracy": accuracy, "ais": ais, "val_loss": 0.5},
             }
             for number, accuracy, ais in [(4, 96.0, 1000.0), (1, 95.0, 1800.0), (2, 88.0, 2000.0)]
         ],
         "knee": 1,
+        "noise": "aware",
+        "possible": [],
     }
+
+
+def test_as_json_holds_the_possible_trials_in_the_shape_of_the_front_unless_noise_is_ignored():
+    aware, ignored = NOISY.as_json(), NOISY.as_json(noise="ignore")
+    assert [each["trial"] for each in aware["possible"]] == [0, 2]
+    assert aware["possible"][0] == {
+        "trial": 0,
+        "params": {"beta": 0.0},
+        "values": {"val_accuracy": 90.0, "ais": 1000.0},
+        "errors": {"val_accuracy": 1.0, "ais": 10.0},
+        "metrics": NOISY.trials[0].metrics,
+    }
+    assert (ignored["noise"], ignored["possible"]) == ("ignore", [])
+    assert {**aware, "noise": "ignore", "possible": []} == ignored
 
 
 def test_as_json_holds_only_what_json_knows():

@@ -1,15 +1,46 @@
-"""Front, hypervolume, reference point and knee of losses: SEARCH.md, "What a user asks of a front".
+"""Front, hypervolume, reference point and knee of losses, and which differ beyond noise: docs/search.md.
 
 Every function takes losses, (n, k) float64: a row a trial, a column an objective, smaller is better; what is
 to be maximised arrives negated. Losses of another shape, or not finite, are a ValueError: moocore would turn
 them into plausible numbers.
 """
 
+from functools import cache
+
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_MARGIN = 0.1  # of the range, or of the value where there is no range: SEARCH.md
+PAIRWISE = 1.96  # standard errors: of two equal rows 5 % differ by more in an objective
+_LEVEL = 0.05  # of a whole front: how often noise alone may exclude anything
+_MARGIN = 0.1  # of the range, or of the value where there is no range
+
+
+def loss_table(losses: ArrayLike) -> NDArray[np.float64]:
+    """Return the losses as an array, (n, k) float64, contiguous, finite or not.
+
+    Raises:
+        ValueError: if they are not an (n, k) array, k >= 1.
+    """
+    array = np.ascontiguousarray(losses, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"the losses have the shape {array.shape}, but must be (n, k) with k >= 1")
+    return array
+
+
+def error_table(errors: ArrayLike, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard errors of losses as an array, (n, k) float64; nan and infinity stay.
+
+    Raises:
+        ValueError: if they have another shape than the losses, or one is negative.
+    """
+    array = np.asarray(errors, dtype=np.float64)
+    if array.shape != losses.shape:
+        raise ValueError(f"the errors have the shape {array.shape}, but must have that of the losses, {losses.shape}")
+    if (array < 0).any():
+        row = int(np.flatnonzero((array < 0).any(axis=1))[0])
+        raise ValueError(f"row {row} of the errors is {array[row]}, but must not be negative")
+    return array
 
 
 def front(losses: ArrayLike) -> NDArray[np.bool_]:
@@ -23,6 +54,54 @@ def front(losses: ArrayLike) -> NDArray[np.bool_]:
     """
     marked: NDArray[np.bool_] = moocore.is_nondominated(_checked(losses), keep_weakly=True)
     return marked
+
+
+def dominates(losses: ArrayLike, errors: ArrayLike, quantile: float = PAIRWISE) -> NDArray[np.bool_]:
+    """Return which rows dominate which others beyond noise.
+
+    Two rows differ in an objective if they are further apart than quantile * sqrt(error_a**2 + error_b**2). Row a
+    dominates b if it is better by that in some objective, and worse by that in none. Without errors this is plain
+    domination. No two rows dominate each other, but the relation is not transitive: rows can form cycles.
+
+    Args:
+        losses: (n, k) finite; n may be 0.
+        errors: (n, k), standard errors of the losses, >= 0; infinite or nan where nothing is known.
+        quantile: >= 0.
+
+    Returns:
+        (n, n) bool, [a, b] whether row a dominates row b; takes a few times n**2 numbers of memory.
+
+    Raises:
+        ValueError: if the errors have another shape than the losses, or one is negative.
+    """
+    checked = _checked(losses)
+    widths = error_table(errors, checked)
+    better = np.zeros((len(checked), len(checked)), dtype=np.bool_)
+    worse = better.copy()
+    for loss, error in zip(checked.T, widths.T, strict=True):
+        gain = loss[np.newaxis, :] - loss[:, np.newaxis]  # of row a over row b
+        threshold = quantile * np.hypot(error[np.newaxis, :], error[:, np.newaxis])
+        better |= gain > threshold
+        worse |= -gain > threshold
+    return better & ~worse
+
+
+def front_quantile(errors: ArrayLike) -> float:
+    """Return how many standard errors apart two rows of one front must be to differ.
+
+    choice: Tukey's studentized range over all rows, corrected for the number of noisy objectives (Bonferroni): of rows
+    that differ by noise alone, one excludes another in at most 5 % of fronts. With `PAIRWISE` one does in most fronts
+    of a dozen rows. Errors of unlike size (Tukey and Kramer), or in common to all rows, make it rarer.
+
+    Args:
+        errors: (n, k), standard errors of the losses; an objective without any is not noisy.
+
+    Returns:
+        A number of standard errors of a difference; `PAIRWISE` where there is nothing to correct for.
+    """
+    array = np.asarray(errors, dtype=np.float64)
+    num_noisy = int((array != 0).any(axis=0).sum())
+    return _studentized_range(len(array), num_noisy) if len(array) > 1 and num_noisy else PAIRWISE
 
 
 def hypervolume(losses: ArrayLike, reference_point: ArrayLike) -> float:
@@ -120,18 +199,22 @@ def _normal(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     return normal if (normal > 0).all() else diagonal
 
 
-def _checked(losses: ArrayLike) -> NDArray[np.float64]:
-    """Return the losses as an array.
+@cache
+def _studentized_range(num_rows: int, num_noisy: int) -> float:
+    """Return the quantile of the largest of all differences between equal rows, in any of the noisy objectives."""
+    from scipy import stats  # noqa: PLC0415 - half a second, which most callers of this module need not wait for
 
-    Returns:
-        (n, k) float64, contiguous, finite.
+    # In units of one row's error; a difference of two has an error sqrt(2) as large.
+    return float(stats.studentized_range.ppf(1 - _LEVEL / num_noisy, num_rows, np.inf) / np.sqrt(2))
+
+
+def _checked(losses: ArrayLike) -> NDArray[np.float64]:
+    """Return the losses as an array, (n, k) float64, contiguous, finite.
 
     Raises:
         ValueError: if they are not an (n, k) array of finite numbers, k >= 1.
     """
-    array = np.ascontiguousarray(losses, dtype=np.float64)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(f"the losses have the shape {array.shape}, but must be (n, k) with k >= 1")
+    array = loss_table(losses)
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise ValueError(f"row {row} of the losses is {array[row]}, but must be finite")

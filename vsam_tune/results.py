@@ -4,7 +4,8 @@ Values are in natural units (accuracy in percent, AIS in images a second), by ob
 builds these records from Optuna; nothing here knows of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -17,6 +18,15 @@ from vsam_tune.errors import InputError, finding
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
 FINISHED = ("complete", "pruned")  # what a budget of trials counts
+Noise = Literal["aware", "ignore"]  # whether a front names the trials that noise cannot exclude
+
+
+def standard_error(metrics: Mapping[str, float], name: str) -> float:
+    """Return one standard error of a run's metric, in its unit; 0.0 where none was reported.
+
+    `NAME_error` is that of this run's value, `NAME_seed_error` what another seed would change besides: independent.
+    """
+    return math.hypot(metrics.get(f"{name}_error", 0.0), metrics.get(f"{name}_seed_error", 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class TrialRecord:
         epochs: trained in full.
         error: what it failed of.
         stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.
+        raced: why it trained no further replicate, where a race ended it.
         ray_trial_id: its name in Ray.
         resumed: how often it went on from a checkpoint.
         folder: where its files are, relative to the study's folder.
@@ -72,15 +83,21 @@ class TrialRecord:
     epochs: int = 0
     error: str | None = None
     stopped: str | None = None
+    raced: str | None = None
     ray_trial_id: str | None = None
     resumed: int = 0
     folder: str | None = None
     rungs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     @property
+    def errors(self) -> dict[str, float]:
+        """One standard error of each of its values, by objective name; 0.0 where none was reported."""
+        return {name: standard_error(self.metrics, name) for name in self.values}
+
+    @property
     def why(self) -> str:
         """In a line: what stopped it, or the last line of its error; empty where neither is there."""
-        return self.stopped or (self.error or "").split("\n")[-1]
+        return self.stopped or self.raced or (self.error or "").split("\n")[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,13 +134,29 @@ class StudyResult:
         rows = [[each.sign * trial.values[each.name] for each in self.objectives] for trial in trials]
         return np.array(rows, dtype=np.float64).reshape(-1, len(self.objectives))
 
+    def errors(self, trials: Iterable[TrialRecord]) -> NDArray[np.float64]:
+        """Return the standard errors of completed trials, of the shape and in the order of their losses."""
+        rows = [[trial.errors[each.name] for each in self.objectives] for trial in trials]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self.objectives))
+
     def front(self) -> tuple[TrialRecord, ...]:
         """Return the complete, feasible trials that no other one dominates, the best in objective 1 first."""
         candidates = self._candidates()
-        losses = self.losses(candidates)
-        marked = np.flatnonzero(pareto.front(losses))
-        order = sorted(marked, key=lambda row: (*losses[row], candidates[row].number))
-        return tuple(candidates[row] for row in order)
+        return self._marked(candidates, pareto.front(self.losses(candidates)))
+
+    def possible(self) -> tuple[TrialRecord, ...]:
+        """Return the complete, feasible trials beside the front that no other one dominates beyond noise.
+
+        In the front's order. Errors take no trial off the front; without any there are no possible trials.
+        """
+        candidates = self._candidates()
+        losses, errors = self.losses(candidates), self.errors(candidates)
+        excluded = pareto.dominates(losses, errors, self.front_quantile()).any(axis=0)
+        return self._marked(candidates, ~excluded & ~pareto.front(losses))
+
+    def front_quantile(self) -> float:
+        """Return how many standard errors of their difference two trials must be apart to differ on the front."""
+        return pareto.front_quantile(self.errors(self._candidates()))
 
     def effective_reference_point(self) -> dict[str, float] | None:
         """Return the stored reference point, or a provisional one, which moves while trials complete.
@@ -177,28 +210,32 @@ class StudyResult:
             raise InputError(finding("--pick", "", rule, f"must be one of {known}", "write --pick knee"))
         return _PICKS[name][1](self, argument)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that `front --format json` prints; other tools rely on its keys."""
+    def as_json(self, noise: Noise = "aware") -> dict[str, Any]:
+        """Return the object that `front --format json` prints; other tools rely on its keys.
+
+        Args:
+            noise: `ignore` for no possible trials.
+        """
         return {
             "study": self.name,
             "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
             "trials": self.counts(),
             "hypervolume": self.hypervolume(),
             "reference_point": self.effective_reference_point(),
-            "points": [
-                {
-                    "trial": trial.number,
-                    "params": trial.params,
-                    "values": trial.values,
-                    "metrics": trial.metrics,
-                }
-                for trial in self.front()
-            ],
+            "points": [_point(trial) for trial in self.front()],
             "knee": self.knee(),
+            "noise": noise,
+            "possible": [_point(trial) for trial in self.possible()] if noise == "aware" else [],
         }
 
     def _candidates(self) -> list[TrialRecord]:
         return [trial for trial in self.trials if _may_stand_on_front(trial)]
+
+    def _marked(self, trials: Sequence[TrialRecord], marked: NDArray[np.bool_]) -> tuple[TrialRecord, ...]:
+        """Return the marked ones of completed trials, the best in objective 1 first."""
+        losses = self.losses(trials)
+        order = sorted(np.flatnonzero(marked).tolist(), key=lambda row: (*losses[row], trials[row].number))
+        return tuple(trials[row] for row in order)
 
     def _hypervolumes(self, counts: Iterable[int]) -> list[float]:
         """Return the hypervolume of the first candidates by number, for each count of them."""
@@ -212,6 +249,16 @@ class StudyResult:
 
 def _may_stand_on_front(trial: TrialRecord) -> bool:
     return trial.state == "complete" and trial.feasible
+
+
+def _point(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "params": trial.params,
+        "values": trial.values,
+        "errors": trial.errors,
+        "metrics": trial.metrics,
+    }
 
 
 def _pick_knee(result: StudyResult, argument: str) -> TrialRecord:

@@ -1,13 +1,16 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.cli.ended_study import VALUES, Searched
+from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
+from vsam_tune.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.config import load_export, load_study
 
 
@@ -16,7 +19,8 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     out, err = capsys.readouterr()
     printed = json.loads(out)
     assert err == ""
-    assert list(printed) == ["study", "objectives", "trials", "hypervolume", "reference_point", "points", "knee"]
+    kept = ["study", "objectives", "trials", "hypervolume", "reference_point", "points", "knee"]
+    assert list(printed) == [*kept, "noise", "possible"]
     assert printed["study"] == "mine"
     assert printed["objectives"] == [
         {"name": "val_accuracy", "direction": "maximize"},
@@ -25,13 +29,14 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     assert printed["trials"] == {"complete": 3, "pruned": 1, "fail": 1, "running": 0, "waiting": 0}
     assert printed["reference_point"] == {"val_accuracy": pytest.approx(84), "ais": pytest.approx(450)}
     assert printed["hypervolume"] == pytest.approx((90 - 84) * (1000 - 450) + (95 - 90) * (600 - 450))
-    assert [list(point) for point in printed["points"]] == [["trial", "params", "values", "metrics"]] * 2
+    assert [list(point) for point in printed["points"]] == [["trial", "params", "values", "errors", "metrics"]] * 2
     assert [point["trial"] for point in printed["points"]] == [1, 0]  # the most accurate first
     best = printed["points"][0]
     assert best["values"] == {"val_accuracy": 95.0, "ais": 600.0}
     assert best["metrics"] == {**best["values"], "epoch": 3, "iteration": 54, "sampled_fraction": 0.25}
     assert best["params"].keys() == {"beta", "kappa", "num_slices", "warmup_iterations"}
     assert printed["knee"] in (0, 1)
+    assert (printed["noise"], printed["possible"]) == ("aware", [])
 
 
 def test_a_file_names_the_study_as_well(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +67,95 @@ def test_csv_keeps_every_digit(searched: Searched, capsys: pytest.CaptureFixture
     for row in rows:
         assert float(row["beta"]) == front[int(row["trial"])].params["beta"]
         assert (float(row["val_accuracy"]), float(row["ais"])) == VALUES[int(row["trial"])]
+
+
+# ---- with errors
+
+
+ERRORS = {"val_accuracy_error": 0.6, "val_accuracy_seed_error": 0.8, "ais_vs_sam_error": 0.01}
+NOISY = {  # by trial: values, and other metrics
+    0: (95.0, 1.5, {"efficiency": 1.0, "sampled_fraction": 0.5, "sampled_fraction_seed_error": 0.02}),
+    1: (94.0, 1.49, {"efficiency": 0.8, "sampled_fraction": 0.25, "ideal_ais_vs_sam": 1.6}),
+    2: (90.0, 1.4, {"efficiency": 0.5, "sampled_fraction": 0.25}),
+}
+
+
+def noisy(**unlike: float) -> StudyResult:
+    """A front of trial 0; trial 1 is possible, trial 2 is not."""
+    objectives = (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
+    trials = []
+    for number, (accuracy, speed, metrics) in NOISY.items():
+        values = {"val_accuracy": accuracy, "ais_vs_sam": speed}
+        record = {**values, **ERRORS, **metrics, **(unlike if number == 0 else {})}
+        trials.append(TrialRecord(number=number, state="complete", params={"beta": 0.1}, values=values, metrics=record))
+    return StudyResult(name="mine", objectives=objectives, trials=tuple(trials), reference_point=None, study={})
+
+
+def test_a_table_shows_errors_and_what_noise_cannot_exclude(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "table")
+    head, *rows, blank, summary, noise, efficiency = capsys.readouterr().out.splitlines()
+    shown = ["sampled_fraction", "ideal_ais_vs_sam", "efficiency"]
+    assert head.split() == ["trial", "val_accuracy", "ais_vs_sam", *shown, "beta", "front", "knee"]
+    assert [" ".join(row.split()) for row in rows] == [
+        "0 95.00 ± 1.00 1.5 ± 0.01 0.5 ± 0.02 1 0.1 yes <- knee",
+        "1 94.00 ± 1.00 1.49 ± 0.01 0.25 1.6 0.8 0.1 possible",
+    ]
+    assert blank == ""
+    assert summary.startswith("1 on the front of mine (3 complete); hypervolume ")
+    assert noise == (
+        "1 more that noise cannot exclude (possible), at 2.60 standard errors of a difference; ±: one standard error"
+    )
+    assert efficiency == (
+        "efficiency not within 0.9 to 1.1: trial 1 (0.80);"
+        " below: it costs more than its passes, or had busy neighbours; above: its passes cost less than SAM's"
+    )
+
+
+def test_where_noise_is_ignored_the_plain_front_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "table", "ignore")
+    _, *rows, blank, summary = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["0"]
+    assert (blank, summary[:20]) == ("", "1 on the front of mi")
+    write_front(noisy(), "json", "ignore")
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["noise"], printed["possible"], len(printed["points"])) == ("ignore", [], 1)
+
+
+def test_noise_that_excludes_all_others_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    result = noisy(val_accuracy_error=0.0, val_accuracy_seed_error=0.0)
+    few = StudyResult(
+        name="mine", objectives=result.objectives, trials=result.trials[::2], reference_point=None, study={}
+    )
+    write_front(few, "table")
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "0 more that noise cannot exclude (possible), at 2.24 standard errors of a difference; ±: one standard error"
+    )
+
+
+def test_csv_holds_values_and_errors_apart_with_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(val_accuracy_error=1 / 3), "csv")
+    first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (float(first["val_accuracy"]), float(first["ais_vs_sam"])) == (95.0, 1.5)
+    assert float(first["errors.val_accuracy"]) == math.hypot(1 / 3, 0.8)
+    assert (first["front"], second["front"]) == ("yes", "possible")
+    assert float(second["errors.ais_vs_sam"]) == 0.01
+
+
+def test_json_holds_errors_and_the_possible_trials(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "json")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["noise"] == "aware"
+    (possible,) = printed["possible"]
+    assert (possible["trial"], possible["errors"]) == (1, {"val_accuracy": 1.0, "ais_vs_sam": 0.01})
+    assert possible["metrics"]["ideal_ais_vs_sam"] == 1.6
+
+
+def test_front_takes_the_noise_from_the_command_line(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["front", "mine", "--root", str(searched.root), "--format", "json", "--noise", "ignore"]) == 0
+    assert json.loads(capsys.readouterr().out)["noise"] == "ignore"
+
+
+# ---- picks
 
 
 @pytest.mark.parametrize(("rule", "number"), [(["--pick", "trial=2"], 2), (["--pick", "knee"], None), ([], None)])

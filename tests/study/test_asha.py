@@ -91,6 +91,25 @@ def test_only_the_order_of_losses_matters(rung: dict[int, float], eta: int, shif
     assert [goes_on(whole, number, eta) for number in whole] == [goes_on(moved, number, eta) for number in whole]
 
 
+@given(rung=RUNGS, data=st.data(), eta=st.integers(2, 5), error=st.sampled_from([0.0, 0.5, 2.0]))
+def test_equal_errors_change_no_decision(rung: dict[int, float], data: st.DataObject, eta: int, error: float) -> None:
+    number = data.draw(st.sampled_from(sorted(rung)))
+    assert goes_on(rung, number, eta, dict.fromkeys(rung, error)) == goes_on(rung, number, eta)
+
+
+@given(rung=RUNGS, eta=st.integers(2, 5), data=st.data())
+def test_errors_leave_as_much_room(rung: dict[int, float], eta: int, data: st.DataObject) -> None:
+    errors = {number: data.draw(st.sampled_from([0.0, 0.5, 2.0, math.nan])) for number in rung}
+    passed = [number for number in rung if goes_on(rung, number, eta, errors)]
+    assert len(passed) == len([number for number in rung if goes_on(rung, number, eta)])
+
+
+def test_a_row_with_a_large_error_may_pass_before_a_better_one_that_the_best_excludes() -> None:
+    rung, errors = {0: 0.0, 1: 4.0, 2: 5.0, 3: 9.0}, {0: 1.0, 1: 1.0, 2: 9.0, 3: 1.0}
+    assert [goes_on(rung, number, 2) for number in rung] == [True, True, False, False]
+    assert [goes_on(rung, number, 2, errors) for number in rung] == [True, False, True, False]
+
+
 @given(min_epochs=st.integers(1, 9), eta=st.integers(2, 10), max_epochs=st.integers(1, 3000))
 def test_rungs_are_all_powers_below_the_end(min_epochs: int, eta: int, max_epochs: int) -> None:
     assert list(rung_epochs(min_epochs, eta, max_epochs)) == reference.rungs(min_epochs, eta, max_epochs)
@@ -224,6 +243,19 @@ def test_a_restart_changes_no_decision(seed: int, cut: int, tmp_path: Path) -> N
         return made
 
     assert decisions(cut) == decisions(None)
+
+
+def test_a_rung_compares_with_the_errors_that_its_trials_reported(tmp_path: Path) -> None:
+    """Trial 2 is worse than trial 1, but trial 0 excludes only the latter beyond noise."""
+    driver = toy_driver(tmp_path)
+    rows = [(0.0, 1.0, 0.0), (4.0, 0.6, 0.8), (9.0, 1.0, 0.0), (5.0, 3.0, 4.0)]
+    decisions = []
+    for loss, error, seed_error in rows:
+        values = {"loss": loss, "loss_error": error, "loss_seed_error": seed_error}
+        decisions.append(driver.report(driver.start(), 1, **values))
+    assert decisions == [CONTINUE, CONTINUE, STOP, CONTINUE]
+    plain = toy_driver(tmp_path)
+    assert [plain.report(plain.start(), 1, loss=loss) for loss, _, _ in rows] == [CONTINUE, CONTINUE, STOP, STOP]
 
 
 def test_rungs_are_on_the_disk_before_anything_is_decided(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import TrialScheduler
 from typing_extensions import override
 
-from vsam_tune.results import Objective
+from vsam_tune.ranking import rank
+from vsam_tune.results import Objective, standard_error
 from vsam_tune.study.fifo import Fifo
+from vsam_tune.study.racing import Racing
 from vsam_tune.study.searcher import OptunaSearcher, numbers
 from vsam_tune.study.storage import StudyStorage
 
@@ -31,20 +33,29 @@ def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tupl
     return tuple(rungs)
 
 
-def goes_on(rung: Mapping[int, float], number: int, reduction_factor: int) -> bool:
+def goes_on(
+    rung: Mapping[int, float], number: int, reduction_factor: int, errors: Mapping[int, float] | None = None
+) -> bool:
     """Return whether a trial passes a rung: its rank among the m rows there, itself included, is below ceil(m / eta).
+
+    With one objective noise seldom decides: rows that it cannot tell apart are still ordered by their losses, so equal
+    errors change nothing. Among unequal ones a row with a large error may pass before a better one with a small error,
+    where the best excludes the latter alone.
 
     Args:
         rung: loss by trial number, of those that had reached the rung; smaller is better, not finite never passes.
         number: of the trial in question; ties go to the lower number.
         reduction_factor: eta; with fewer rows than that every finite one goes on.
+        errors: standard error of each loss, >= 0, by trial number; None for none.
     """
     if not math.isfinite(rung[number]):
         return False
     if len(rung) < reduction_factor:
         return True
-    rank = sum(math.isfinite(loss) and (loss, other) < (rung[number], number) for other, loss in rung.items())
-    return rank < math.ceil(len(rung) / reduction_factor)
+    numbers_there, losses = list(rung), [[loss] for loss in rung.values()]
+    widths = [[errors[other]] for other in rung] if errors else None
+    ranks = rank(losses, numbers_there, [True] * len(rung), widths)
+    return int(ranks[numbers_there.index(number)]) < math.ceil(len(rung) / reduction_factor)
 
 
 class Asha(Fifo):
@@ -56,6 +67,7 @@ class Asha(Fifo):
         objective: compared at a rung.
         rungs: epochs, ascending.
         reduction_factor: eta.
+        racing: as for `Fifo`.
     """
 
     def __init__(
@@ -66,8 +78,9 @@ class Asha(Fifo):
         objective: Objective,
         rungs: tuple[int, ...],
         reduction_factor: int,
+        racing: Racing | None = None,
     ) -> None:
-        super().__init__(searcher)
+        super().__init__(searcher, racing)
         self._storage, self._objective = storage, objective
         self._rungs, self._reduction_factor = rungs, reduction_factor
         self._recorded = storage.rungs()
@@ -77,15 +90,17 @@ class Asha(Fifo):
         # the rung that it stands on, also where it reports less often, or lost the report to a crash of the driver
         epoch = max((rung for rung in self._rungs if rung <= result.get("epoch", 0)), default=None)
         if epoch is None:
-            return str(TrialScheduler.CONTINUE)
+            return super().on_trial_result(tune_controller, trial, result)
         optuna_trial = self._searcher.trial(trial.trial_id)
         number, rung = optuna_trial.number, self._recorded.setdefault(epoch, {})
         if number not in rung:
             rung[number] = self._storage.record_rung(optuna_trial, epoch, numbers(result))
         # a trial that comes by again meets those it met the first time: the decision is the same
-        met = {other: self._loss(row) for other, row in rung.items() if row["time"] <= rung[number]["time"]}
-        if goes_on(met, number, self._reduction_factor):
-            return str(TrialScheduler.CONTINUE)
+        met = {other: row for other, row in rung.items() if row["time"] <= rung[number]["time"]}
+        losses = {other: self._loss(row) for other, row in met.items()}
+        errors = {other: standard_error(row, self._objective.name) for other, row in met.items()}
+        if goes_on(losses, number, self._reduction_factor, errors):
+            return super().on_trial_result(tune_controller, trial, result)
         self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}")
         return str(TrialScheduler.STOP)
 
