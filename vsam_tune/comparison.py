@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vsam_tune import paired
+from vsam_tune.estimates import complete_replicates
 from vsam_tune.paper import PaperRow, beside
 from vsam_tune.results import StudyResult, TrialRecord
 
@@ -38,6 +39,8 @@ class Row:
         incomplete: replicates that were started or are waiting, and are not complete: failed, diverged, running.
         sampling_number: iterations with a second gradient, mean.
         ais_std: sample standard deviation over the replicates.
+        ais_vs_sam: AIS over SAM's in the same minutes of each replicate, mean.
+        ais_vs_sam_error: one standard error of it, from the replicates' own errors.
         forward_passes: without a backward, an iteration, mean.
         seconds: of training in one replicate, without evaluations; median.
         seconds_std: sample standard deviation over the replicates.
@@ -62,6 +65,8 @@ class Row:
     incomplete: int
     sampling_number: float | None
     ais_std: float | None
+    ais_vs_sam: float | None
+    ais_vs_sam_error: float | None
     forward_passes: float | None
     seconds: float | None
     seconds_std: float | None
@@ -122,7 +127,7 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
         paper: the rows of the paper's task to show beside.
     """
     entries: Mapping[str, Mapping[str, Any]] = result.study["rows"]
-    complete = {label: _newest_complete(result.trials, label) for label in entries}
+    complete = {label: complete_replicates(result.trials, label) for label in entries}
     started = {label: {trial.params["replicate"] for trial in _of(result.trials, label)} for label in entries}
     sam = _sam(entries)
     held_against = complete[sam] if sam else {}
@@ -159,12 +164,6 @@ def _of(trials: Iterable[TrialRecord], label: str) -> list[TrialRecord]:
     return [trial for trial in trials if trial.params.get("label") == label]
 
 
-def _newest_complete(trials: Iterable[TrialRecord], label: str) -> dict[int, TrialRecord]:
-    """Return a method's complete trials by replicate; of a replicate's own the one with the highest number."""
-    newest = {trial.params["replicate"]: trial for trial in _of(trials, label) if trial.state == "complete"}
-    return dict(sorted(newest.items()))
-
-
 def _accuracies(records: Mapping[int, TrialRecord]) -> dict[int, float]:
     return {replicate: record.metrics["test_accuracy"] for replicate, record in records.items()}
 
@@ -197,6 +196,8 @@ def _row(
         incomplete=incomplete,
         sampling_number=_sampling_number(records),
         ais_std=_std(records, "ais"),
+        ais_vs_sam=_mean(records, "ais_vs_sam"),
+        ais_vs_sam_error=_error_of_mean(records, "ais_vs_sam"),
         forward_passes=_mean(records, "forward_passes"),
         seconds=_median(records, "train_seconds"),
         seconds_std=_std(records, "train_seconds"),
@@ -226,6 +227,12 @@ def _median(records: Iterable[TrialRecord], name: str) -> float | None:
 def _std(records: Iterable[TrialRecord], name: str) -> float | None:
     values = _values(records, name)
     return stdev(values) if len(values) > 1 else None
+
+
+def _error_of_mean(records: Iterable[TrialRecord], name: str) -> float | None:
+    """Return the error of a mean over replicates, which have errors of their own: the root of their mean square."""
+    errors = [record.errors[name] for record in records if record.errors.get(name)]
+    return math.sqrt(sum(error**2 for error in errors)) / len(errors) if errors else None
 
 
 def _sampling_number(records: Iterable[TrialRecord]) -> float | None:

@@ -10,10 +10,12 @@ import pytest
 
 from tests.made_baselines import metrics, replicate, result_of
 from tests.study.fabricated import empty_store
-from vsam_tune.cli.baselines import _names, _num_ended, _tell_what_is_missing
+from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
+from vsam_tune.cli.missing import num_ended, tell_what_is_missing
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
 from vsam_tune.study.config import load_study
+from vsam_tune.study.run_kind import BASELINE
 from vsam_tune.study.runner import Run
 
 STUDY = "name: mine\nbaselines: {seeds: 2, methods: [sgd, sam]}\n"
@@ -98,15 +100,15 @@ def test_what_failed_or_is_not_done_is_told_by_its_newest_training(
     ]
     wanted = [{"label": label, "replicate": i} for i in (0, 1) for label in ("sgd", "sam")]
     result = result_of(trials)
-    assert _num_ended(result, wanted) == 1
-    assert _num_ended(None, wanted) == 0
-    assert _tell_what_is_missing(result, wanted, tmp_path) == 1
-    where = tmp_path / "baselines" / "trials" / "00001"
+    assert num_ended(result, wanted) == 1
+    assert num_ended(None, wanted) == 0
+    assert tell_what_is_missing(result, wanted, tmp_path, kind=BASELINE, cure="") == 1
+    where = tmp_path / "trials" / "00001"
     assert capsys.readouterr().err.splitlines() == [
         f"{where}: sam seed 0 is fail (ValueError: so). Cure: the same command",
         "mine: 2 of 4 trainings are not done. Cure: the same command goes on",
     ]
-    assert _tell_what_is_missing(result, wanted[:1], tmp_path) == 0
+    assert tell_what_is_missing(result, wanted[:1], tmp_path, kind=BASELINE, cure="") == 0
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,15 @@ seeds are added to those that are there, and nothing is trained twice.
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_root, overrides, positive
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.results import StudyResult, TrialRecord
+    from vsam_tune.results import StudyResult
 
 _COLUMNS = ("method", "seeds", "test_accuracy_mean", "test_accuracy_std", "sampled_fraction", "ais")
 
@@ -60,16 +59,18 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if a wanted training failed, diverged, or is not done.
     """
+    from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
     from vsam_tune.study.config import load_study
-    from vsam_tune.study.storage import BASELINES, find_result
+    from vsam_tune.study.run_kind import BASELINE
+    from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, find_result
 
     study = load_study(arguments.study, overrides(arguments))
     rows = wanted_rows(study, root=arguments.root, methods=arguments.methods, picks=arguments.pick)
     wanted = baselines_plan(study, rows, seeds=arguments.seeds).initial
     former = find_result(arguments.root / study.name, BASELINES)
-    with Progress(["test_accuracy", "ais"], total=len(wanted), ended=_num_ended(former, wanted)) as progress:
+    with Progress(["test_accuracy", "ais"], total=len(wanted), ended=num_ended(former, wanted)) as progress:
         result = baselines(
             study,
             root=arguments.root,
@@ -81,19 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             address=arguments.address,
         )
     _write(result, arguments)
-    return _tell_what_is_missing(result, wanted, arguments.root / study.name)
-
-
-def _newest(result: "StudyResult", params: Mapping[str, Any]) -> "TrialRecord | None":
-    """Return the newest trial with these parameters: one that failed may have been repeated."""
-    return next((record for record in reversed(result.trials) if record.params == params), None)
-
-
-def _num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]]) -> int:
-    from vsam_tune.results import FINISHED
-
-    newest = [_newest(result, params) for params in wanted] if result else []
-    return sum(record is not None and record.state in FINISHED for record in newest)
+    folder, cure = arguments.root / study.name / BASELINES_FOLDER, "other settings, under a label: of their own"
+    return tell_what_is_missing(result, wanted, folder, kind=BASELINE, cure=cure)
 
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
@@ -116,24 +106,3 @@ def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
     if arguments.format == "table":
         at = "" if arguments.root == Path("runs") else f" --root {arguments.root}"
         sys.stdout.write(f"\nnext: vsam-tune compare {result.name}{at}\n")
-
-
-def _tell_what_is_missing(result: "StudyResult", wanted: Sequence[Mapping[str, Any]], home: Path) -> int:
-    """Say which of the wanted trainings have not completed; return the exit code."""
-    from vsam_tune.study.storage import BASELINES_FOLDER
-
-    newest = [(params, _newest(result, params)) for params in wanted]
-    left = 0
-    for params, record in newest:
-        if record is None or record.state in ("waiting", "running"):
-            left += 1
-        elif record.state != "complete":
-            cure = "the same command" if record.state == "fail" else "other settings, under a label: of their own"
-            name = f"{params['label']} seed {params['replicate']}"
-            where = home / BASELINES_FOLDER / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Cure: {cure}\n")
-    if left:
-        sys.stderr.write(
-            f"{result.name}: {left} of {len(wanted)} trainings are not done. Cure: the same command goes on\n"
-        )
-    return 0 if all(record is not None and record.state == "complete" for _, record in newest) else 1

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trials": ("vsam_tune.cli.trials", "all trials of a study"),
     "show": ("vsam_tune.cli.show", "one trial: parameters, curve, failure, log, checkpoint"),
     "train": ("vsam_tune.cli.train", "final training of an exported configuration, several seeds"),
+    "confirm": ("vsam_tune.cli.confirm", "train the front again under fresh seeds: what remains, and a fair pick"),
     "compare": ("vsam_tune.cli.compare", "the baselines: accuracy, speed, differences to SAM, the paper's numbers"),
     "mlflow": ("vsam_tune.cli.mlflow", "open the MLflow UI on a study"),
     "methods": ("vsam_tune.cli.methods", "the optimizers: cost, hyper-parameters, source"),
