@@ -48,14 +48,14 @@ class AISvsSAM:
     withheld: str
 
 
-def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, int]) -> AISvsSAM:
+def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSAM:
     """Return the ratio of a trial's AIS to SAM's, with its standard error.
 
     The error is a jackknife's over groups of blocks, with `RUN_ERROR` beside.
 
     Args:
         blocks: with laps of both.
-        counts: of the trial's iterations by kind.
+        counts: of the trial's iterations by kind, or shares of them.
     """
     plain = _plain(blocks)
     kinds = list(counts)

@@ -132,17 +132,25 @@ class Reference:
             iteration: its iterations so far.
             seconds: that they took.
         """
+        steps = self._num_steps(iteration, seconds) if iteration in self._positions else 0
+        self.compare(laps, steps)
+
+    def compare(self, laps: list[Lap], steps: int) -> None:
+        """Take a block of steps here, wherever that is.
+
+        Args:
+            laps: of the trial since the last call.
+            steps: of SAM; 0 for no block.
+        """
         self._behind += laps
-        if iteration not in self._positions:
+        if steps == 0:
             return
-        steps = self._num_steps(iteration, seconds)
-        if steps:
-            after = self._after()
-            if self.blocks:
-                self.blocks[-1] = replace(self.blocks[-1], own=self.blocks[-1].own + after)
-            before = self._behind[max(len(after), len(self._behind) - WINDOW) :]
-            self.blocks.append(Block(self._taken(steps), tuple(before)))
-            self._behind = []
+        after = self._after()
+        if self.blocks:
+            self.blocks[-1] = replace(self.blocks[-1], own=self.blocks[-1].own + after)
+        before = self._behind[max(len(after), len(self._behind) - WINDOW) :]
+        self.blocks.append(Block(self._taken(steps), tuple(before)))
+        self._behind = []
 
     def measured(self) -> list[Block]:
         """Return the blocks so far, the last one with what has followed it until now."""

@@ -1,0 +1,121 @@
+"""`trainables.timing:Timing`: how fast a configuration is on a device that nobody else uses, in a minute."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from trainables.classification import Classification
+from vsam_tune.contention import Contention
+
+if TYPE_CHECKING:
+    from vsam_tune.training.laps import Kind
+    from vsam_tune.training.reference import Block
+    from vsam_tune.training.trainer import Trainer
+
+ITERATIONS, STEPS = 8, 4  # of the trial, and of SAM, that alternate
+
+
+class Timing(Classification):
+    """Alternates short stretches of a trial with reference steps of SAM for `seconds`, and reports its speed.
+
+    A trial that ends before is begun again, so that a short one is timed over its whole course. Its iterations are
+    weighed by `sampled_fraction`, that of a training that was done elsewhere; None for its own here.
+
+    Reports `ais`, `ais_vs_sam`, their errors, `ideal_ais_vs_sam` and `efficiency`; `sampled_fraction`, as it was
+    weighed; `others_cores`, the processors that others kept busy meanwhile, and `alone`, 1 where these were next to
+    none. A timing that was interrupted begins again.
+    """
+
+    @override
+    def step(self) -> dict[str, Any]:
+        contention, begun = Contention(), time.monotonic()
+        blocks: list[Block] = []
+        counts: Counter[Kind] = Counter()
+        while not blocks or time.monotonic() - begun < self._settings["seconds"]:
+            self._time_a_trial(begun + self._settings["seconds"])
+            trainer = self.trainer
+            if trainer.reference is not None and trainer.laps is not None:
+                blocks += trainer.reference.measured()
+                counts += trainer.laps.counts
+            self._begin_replicate([])
+        found = contention.found()
+        fraction = self._settings["sampled_fraction"]
+        weighed = counts if fraction is None else with_fraction(counts, fraction)
+        speed = speed_of(blocks, weighed, images=self.trainer.loader.whole_batch)
+        if fraction is not None:
+            speed["sampled_fraction"] = fraction
+        others = {"others_cores": found["others_cores"], "alone": float(found["alone"])}
+        return {**speed, **others, "seconds": found["seconds"], "done": True}
+
+    def _time_a_trial(self, end: float) -> None:
+        """Alternate until the trial's last iteration, or until the clock says `end`."""
+        trainer = self.trainer
+        trainer.model.train()
+        while trainer.iteration < trainer.num_iterations and time.monotonic() < end:
+            position = trainer.iteration % len(trainer.loader)
+            stop = min(trainer.iteration + ITERATIONS, trainer.iteration - position + len(trainer.loader))
+            self._stretch(trainer, position, stop)
+
+    def _stretch(self, trainer: "Trainer", position: int, stop: int) -> None:
+        with trainer.ais.running():
+            trainer.iterate(trainer.loader.batches(trainer.epoch, start=position), stop)
+        if trainer.reference is not None and trainer.laps is not None:
+            trainer.reference.compare(trainer.laps.take(), STEPS)
+
+
+def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict["Kind", float]:
+    """Return the counts with another share of the iterations that take more than one gradient evaluation.
+
+    Args:
+        counts: by kind, as they came.
+        sampled_fraction: in [0, 1].
+
+    Returns:
+        Shares by kind. A kind that is to have a share and did not come stands there as SAM's or SGD's iteration.
+    """
+    from vsam_tune.training.laps import Kind
+
+    shares: dict[Kind, float] = {}
+    for share, sampled in ((1 - sampled_fraction, False), (sampled_fraction, True)):
+        of_these = {kind: count for kind, count in counts.items() if (kind.evaluations > 1) == sampled}
+        of_these = of_these or {Kind(2.0 if sampled else 1.0, 0.0, penalized=False): 1}
+        total = sum(of_these.values())
+        shares |= {kind: share * count / total for kind, count in of_these.items() if share > 0}
+    return shares
+
+
+def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], *, images: int) -> dict[str, Any]:
+    """Return AIS and AIS over SAM's, with errors, of iterations that come by these counts.
+
+    Args:
+        blocks: of the reference.
+        counts: iterations by kind, or their shares.
+        images: of a batch.
+    """
+    import numpy as np
+
+    from vsam_tune.training.ais_vs_sam import ais_vs_sam
+
+    found = ais_vs_sam(blocks, counts)
+    steps = np.array([lap.wall for block in blocks for lap in block.reference])
+    middle = float(np.median(steps))
+    spread = 1.2533 * float(np.std(steps)) / math.sqrt(len(steps)) / middle  # of a median, were they normal
+    ais = found.ratio * images / middle
+    evaluations = sum(kind.evaluations * share for kind, share in counts.items()) / sum(counts.values())
+    speed: dict[str, Any] = {
+        "ais": ais,
+        "ais_error": ais * math.hypot(found.error / found.ratio, spread),
+        "ais_vs_sam": found.ratio,
+        "ais_vs_sam_error": found.error,
+        "ais_vs_sam_cpu": found.cpu,
+        "ais_vs_sam_totals": found.totals,
+        "ideal_ais_vs_sam": found.ideal,
+        "efficiency": found.ratio / found.ideal,
+        "gradient_evaluations": evaluations,
+        "reference_steps": len(steps),
+    }
+    return {**speed, "withheld": found.withheld} if found.withheld else speed
