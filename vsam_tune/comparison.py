@@ -4,6 +4,7 @@ Accuracies are means over replicates. Times are medians: on a machine that other
 move a mean of three by tens of percent.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median, stdev
@@ -230,9 +231,9 @@ def _std(records: Iterable[TrialRecord], name: str) -> float | None:
 
 
 def _error_of_mean(records: Iterable[TrialRecord], name: str) -> float | None:
-    """Return the error of a mean over replicates, which have errors of their own: the root of their mean square."""
-    errors = [record.errors[name] for record in records if record.errors.get(name)]
-    return math.sqrt(sum(error**2 for error in errors)) / len(errors) if errors else None
+    """Return the standard error of a mean over replicates, each with an error of its own."""
+    errors = _values(records, f"{name}_error")
+    return math.hypot(*errors) / len(errors) if errors else None
 
 
 def _sampling_number(records: Iterable[TrialRecord]) -> float | None:

@@ -95,6 +95,7 @@ def _shown(row: "Row") -> dict[str, Any]:
         "sampling_number": row.sampling_number,
         "ais": spread("ais", row.ais, row.ais_std),
         "percent_of_sam": row.percent_of_sam,
+        "ais_vs_sam": spread("ais_vs_sam", row.ais_vs_sam, row.ais_vs_sam_error),
         "gradient_evaluations": row.gradient_evaluations,
         "forward_passes": row.forward_passes or None,
         "epochs": row.epochs,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from vsam_tune.results import StudyResult
     from vsam_tune.study.sections import Resources
 
-_SUMMARIZED = ("test_accuracy", "ais", "sampled_fraction", "gradient_evaluations")
+_SUMMARIZED = ("test_accuracy", "ais", "ais_vs_sam", "sampled_fraction", "gradient_evaluations")
+_BESIDE = ("test_accuracy_error", "ais_error", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")  # in JSON
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +104,7 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
             "replicate": replicate,
             "state": record.state,
             "seed": record.seed,
-            **{name: record.metrics.get(name) for name in _SUMMARIZED},
+            **{name: record.metrics.get(name) for name in (*_SUMMARIZED, *_BESIDE)},
             "checkpoint": str(folder / str(record.folder) / "checkpoint.pt") if record.state == "complete" else None,
             "why": record.why,
         }
@@ -111,8 +112,10 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
     ]
     complete = [record for record in newest.values() if record.state == "complete"]
     spread = {}
-    for name in _SUMMARIZED if complete else ():
-        values = [float(record.metrics[name]) for record in complete]
+    for name in (*_SUMMARIZED, *_BESIDE):
+        values = [float(record.metrics[name]) for record in complete if name in record.metrics]
+        if not values:
+            continue
         spread[name] = {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
     return {"seeds": rows, **spread}
 

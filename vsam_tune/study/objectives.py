@@ -15,12 +15,14 @@ Direction = Literal["maximize", "minimize"]
 DIRECTIONS: dict[str, Direction] = {  # of the metrics that `trainables.classification` reports
     "val_accuracy": "maximize",
     "ais": "maximize",
+    "ais_vs_sam": "maximize",
     "gradient_evaluations": "minimize",
     "sampled_fraction": "minimize",
     "val_loss": "minimize",
     "train_loss": "minimize",
 }
-DEFAULT_OBJECTIVES = ["val_accuracy", "ais"]
+DEFAULT_OBJECTIVES = ["val_accuracy", "ais_vs_sam"]
+FOREIGN_OBJECTIVES = ["val_accuracy", "ais"]  # a trainable of one's own may know nothing of SAM
 
 
 class _Entry(Strict):
