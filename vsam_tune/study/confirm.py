@@ -239,7 +239,7 @@ def confirm_plan(
     fractions = {label: _sampled_fraction(label, row, wanted.searched, result) for label, row in wanted.rows.items()}
 
     def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
-        settings = {**wanted.rows[params["label"]].settings(), "final": False, "replicates": 1}
+        settings = {**wanted.rows[params["label"]].settings(), "final": False}
         if "timing" in params:
             timed = {"sampled_fraction": fractions[params["label"]], "seconds": wanted.timing_seconds}
             return {**settings, **timed, "seed": derive_seed(study.task.seed, "timing") % 2**32}

@@ -1,0 +1,84 @@
+"""A driver that is killed in the middle of a confirmation loses no finished training, repeats none."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.study.test_confirm import SECTIONS, Confirmed
+from tests.study.test_runner_kill import Search, kill, timeless, wait_until
+from tests.study.toy import write_toy
+from tests.study.trainables.quadratic import read_steps
+from vsam_tune.errors import InputError
+from vsam_tune.results import StudyResult
+from vsam_tune.study.storage import load_confirm
+
+SLOW = {"method": {"name": "toy", "seconds": 0.15}}
+XS = [-1.0, 1.0]
+WANTED = [{"label": f"toy trial {trial}", "replicate": i} for i in range(5) for trial in (1, 0)]
+
+
+class Confirm(Search):
+    """The command `confirm` on a study named toy."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "confirm")
+
+    def result(self) -> StudyResult | None:
+        try:
+            return load_confirm("toy", self.root)
+        except InputError:
+            return None
+
+    def steps(self) -> dict[int, list[int]]:
+        folders = sorted((self.study_folder / "confirm").glob("trials/*"))
+        return {int(folder.name): [step["epoch"] for step in read_steps(folder)] for folder in folders}
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Confirm]:
+    Confirmed(tmp_path).searched(XS, **SLOW)
+    sections = {**SECTIONS, **SLOW, "initial": [{"x": x} for x in XS], "budget": {"trials": 2}}
+    command = Confirm(write_toy(tmp_path, **sections))
+    yield command
+    for process in command.processes():
+        process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_kill_9_in_the_middle_of_a_confirmation(command: Confirm) -> None:
+    driver = command.start()
+
+    def there() -> bool:
+        counts = result.counts() if (result := command.result()) else {"complete": 0, "running": 0}
+        return counts["complete"] >= 3 and counts["running"] > 0
+
+    wait_until(lambda: driver.poll() is not None or there())
+    assert driver.poll() is None, driver.communicate()
+    kill(driver)
+    killed, steps = command.result(), command.steps()
+    assert killed is not None
+    assert 3 <= killed.counts()["complete"] < len(WANTED)
+
+    driver = command.start()
+    try:
+        stdout, stderr = driver.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        kill(driver)
+        raise
+    assert driver.returncode == 0, stderr
+    assert "2 of 2 points remain on the front of toy" in stdout
+    result = command.result()
+    assert result is not None
+    assert [record.params for record in result.trials] == WANTED
+    assert {record.state for record in result.trials} == {"complete"}
+    for before in killed.trials:
+        after = result.trials[before.number]
+        if before.state == "complete":
+            assert timeless(after) == timeless(before)
+            assert command.steps()[before.number] == steps[before.number] == [1, 2, 3]
+        elif before.state == "running":
+            assert (after.resumed, after.seed) == (before.resumed + 1, before.seed or after.seed)
+    wait_until(lambda: not command.processes(), seconds=15)
