@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -29,14 +30,16 @@ def front_figure(result: StudyResult) -> go.Figure:
         result: the study as it stands; it may be empty.
 
     Returns:
-        A figure with one trace for the dominated trials, one for the front, one for its knee, and, in the
-        legend alone, how many trials it does not show, and why.
+        A figure with one trace for the dominated trials, one for those among them that noise cannot exclude, one
+        for the front, one for its knee, and, in the legend alone, how many trials it does not show, and why. The
+        front and what noise cannot exclude carry bars of one standard error.
     """
     shown = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
-    front = result.front()
-    numbers = {trial.number for trial in front}
+    front, possible = result.front(), result.possible()
+    numbers = {trial.number for trial in (*front, *possible)}
     figure = go.Figure([
         _dominated_trace(result, [trial for trial in shown if trial.number not in numbers]),
+        *_possible_traces(result, possible),
         _front_trace(result, front),
         *_best_so_far_traces(result, shown),
         *_knee_traces(result, front),
@@ -69,6 +72,21 @@ def _dominated_trace(result: StudyResult, trials: Sequence[TrialRecord]) -> go.S
     )
 
 
+def _possible_traces(result: StudyResult, possible: Sequence[TrialRecord]) -> list[go.Scatter]:
+    """Return the trials beside the front that noise cannot exclude, where there are any."""
+    if not possible:
+        return []
+    return [
+        go.Scatter(
+            name=f"not excluded by noise ({len(possible)})",
+            mode="markers",
+            marker={"symbol": "diamond-open", "size": 9, "color": _BLUE},
+            **_points(result, possible),
+            **_bars(result, possible),
+        )
+    ]
+
+
 def _front_trace(result: StudyResult, front: Sequence[TrialRecord]) -> go.Scatter:
     """Return the front's points, with the edge of what they dominate where the plane holds all objectives."""
     rightwards = _rightwards(result)
@@ -90,6 +108,7 @@ def _front_trace(result: StudyResult, front: Sequence[TrialRecord]) -> go.Scatte
         marker=marker,
         line={"shape": steps, "width": 2, "color": _BLUE},
         **_points(result, front),
+        **_bars(result, front),
     )
 
 
@@ -159,10 +178,23 @@ def _points(result: StudyResult, trials: Iterable[TrialRecord]) -> dict[str, lis
     }
 
 
+def _bars(result: StudyResult, trials: Sequence[TrialRecord]) -> dict[str, dict[str, Any]]:
+    """Return bars of one standard error, as arguments of a trace; a value without an error has none."""
+    upwards, rightwards = result.objectives[0], _rightwards(result)
+    axes = {"error_y": upwards} | ({"error_x": rightwards} if rightwards else {})
+    bar = {"type": "data", "color": _GREY, "thickness": 1, "width": 3}
+    return {
+        axis: {**bar, "array": [trial.errors[each.name] or None for trial in trials]} for axis, each in axes.items()
+    }
+
+
 def _hover_text(result: StudyResult, trial: TrialRecord) -> str:
     """Return the trial's number, objectives and hyper-parameters, one a line of HTML."""
     lines = [f"<b>trial {trial.number}</b>"]
-    lines += [f"{_title(each.name)}: {_digits(trial.values[each.name])}" for each in result.objectives]
+    for each in result.objectives:
+        error = trial.errors[each.name]
+        spread = f" ± {_digits(error)}" if error else ""
+        lines.append(f"{_title(each.name)}: {_digits(trial.values[each.name])}{spread}")
     for name, value in trial.params.items():
         shown = f"{value:.3g}" if isinstance(value, float) else html.escape(str(value))
         lines.append(f"{html.escape(name)} = {shown}")
@@ -184,13 +216,14 @@ def _title(name: str) -> str:
 
 
 def _subtitle(result: StudyResult) -> str:
-    """Return the hypervolume and its corner, without which it means nothing."""
+    """Return the hypervolume and its corner, without which it means nothing, and what bars are."""
     corner = result.effective_reference_point()
     if corner is None:
         return "no trial has completed yet"
     at = ", ".join(f"{html.escape(name)} {_digits(value)}" for name, value in corner.items())
     kind = "" if result.reference_point is not None else "provisional "
-    return f"hypervolume {_digits(result.hypervolume())} from the {kind}reference point {at}"
+    bars = "; bars: one standard error" if any(any(trial.errors.values()) for trial in result.front()) else ""
+    return f"hypervolume {_digits(result.hypervolume())} from the {kind}reference point {at}{bars}"
 
 
 def _digits(value: float) -> str:

@@ -265,12 +265,14 @@ def test_knee_is_furthest_from_the_plane_in_any_order(losses):
 # ---- what differs beyond noise
 
 
-def dominates_beyond_noise(a, b, errors_a, errors_b, quantile):
-    """The relation in words: better by the threshold in some objective, worse by it in none."""
+def dominates_beyond_noise(a, b, errors_a, errors_b, better, worse):
+    """The relation in words: better by one threshold in some objective, worse by the other in none."""
     gains = [y - x for x, y in zip(a, b, strict=True)]
-    thresholds = [quantile * math.sqrt(s * s + t * t) for s, t in zip(errors_a, errors_b, strict=True)]
-    pairs = list(zip(gains, thresholds, strict=True))
-    return any(gain > threshold for gain, threshold in pairs) and not any(-gain > limit for gain, limit in pairs)
+    widths = [math.sqrt(s * s + t * t) for s, t in zip(errors_a, errors_b, strict=True)]
+    pairs = list(zip(gains, widths, strict=True))
+    return any(gain > better * width for gain, width in pairs) and not any(
+        -gain > worse * width for gain, width in pairs
+    )
 
 
 # Of 3-4-5 triangles, so that thresholds are exact.
@@ -283,14 +285,14 @@ def rows_with_errors(draw):
 
 def test_a_row_dominates_only_by_more_than_its_quantile_of_the_error_of_the_difference():
     errors = [[3.0, 0.0], [4.0, 0.0]]  # of the difference: 5
-    assert not pareto.dominates([[0, 1], [10, 1]], errors, quantile=2.0).any()
-    assert pareto.dominates([[0, 1], [11, 1]], errors, quantile=2.0).tolist() == [[False, True], [False, False]]
+    assert not pareto.dominates([[0, 1], [10, 1]], errors, better=2.0).any()
+    assert pareto.dominates([[0, 1], [11, 1]], errors, better=2.0).tolist() == [[False, True], [False, False]]
 
 
 def test_a_row_that_is_worse_within_noise_dominates_one_that_it_beats_beyond_noise():
     losses = [[0, 2], [20, 0]]
-    assert pareto.dominates(losses, [[3, 1], [4, 1]], quantile=2.0).tolist() == [[False, True], [False, False]]
-    assert not pareto.dominates(losses, [[3, 0], [4, 0]], quantile=2.0).any()
+    assert pareto.dominates(losses, [[3, 1], [4, 1]]).tolist() == [[False, True], [False, False]]
+    assert not pareto.dominates(losses, [[3, 0], [4, 0]]).any()
 
 
 @pytest.mark.parametrize("unknown", [math.nan, math.inf])
@@ -298,14 +300,20 @@ def test_nothing_differs_in_an_objective_of_which_nothing_is_known(unknown):
     assert not pareto.dominates([[0.0], [1e9]], [[unknown], [0.0]]).any()
 
 
-@given(rows_with_errors(), st.sampled_from([1.0, 2.0, 0.5]))
-def test_domination_beyond_noise_is_what_its_definition_says(drawn, quantile):
+def test_a_loss_counts_by_a_quantile_of_its_own():
+    losses, errors = [[0, 15], [100, 0]], [[3, 3], [4, 4]]  # better by 20 errors of the difference, worse by 3
+    assert not pareto.dominates(losses, errors, better=4.0, worse=2.0).any()
+    assert pareto.dominates(losses, errors, better=4.0, worse=4.0).tolist() == [[False, True], [False, False]]
+
+
+@given(rows_with_errors(), st.sampled_from([(1.0, 1.0), (2.0, 1.0), (3.0, 0.0)]))
+def test_domination_beyond_noise_is_what_its_definition_says(drawn, quantiles):
     losses, errors = drawn
     expected = [
-        [dominates_beyond_noise(losses[a], losses[b], errors[a], errors[b], quantile) for b in range(len(losses))]
+        [dominates_beyond_noise(losses[a], losses[b], errors[a], errors[b], *quantiles) for b in range(len(losses))]
         for a in range(len(losses))
     ]
-    assert pareto.dominates(losses, errors, quantile).tolist() == expected
+    assert pareto.dominates(losses, errors, *quantiles).tolist() == expected
 
 
 @given(rows())
@@ -315,10 +323,18 @@ def test_without_errors_it_is_plain_domination(losses):
     assert (~dominating.any(axis=0)).tolist() == pareto.front(losses).tolist()
 
 
-@given(rows_with_errors())
-def test_no_row_dominates_itself_nor_one_that_dominates_it(drawn):
-    dominating = pareto.dominates(*drawn)
+@given(rows_with_errors(), st.sampled_from([(1.96, 1.96), (4.0, 2.0), (4.0, 0.0)]))
+def test_no_row_dominates_itself_nor_one_that_dominates_it(drawn, quantiles):
+    dominating = pareto.dominates(*drawn, *quantiles)
     assert not (dominating & dominating.T).any()
+
+
+@given(rows_with_errors(), st.sampled_from([2.0, 4.0, 8.0]))
+def test_a_larger_gain_to_ask_for_excludes_less_and_a_larger_loss_to_allow_excludes_more(drawn, quantile):
+    losses, errors = drawn
+    dominating = pareto.dominates(losses, errors, better=quantile, worse=2.0)
+    assert not (dominating & ~pareto.dominates(losses, errors, better=2.0, worse=2.0)).any()
+    assert not (dominating & ~pareto.dominates(losses, errors, better=quantile, worse=quantile)).any()
 
 
 @given(rows_with_errors(), st.data())

@@ -56,17 +56,20 @@ def front(losses: ArrayLike) -> NDArray[np.bool_]:
     return marked
 
 
-def dominates(losses: ArrayLike, errors: ArrayLike, quantile: float = PAIRWISE) -> NDArray[np.bool_]:
+def dominates(
+    losses: ArrayLike, errors: ArrayLike, better: float = PAIRWISE, worse: float = PAIRWISE
+) -> NDArray[np.bool_]:
     """Return which rows dominate which others beyond noise.
 
-    Two rows differ in an objective if they are further apart than quantile * sqrt(error_a**2 + error_b**2). Row a
-    dominates b if it is better by that in some objective, and worse by that in none. Without errors this is plain
-    domination. No two rows dominate each other, but the relation is not transitive: rows can form cycles.
+    The error of the difference of two rows in an objective is sqrt(error_a**2 + error_b**2). Row a dominates b if it is
+    better by more than `better` such errors in some objective, and worse by more than `worse` in none. Without errors
+    this is plain domination. No two rows dominate each other, but the relation is not transitive: there are cycles.
 
     Args:
         losses: (n, k) finite; n may be 0.
         errors: (n, k), standard errors of the losses, >= 0; infinite or nan where nothing is known.
-        quantile: >= 0.
+        better: standard errors that a gain must exceed; a larger one excludes less.
+        worse: standard errors that a loss must exceed to count, at most `better`; a larger one excludes more.
 
     Returns:
         (n, n) bool, [a, b] whether row a dominates row b; takes a few times n**2 numbers of memory.
@@ -76,18 +79,18 @@ def dominates(losses: ArrayLike, errors: ArrayLike, quantile: float = PAIRWISE) 
     """
     checked = _checked(losses)
     widths = error_table(errors, checked)
-    better = np.zeros((len(checked), len(checked)), dtype=np.bool_)
-    worse = better.copy()
+    gains = np.zeros((len(checked), len(checked)), dtype=np.bool_)
+    losing = gains.copy()
     for loss, error in zip(checked.T, widths.T, strict=True):
         gain = loss[np.newaxis, :] - loss[:, np.newaxis]  # of row a over row b
-        threshold = quantile * np.hypot(error[np.newaxis, :], error[:, np.newaxis])
-        better |= gain > threshold
-        worse |= -gain > threshold
-    return better & ~worse
+        width = np.hypot(error[np.newaxis, :], error[:, np.newaxis])
+        gains |= gain > better * width
+        losing |= -gain > worse * width
+    return gains & ~losing
 
 
 def front_quantile(errors: ArrayLike) -> float:
-    """Return how many standard errors apart two rows of one front must be to differ.
+    """Return by how many standard errors of a difference a row must be better to exclude another from a front.
 
     choice: Tukey's studentized range over all rows, corrected for the number of noisy objectives (Bonferroni): of rows
     that differ by noise alone, one excludes another in at most 5 % of fronts. With `PAIRWISE` one does in most fronts

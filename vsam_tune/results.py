@@ -24,7 +24,7 @@ Noise = Literal["aware", "ignore"]  # whether a front names the trials that nois
 def standard_error(metrics: Mapping[str, float], name: str) -> float:
     """Return one standard error of a run's metric, in its unit; 0.0 where none was reported.
 
-    `NAME_error` is that of this run's value, `NAME_seed_error` what another seed would change besides: independent.
+    `NAME_error` is that of this run's value, `NAME_seed_error` what another seed would change besides.
     """
     return math.hypot(metrics.get(f"{name}_error", 0.0), metrics.get(f"{name}_seed_error", 0.0))
 
@@ -147,15 +147,15 @@ class StudyResult:
     def possible(self) -> tuple[TrialRecord, ...]:
         """Return the complete, feasible trials beside the front that no other one dominates beyond noise.
 
-        In the front's order. Errors take no trial off the front; without any there are no possible trials.
+        choice: a gain counts beyond `front_quantile`, a loss beyond the pairwise one: in doubt nothing is excluded.
         """
         candidates = self._candidates()
         losses, errors = self.losses(candidates), self.errors(candidates)
-        excluded = pareto.dominates(losses, errors, self.front_quantile()).any(axis=0)
+        excluded = pareto.dominates(losses, errors, better=self.front_quantile()).any(axis=0)
         return self._marked(candidates, ~excluded & ~pareto.front(losses))
 
     def front_quantile(self) -> float:
-        """Return how many standard errors of their difference two trials must be apart to differ on the front."""
+        """Return by how many standard errors of a difference a trial must be better to exclude another."""
         return pareto.front_quantile(self.errors(self._candidates()))
 
     def effective_reference_point(self) -> dict[str, float] | None:
@@ -233,9 +233,8 @@ class StudyResult:
 
     def _marked(self, trials: Sequence[TrialRecord], marked: NDArray[np.bool_]) -> tuple[TrialRecord, ...]:
         """Return the marked ones of completed trials, the best in objective 1 first."""
-        losses = self.losses(trials)
-        order = sorted(np.flatnonzero(marked).tolist(), key=lambda row: (*losses[row], trials[row].number))
-        return tuple(trials[row] for row in order)
+        kept = [trial for trial, mark in zip(trials, marked, strict=True) if mark]
+        return tuple(sorted(kept, key=lambda trial: (*self.losses([trial])[0], trial.number)))
 
     def _hypervolumes(self, counts: Iterable[int]) -> list[float]:
         """Return the hypervolume of the first candidates by number, for each count of them."""

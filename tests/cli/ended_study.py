@@ -10,6 +10,7 @@ STUDY = """\
 name: mine
 task: {data: digits, model: cnn, epochs: 3}
 method: {name: vsam, max_rate: 1.0}
+objectives: [val_accuracy, ais]
 initial: []
 sampler: {kind: random}
 budget: {trials: 4}

@@ -19,7 +19,7 @@ def study(values, objectives=(ACCURACY, AIS), states=None, **changes):
             state=(states or {}).get(number, "complete"),
             params={"beta": 0.123456, "base": "<i>sgd"},
             values=dict(zip([each.name for each in objectives], row, strict=False)) if row else {},
-            metrics={},
+            metrics=changes.get("metrics", {}),
             feasible=number not in changes.get("infeasible", ()),
         )
         for number, row in enumerate(values)
@@ -65,6 +65,52 @@ def test_the_marks_differ_in_shape_not_only_in_colour():
     figure = front_figure(study(FOUR))
     marks = [(each.marker.symbol, each.marker.size) for each in figure.data]
     assert len(set(marks)) == len(marks) == 3
+
+
+# ---- errors
+
+
+ERRORS = {"val_accuracy_error": 1.0, "ais_error": 100.0, "ais_seed_error": 75.0}
+
+
+def test_what_noise_cannot_exclude_has_a_mark_and_a_legend_entry_of_its_own():
+    figure = front_figure(study([*FOUR, (94.0, 1790.0)], metrics=ERRORS))
+    possible = trace(figure, "not excluded by noise (1)")
+    assert points(possible) == [(1790.0, 94.0)]
+    assert points(trace(figure, "dominated (1)")) == [(1000.0, 90.0)]
+    assert len(points(trace(figure, "front (3)"))) == 3
+    marks = [(each.marker.symbol, each.marker.size) for each in figure.data]
+    assert len(set(marks)) == len(marks) == 4
+
+
+def test_the_front_and_what_noise_cannot_exclude_carry_one_standard_error():
+    figure = front_figure(study([*FOUR, (94.0, 1790.0)], metrics=ERRORS))
+    for name, count in (("front", 3), ("not excluded", 1)):
+        assert trace(figure, name).error_y.array == (1.0,) * count
+        assert trace(figure, name).error_x.array == (125.0,) * count
+    assert trace(figure, "dominated").error_y.array is None
+    assert figure.layout.title.subtitle.text.endswith("; bars: one standard error")
+
+
+def test_hovering_tells_the_error_of_a_value_that_has_one():
+    figure = front_figure(study(FOUR, metrics={"ais_error": 1234.5}))
+    lines = trace(figure, "front").hovertext[1].split("<br>")
+    assert lines[1:3] == ["validation accuracy (%): 95", "AIS (images/s): 1,800 ± 1,234"]
+
+
+def test_without_errors_there_are_neither_bars_nor_trials_that_noise_cannot_exclude():
+    figure = front_figure(study(FOUR))
+    assert trace(figure, "front").error_y.array == (None,) * 3
+    assert not any(each.name.startswith("not excluded") for each in figure.data)
+    assert "bars" not in figure.layout.title.subtitle.text
+
+
+def test_one_objective_has_bars_upwards_alone():
+    figure = front_figure(study([(90.0,), (91.0,)], objectives=(ACCURACY,), metrics=ERRORS))
+    front = trace(figure, "front (1)")
+    assert front.error_y.array == (1.0,)
+    assert front.error_x.array is None
+    assert points(trace(figure, "not excluded by noise (1)")) == [(0, 90.0)]
 
 
 @pytest.mark.parametrize(("second", "shape"), [(AIS, "vh"), (EVALUATIONS, "hv")])
