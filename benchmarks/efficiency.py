@@ -1,0 +1,103 @@
+"""How near vSAM comes to its linear ideal: AIS over SAM's, measured, over what equal gradient evaluations would give.
+
+Without a study: short runs of a network at full size on noise in CIFAR's shape, iterations and SAM's steps in turns.
+With one: the trials of a search, which have it among their metrics. Prints Markdown. Run it with
+    .venv/bin/python -m benchmarks.efficiency --model resnet18 --runs 6 --iterations 40
+    .venv/bin/python -m benchmarks.efficiency --study cifar10_10k --root runs
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe, disturbance, hint
+from benchmarks.trial import first_trial
+from trainables.build import build_trainer
+from vsam_tune.contention import Contention
+from vsam_tune.study.storage import load_result
+from vsam_tune.tasks import MODELS
+
+TASK = """\
+name: efficiency
+task: {{data: random_cifar10, model: {model}, batch_size: 128, epochs: 1}}
+method: {{name: vsam, warmup_iterations: 1000000, initial_rate: {rate}}}
+space: {{warmup_iterations: null}}
+"""
+STRETCH, STEPS = 4, 1  # iterations of vSAM, and of SAM, in turns
+COLUMNS = ("sampled_fraction", "ais_vs_sam", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure or read, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", help="of a search: read its trials, measure nothing")
+    parser.add_argument("--root", type=Path, default=Path("runs"))
+    parser.add_argument("--model", choices=sorted(MODELS), default="resnet18")
+    parser.add_argument("--runs", type=int, default=6)
+    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--rate", type=float, default=0.2, help="vSAM's, which never adapts")
+    parser.add_argument("--out", type=Path, help="JSON file that every run is written to")
+    options = parser.parse_args(arguments)
+    if options.study:
+        trials = load_result(options.study, options.root).trials
+        rows = [trial.metrics for trial in trials if trial.state == "complete" and "efficiency" in trial.metrics]
+        print(table(rows))
+        return
+    torch.set_num_threads(1)
+    rows = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
+    contention = Contention()
+    while len(rows) < options.runs:
+        rows.append(run(options.model, options.iterations, options.rate, seed=len(rows)))
+        if options.out:
+            options.out.write_text(json.dumps(rows))
+        sys.stderr.write(f"{rows[-1]}\n")
+    print(table(rows))
+    about = describe(torch.device("cpu"))
+    print(f"\n{about['processor']}, {about['processors']} processors, one thread, torch {about['torch']}")
+    print(hint({**disturbance(contention), "threads": 1}))
+
+
+def run(model: str, iterations: int, rate: float, *, seed: int) -> dict[str, float]:
+    """Return the metrics of a few iterations of vSAM, with steps of SAM among them.
+
+    Args:
+        model: its name.
+        iterations: of vSAM.
+        rate: of sampling.
+        seed: of the trial.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "efficiency.yaml"
+        file.write_text(TASK.format(model=model, rate=rate))
+        config, data = first_trial(file)
+    trainer, _ = build_trainer({**config, "seed": seed}, data)
+    batches = trainer.loader.batches(0)
+    trainer.model.train()
+    while trainer.iteration < iterations:
+        with trainer.ais.running():
+            trainer.iterate(batches, min(iterations, trainer.iteration + STRETCH))
+        if trainer.reference is not None and trainer.laps is not None:
+            trainer.reference.compare(trainer.laps.take(), STEPS)
+    metrics = trainer.metrics()
+    return {name: float(metrics[name]) for name in COLUMNS}
+
+
+def table(rows: Sequence[Mapping[str, float]]) -> str:
+    """Return a row for each run and the mean efficiency with its spread, as Markdown."""
+    lines = [f"| run | {' | '.join(COLUMNS)} |", "|" + "---|" * (len(COLUMNS) + 1)]
+    lines += [f"| {i} | {' | '.join(f'{row[name]:.3f}' for name in COLUMNS)} |" for i, row in enumerate(rows)]
+    efficiency = np.array([row["efficiency"] for row in rows])
+    spread = f" ± {efficiency.std(ddof=1):.3f} (standard deviation)" if len(rows) > 1 else ""
+    beyond = int(np.sum(np.abs(efficiency - 1) > 0.1))
+    lines += ["", f"efficiency {efficiency.mean():.3f}{spread} over {len(rows)}; {beyond} beyond 10 % of 1"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What the reference costs a trial, and that it leaves no trace in it: each trial with and without, in turns.
+
+`reference_seconds` is what the blocks take; AIS with them over AIS without says whether they cost the trial's own
+iterations anything; and the weights at the end are compared bit by bit. Prints Markdown. Run it with
+    .venv/bin/python -m benchmarks.reference_cost --pairs 8
+    .venv/bin/python -m benchmarks.reference_cost --model resnet8 --epochs 3 --pairs 2
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe
+from benchmarks.trial import first_trial
+from trainables.build import build_trainer
+from vsam_tune.data.task import TaskData
+from vsam_tune.tasks import MODELS
+
+STUDY = Path("studies/quickstart.yaml")
+TASK = """\
+name: reference_cost
+task: {{data: random_cifar10, model: {model}, subset: 20000, batch_size: 128, epochs: {epochs}}}
+method: {{name: vsam}}
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the pairs, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(MODELS), help="on noise in CIFAR's shape (the quickstart's task)")
+    parser.add_argument("--epochs", type=int, default=3, help="of that model, 123 iterations each")
+    parser.add_argument("--pairs", type=int, default=8)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    config, data = _trial(options.model, options.epochs)
+    pairs = []
+    for seed in range(options.pairs):
+        order = (True, False) if seed % 2 else (False, True)
+        pair = {beside: trained(config, data, seed=seed, reference=beside) for beside in order}
+        pairs.append(pair)
+        sys.stderr.write(f"{seed}: { ({key: run['metrics']['train_seconds'] for key, run in pair.items()}) }\n")
+    print(table([pair[True] for pair in pairs], [pair[False] for pair in pairs]))
+    about = describe(torch.device("cpu"))
+    print(f"\n{about['processor']}, {about['processors']} processors, one thread, torch {about['torch']}")
+
+
+def _trial(model: str | None, epochs: int) -> tuple[dict[str, Any], TaskData]:
+    if model is None:
+        return first_trial(STUDY)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "reference_cost.yaml"
+        file.write_text(TASK.format(model=model, epochs=epochs))
+        return first_trial(file)
+
+
+def trained(config: dict[str, Any], data: TaskData, *, seed: int, reference: bool) -> dict[str, Any]:
+    """Return the metrics of a trial, and its weights, buffers and random state at the end.
+
+    Args:
+        config: its settings.
+        data: of its task.
+        seed: of the trial.
+        reference: False to train it without.
+    """
+    trainer, _ = build_trainer({**config, "seed": seed}, data)
+    if not reference:
+        trainer.reference = trainer.laps = None
+    metrics = {}
+    for _ in range(trainer.epochs):
+        metrics = trainer.train_epoch()
+    tensors = [*trainer.model.state_dict().values(), torch.get_rng_state()]
+    return {"metrics": metrics, "bits": [tensor.clone() for tensor in tensors]}
+
+
+def table(with_it: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]]) -> str:
+    """Return a row for each pair and the means, as Markdown."""
+    lines = [
+        "| pair | seconds | reference steps | share of the seconds | AIS with / without | same bits |",
+        "|" + "---|" * 6,
+    ]
+    shares, ratios = [], []
+    for i, (one, other) in enumerate(zip(with_it, without, strict=True)):
+        metrics = one["metrics"]
+        shares.append(metrics["reference_seconds"] / metrics["train_seconds"])
+        ratios.append(metrics["ais"] / other["metrics"]["ais"])
+        same = all(torch.equal(a, b) for a, b in zip(one["bits"], other["bits"], strict=True))
+        cells = f"{metrics['train_seconds']:.1f} | {metrics['reference_steps']} | {shares[-1]:.1%} | {ratios[-1]:.3f}"
+        lines.append(f"| {i} | {cells} | {'yes' if same else 'NO'} |")
+    error = np.std(ratios, ddof=1) / math.sqrt(len(ratios)) if len(ratios) > 1 else math.nan
+    lines.append(
+        f"\nshare {np.mean(shares):.1%}; AIS with over without {np.mean(ratios):.3f} ± {error:.3f} (one standard error)"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""A trial of a study at its first starting point, trained in this process, outside of Ray."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.build import data_arguments, load_data, warm_up
+from vsam_tune.data.task import TaskData
+from vsam_tune.study.config import load_study
+from vsam_tune.study.search import search_plan
+
+
+def first_trial(study: Path, overrides: Mapping[str, object] | None = None) -> tuple[dict[str, Any], TaskData]:
+    """Return the settings of a study's first trial and its data, after a warm-up of this process.
+
+    Args:
+        study: its file.
+        overrides: values by dotted key, as `load_study` takes them.
+    """
+    plan = search_plan(load_study(study, overrides))
+    config = plan.handed_over(dict(plan.initial[0]), 0, "")
+    data = load_data(data_arguments(config))
+    warm_up(config, data)
+    return config, data
