@@ -121,7 +121,9 @@ def report(confirmed: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     lines = []
     for name, (front, possible) in found.items():
         moved = {title: shrinkage(confirmed[name], objective) for objective, title in _MOVED.items()}
-        counts = (name, front.size, front.replicating, front.remaining, possible.size, possible.replicating)
+        replicating = [f"{each.replicating} of {each.judged}" for each in (front, possible)]
+        remaining = f"{front.remaining} of {front.judged}"
+        counts = (name, front.size, replicating[0], remaining, possible.size, replicating[1])
         shown = {title: None if value is None else f"{value:+.3f}" for title, value in moved.items()}
         lines.append({**dict(zip(_COUNTS, counts, strict=True)), **shown})
     kinds = ("the plain front", "possible beside it", "both")

@@ -58,8 +58,8 @@ def test_the_interval_is_wilson_s(number, data):
 
 def test_the_tables_have_a_row_a_search_and_the_pooled_shares():
     text = " ".join(report({"a_0": ROWS, "a_1": ROWS[:1]}).split())
-    assert "| a_0 | 2 | 1 | 1 | 2 | 1 | -1.000 | -0.100 |" in text
-    assert "| a_1 | 1 | 1 | 1 | 0 | 0 | -0.500 | -0.050 |" in text
+    assert "| a_0 | 2 | 1 of 2 | 1 of 2 | 2 | 1 of 1 | -1.000 | -0.100 |" in text
+    assert "| a_1 | 1 | 1 of 1 | 1 of 1 | 0 | 0 of 0 | -0.500 | -0.050 |" in text
     assert "| the plain front | 1.5 | 0 | 2 of 3, 67 % [21, 94] | 2 of 3, 67 % [21, 94] |" in text
     assert "| possible beside it | 1.0 | 1 | 1 of 1, 100 % [21, 100] |" in text
     assert "| both | 2.5 | 1 | 3 of 4" in text
@@ -102,4 +102,4 @@ def test_each_search_is_confirmed_with_its_possible_points(tmp_path, monkeypatch
     assert commands[3] == ["confirm", "quickstart_1", *scope, *engine]
     written = yaml.safe_load((tmp_path / "studies/quickstart_1.yaml").read_text())
     assert written["task"]["data"].startswith("npz:/")
-    assert "| quickstart_1 | 2 | 1 | 1 | 2 | 1 |" in " ".join(capsys.readouterr().out.split())
+    assert "| quickstart_1 | 2 | 1 of 2 | 1 of 2 | 2 | 1 of 1 |" in " ".join(capsys.readouterr().out.split())
