@@ -13,6 +13,7 @@ from tests.docs.sections import SECTION_TABLES, attributes
 from tests.models.multiply_adds import multiply_adds
 from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.comparison import Row
+from vsam_tune.confirmation import Row as ConfirmedRow
 from vsam_tune.methods import METHODS
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.tasks import DATASETS, MODELS
@@ -88,6 +89,10 @@ def comparison() -> str:
     return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(Row).items()])
 
 
+def confirmation() -> str:
+    return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(ConfirmedRow).items()])
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     **METHOD_TABLES,
     "base optimizers": base_optimizers,
@@ -96,6 +101,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "data sets": data_sets,
     "models": models,
     "comparison": comparison,
+    "confirmation": confirmation,
     "bad options and data": bad_inputs.options_and_data,
     "bad contents": bad_inputs.contents,
     **SECTION_TABLES,

@@ -62,8 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
             study, scope, root=root, listeners=[progress], workers=arguments.workers, address=arguments.address
         )
     _write(confirmation(wanted.searched, result), arguments.format)
-    folder, cure = root / study.name / CONFIRM_FOLDER, "none, it is what that seed gives: no mean counts it"
-    return tell_what_is_missing(result, wanted.trials, folder, kind=KIND, cure=cure)
+    folder = root / study.name / CONFIRM_FOLDER
+    cure = "none, it is what that seed gives: no mean counts it"
+    trained = tell_what_is_missing(result, wanted.replicates, folder, kind=KIND, cure=cure)
+    cure = "--time-only, with a larger --timing-seconds"
+    timed = tell_what_is_missing(result, wanted.timings, folder, kind=KIND, cure=cure, what="timings")
+    return max(trained, timed)
 
 
 def _study(arguments: argparse.Namespace) -> "Study":

@@ -19,7 +19,13 @@ def num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]])
 
 
 def tell_what_is_missing(
-    result: "StudyResult", wanted: Sequence[Mapping[str, Any]], folder: Path, *, kind: "RunKind", cure: str
+    result: "StudyResult",
+    wanted: Sequence[Mapping[str, Any]],
+    folder: Path,
+    *,
+    kind: "RunKind",
+    cure: str,
+    what: str = "trainings",
 ) -> int:
     """Say on stderr which of the wanted trials have not completed.
 
@@ -29,6 +35,7 @@ def tell_what_is_missing(
         folder: of their files.
         kind: what they are called.
         cure: for those that diverged, which stay so.
+        what: the wanted trials are.
 
     Returns:
         The exit code: 0 if all are complete, 1 otherwise.
@@ -39,11 +46,11 @@ def tell_what_is_missing(
         if record is None or record.state in ("waiting", "running"):
             left += 1
         elif record.state != "complete":
-            what = "the same command" if record.state == "fail" else cure
+            mended = "the same command" if record.state == "fail" else cure
             name, where = kind.title(record.number, params), folder / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Cure: {what}\n")
+            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Cure: {mended}\n")
     if left:
-        rule = f"{left} of {len(wanted)} trainings are not done"
+        rule = f"{left} of {len(wanted)} {what} are not done"
         sys.stderr.write(f"{result.name}: {rule}. Cure: the same command goes on\n")
     return 0 if all(record is not None and record.state == "complete" for _, record in newest) else 1
 
