@@ -12,11 +12,11 @@ from vsam_tune.study.config import load_study
 FACTS = {"train_images": 45_000, "iterations_per_epoch": 352, "plain_seconds": 0.1, "sampled_seconds": 0.2}
 
 
-def study(folder: Path, *, data: str = "cifar10", model: str = "resnet18", methods: str = "[sgd, sam, sam_5]"):
+def study(folder: Path, *, data: str = "cifar10", model: str = "resnet18", methods: str = "[sgd, sam, sam_5]", more=""):
     file = folder / "costs.yaml"
     file.write_text(
         f"name: costs\ntask: {{data: {data}, model: {model}, epochs: 200}}\nbudget: {{trials: 6}}\n"
-        f"baselines: {{seeds: 2, methods: {methods}}}\n"
+        f"baselines: {{seeds: 2, methods: {methods}}}\n{more}"
     )
     return load_study(file)
 
@@ -26,6 +26,14 @@ def test_a_trial_lies_between_one_gradient_an_iteration_and_two(tmp_path):
     assert costs["seconds_per_trial_sgd"] == pytest.approx(352 * 200 * 0.1)
     assert costs["seconds_per_trial_sam"] == pytest.approx(352 * 200 * 0.2)
     assert costs["worker_hours"] == pytest.approx(6 * 352 * 200 * 0.15 / 3600)
+
+
+def test_a_trial_costs_all_its_replicates_and_baselines_what_they_did(tmp_path):
+    one = cost(study(tmp_path), FACTS)
+    three = cost(study(tmp_path, more="replicates: 3\n"), FACTS)
+    for name in ("seconds_per_trial_sgd", "seconds_per_trial_sam", "worker_hours"):
+        assert three[name] == pytest.approx(3 * one[name])
+    assert three["baselines_worker_hours"] == one["baselines_worker_hours"]
 
 
 def test_baselines_cost_what_their_methods_are_listed_with_on_all_images(tmp_path):

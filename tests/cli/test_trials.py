@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.ended_study import DIVERGED, FAILED, Searched
+from tests.study.toy import on_disk, toy_plan
 from vsam_tune.cli.main import main
 
 
@@ -84,3 +85,19 @@ def test_studies_are_listed_with_how_far_they_are(searched: Searched, capsys: py
 def test_a_root_without_studies_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["studies", "--root", str(tmp_path), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_how_many_replicates_a_trial_had_and_why_not_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = toy_plan(tmp_path, replicates=2, racing=True)
+    (tmp_path / plan.name).mkdir()
+    storage = on_disk(plan, tmp_path / plan.name)
+    for replicates, why in ((2, ""), (1, "raced out after replicate 1: dominated beyond noise")):
+        trial = storage.ask()
+        storage.annotate(trial, races={"1": why})
+        storage.complete(trial, [1.0, 1.0], {"loss": 1.0, "cost": 1.0, "replicates": replicates, "epoch": 4})
+    assert main(["trials", "toy", "--root", str(tmp_path), "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["replicates"], row["why"]) for row in rows] == [(2, None), (1, why)]
+    assert main(["show", "toy", "1", "--root", str(tmp_path), "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["metrics"]["replicates"], shown["raced"]) == (1, why)

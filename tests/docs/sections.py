@@ -13,7 +13,7 @@ from search_spaces.schema import DIMENSIONS
 from tests.docs.markdown import code, table
 from vsam_tune.study.baseline_rows import Baselines
 from vsam_tune.study.quantization import Quantization
-from vsam_tune.study.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Resources, Source, Tracking
+from vsam_tune.study.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Replication, Resources, Source, Tracking
 from vsam_tune.study.task import Task
 
 _HEAD = ("key", "default", "rule", "meaning")
@@ -103,6 +103,7 @@ SECTION_TABLES: dict[str, Callable[[], str]] = {
     "quantization": lambda: section(Quantization),
     "sampler": lambda: kinds(SAMPLERS),
     "trial scheduler": lambda: kinds(TRIAL_SCHEDULERS),
+    "replication": lambda: section(Replication),
     "budget": lambda: section(Budget),
     "resources": lambda: section(Resources),
     "tracking": lambda: section(Tracking),

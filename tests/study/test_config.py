@@ -57,6 +57,7 @@ STUDIES = {
     "epochs of warm-up": "name: a\nmethod: {warmup_iterations: {epochs: 2}}\nspace: {warmup_iterations: null}\n",
     "paths": "name: a\ntask: {data: npz:here/x.npz, model: {name: resnet8, width: 32}, augmentation: [crop, flip]}\n",
     "asha": "name: a\ntrial_scheduler: {kind: asha}\nsampler: {kind: nsga2}\nbudget: {trials: null, seconds: 60}\n",
+    "replicates": "name: a\nreplicates: 3\nracing: true\n",
     "one objective": "name: a\nobjectives: [val_loss]\nreference_point: {val_loss: 3}\ninitial: []\n",
     "own things": "name: a\ntask: {data: mine:read, model: {name: mine.nets:build, stages: [1, 2], kind: null}}\n"
     "method: {name: mine:Method, warmup_iterations: {epochs: 2}, layers: [a]}\n"
@@ -111,7 +112,7 @@ def test_the_smallest_study_searches_what_the_paper_does(tmp_path: Path) -> None
     study = load_study(write(tmp_path, SMALLEST))
     assert list(study.space) == ["beta", "kappa", "num_slices", "warmup_iterations"]
     assert study.initial == ({"beta": 0.13, "kappa": 0.8, "num_slices": 4, "warmup_iterations": 782},)
-    assert study.objectives == (Objective("val_accuracy", "maximize"), Objective("ais", "maximize"))
+    assert study.objectives == (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
     assert (study.sampler, study.trial_scheduler) == (Tpe(), Fifo())
     assert study.task.model == {"name": "cnn", "width": 32}
     assert study.task.validation_fraction == 0.24
@@ -179,10 +180,13 @@ def test_differences_name_what_may_not_change(tmp_path: Path) -> None:
     there = {"task.download": True, "task.data_root": str(tmp_path)}
     assert load_study(cifar, there).differences(load_study(cifar).resolved()) == []
     changed = "name: mine\ntask: {data: digits, epochs: 3}\nspace: {beta: {high: 1}, kappa: null}\nobjectives: [ais]\n"
+    changed += "replicates: 3\nracing: true\n"
     assert load_study(write(tmp_path, changed)).differences(former) == [
         "initial",
         "method.kappa",
         "objectives",
+        "racing",
+        "replicates",
         "space.beta.high",
         "space.kappa",
         "task.epochs",

@@ -1,7 +1,9 @@
 """The searcher, called as Ray calls it: by keyword, one suggestion at a time, told of each trial's end."""
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,10 @@ from tests.study.toy import X, in_memory, on_disk, toy_plan
 from tests.study.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, searcher_of
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.searcher import OptunaSearcher, numbers, suggest_params
+
+BESIDE_SAM = {
+    "objectives": [{"name": "loss", "direction": "minimize"}, {"name": "ais_vs_sam", "direction": "maximize"}]
+}
 
 # How a trial ends
 
@@ -62,6 +68,36 @@ def test_an_objective_that_is_missing_is_pruned_and_infeasible(tmp_path: Path) -
     toy.searcher.on_trial_complete(trial_id="a", result={"epoch": 4, **RAYS_OWN})
     assert toy.storage.record(0).stopped == "no finite loss, cost was reported"
     assert not toy.storage.record(0).feasible
+
+
+WITHHELD = "3 blocks, of 8 at least"
+
+
+def test_a_trial_whose_speed_is_withheld_is_pruned_for_the_reason_and_feasible(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, BESIDE_SAM)
+    toy.searcher.suggest("a")
+    toy.end("a", ais_vs_sam=math.nan, withheld=WITHHELD)
+    record = toy.storage.record(0)
+    assert (record.state, record.values, record.feasible) == ("pruned", {}, True)
+    assert record.stopped == f"no finite ais_vs_sam was reported: {WITHHELD}"
+    assert record.metrics == METRICS
+
+
+@pytest.mark.parametrize("last", [{"loss": math.nan, "withheld": WITHHELD}, {"withheld": ""}, {}])
+def test_what_is_ill_for_another_reason_is_infeasible_still(last: dict[str, Any], tmp_path: Path) -> None:
+    toy = Toy(tmp_path, BESIDE_SAM)
+    toy.searcher.suggest("a")
+    toy.end("a", ais_vs_sam=math.nan, **last)
+    assert (toy.storage.record(0).state, toy.storage.record(0).feasible) == ("pruned", False)
+
+
+def test_a_trial_whose_speed_is_withheld_is_complete_where_nobody_asks_for_it(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.end("a", ais_vs_sam=math.nan, withheld=WITHHELD)
+    record = toy.storage.record(0)
+    assert (record.state, record.metrics) == ("complete", METRICS)
+    json.dumps(record.metrics, allow_nan=False)
 
 
 def test_a_trial_that_crashed_has_failed_whatever_it_had_reported(tmp_path: Path) -> None:
@@ -117,7 +153,7 @@ def test_the_end_of_a_trial_of_someone_else_changes_nothing(tmp_path: Path) -> N
 
 def test_metrics_are_the_numbers_that_the_trainable_reported() -> None:
     assert numbers({**LAST, "words": "no", "flag": True, "nothing": None}) == METRICS
-    assert math.isnan(numbers({"loss": math.nan})["loss"])
+    assert numbers({"loss": math.nan, "cost": math.inf, "epoch": 1}) == {"epoch": 1}  # JSON has none of these
     foreign = numbers({"loss": np.float32(0.5), "iteration": np.int64(3), "flag": np.bool_(True)})
     assert foreign == {"loss": 0.5, "iteration": 3}
     assert [type(value) for value in foreign.values()] == [float, int]
@@ -153,6 +189,7 @@ def test_a_suggestion_is_all_that_a_worker_needs(tmp_path: Path) -> None:
     assert isinstance(config, dict)
     assert (config["number"], config["folder"]) == (1, "/study/trials/00001")
     assert (config["cpus"], config["gpus"], config["final"]) == (2.0, 0.5, False)
+    assert (config["test"], config["replicates"]) == (False, 1)
     assert (config["task"]["epochs"], config["method"]["name"]) == (3, "toy")
     assert config["params"] == {"x": config["method"]["x"]}
     record = toy.storage.record(1)

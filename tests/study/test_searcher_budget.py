@@ -76,6 +76,15 @@ def test_a_budget_of_epochs_counts_those_that_running_trials_were_promised(tmp_p
     assert sum(record.epochs for record in toy.storage.records()) == 11
 
 
+def test_a_budget_of_epochs_counts_those_of_all_replicates(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"replicates": 3, "budget": {"trials": None, "epochs": 20}})
+    toy.searcher.suggest("a")
+    assert isinstance(toy.searcher.suggest("b"), dict)  # 12 of 20 are promised
+    assert toy.searcher.suggest("c") is None
+    toy.end("a", epoch=4)  # a race ended it after one of three
+    assert isinstance(toy.searcher.suggest("c"), dict)  # 4 and 12
+
+
 def test_a_budget_of_epochs_goes_on_after_a_restart(tmp_path: Path) -> None:
     toy = Toy(tmp_path, {"task": {"epochs": 4}, "budget": {"trials": None, "epochs": 8}})
     toy.searcher.suggest("a")

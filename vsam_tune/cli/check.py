@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     facts = ask_trainable(study, time_iterations=True)
     for line in warnings(study, facts):
         sys.stderr.write(f"warning: {line}\n")
-    rows: dict[str, Any] = {"study": study.name, **facts, **cost(study, facts)}
+    seeds = study.replication.model_dump() if study.replication.replicates > 1 else {}
+    rows: dict[str, Any] = {"study": study.name, **facts, **seeds, **cost(study, facts)}
     if arguments.format == "json":
         sys.stdout.write(render_json(rows) + "\n")
         return 0
@@ -48,17 +49,18 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
         facts: what the trainable's `check` said.
 
     Returns:
-        Seconds of training of one trial at the base optimizer's and at SAM's cost; hours of one worker for the whole
-        budget of trials between the two, and for the baselines; and hours of the paper's GPU for these, where the
-        task is one of the paper's.
+        Seconds of training of one trial, all its replicates, at the base optimizer's and at SAM's cost; hours of one
+        worker for the whole budget of trials between the two, and for the baselines; and hours of the paper's GPU for
+        these, where the task is one of the paper's.
     """
     if "plain_seconds" not in facts:
         return {}
     iterations = facts["iterations_per_epoch"] * study.epochs
     plain, sampled = iterations * facts["plain_seconds"], iterations * facts["sampled_seconds"]
-    costs = {"seconds_per_trial_sgd": plain, "seconds_per_trial_sam": sampled}
+    replicates = study.replication.replicates
+    costs = {"seconds_per_trial_sgd": replicates * plain, "seconds_per_trial_sam": replicates * sampled}
     if study.budget.trials is not None:
-        costs["worker_hours"] = study.budget.trials * (plain + sampled) / 2 / 3600
+        costs["worker_hours"] = study.budget.trials * replicates * (plain + sampled) / 2 / 3600
     if passes := _passes_of_baselines(study):
         whole = 1 / (1 - (study.task.validation_fraction or 0.0))  # they train on the validation part as well
         costs["baselines_worker_hours"] = whole * _seconds(plain, sampled, passes) / 3600

@@ -60,7 +60,7 @@ class Progress:
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Show the trial."""
-        self._rows[number] = _Row(config["params"], config["task"]["epochs"])
+        self._rows[number] = _Row(config["params"], config["task"]["epochs"] * config["replicates"])
         self._side_by_side = max(self._side_by_side, sum(row.state == "running" for row in self._rows.values()))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:

@@ -21,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     front = {record.number for record in result.front()}
     names = [each.name for each in result.objectives]
     params = sorted({name for record in result.trials for name in record.params})
+    replicates = ["replicates"] if any("replicates" in record.metrics for record in result.trials) else []
     rows = [
         {
             "trial": record.number,
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
             **{name: record.metrics.get(name) for name in (*names, "sampled_fraction")},
             **record.values,
             **record.params,
+            **{name: record.metrics[name] for name in replicates if name in record.metrics},
             "epochs": record.epochs,
             "seconds": record.seconds,
             "resumed": record.resumed,
@@ -36,6 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
         }
         for record in result.trials
     ]
-    columns = ["trial", "state", "front", *names, "sampled_fraction", *params, "epochs", "seconds", "why"]
+    columns = ["trial", "state", "front", *names, "sampled_fraction", *params, *replicates, "epochs", "seconds", "why"]
     sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
     return 0

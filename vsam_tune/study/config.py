@@ -11,17 +11,18 @@ from typing_extensions import override
 from vsam_tune.errors import InputError, finding
 from vsam_tune.results import Objective
 from vsam_tune.study.baseline_rows import Baselines, read_rows
-from vsam_tune.study.configuration import CONFIGURATION_KEYS, Configuration, read_configuration
+from vsam_tune.study.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
 from vsam_tune.study.differences import differing_keys
 from vsam_tune.study.findings import Findings, parse
 from vsam_tune.study.initial import Point, default_initial, read_initial
 from vsam_tune.study.limits import Limits
-from vsam_tune.study.objectives import DEFAULT_OBJECTIVES, read_objectives, read_reference_point
+from vsam_tune.study.objectives import DEFAULT_OBJECTIVES, FOREIGN_OBJECTIVES, read_objectives, read_reference_point
 from vsam_tune.study.parameters import Named
 from vsam_tune.study.sections import (
     SAMPLERS,
     TRIAL_SCHEDULERS,
     Budget,
+    Replication,
     Resources,
     Sampler,
     Source,
@@ -30,6 +31,7 @@ from vsam_tune.study.sections import (
     check_scheduler,
     read_kind,
     read_name,
+    read_replication,
     read_section,
 )
 from vsam_tune.study.space import Space, check_fixed, read_space, written
@@ -44,6 +46,7 @@ STUDY_KEYS = (
     "objectives",
     "sampler",
     "trial_scheduler",
+    *Replication.model_fields,
     "budget",
     "resources",
     "tracking",
@@ -65,6 +68,7 @@ class Study(Configuration):
         objectives: in order; the first one's best leads a front.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
+        replication: seeds of one trial.
         budget: of the whole study.
         resources: of one trial.
         tracking: where MLflow is.
@@ -78,6 +82,7 @@ class Study(Configuration):
     objectives: tuple[Objective, ...]
     sampler: Sampler
     trial_scheduler: TrialScheduler
+    replication: Replication
     budget: Budget
     resources: Resources
     tracking: Tracking
@@ -86,9 +91,7 @@ class Study(Configuration):
 
     @override
     def resolved(self) -> dict[str, Any]:
-        searched = self.parameters.space.searched
-        removed: dict[str, JsonValue] = {name: None for name in searched if name not in self.space}
-        point = self.reference_point
+        removed = dict.fromkeys(name for name in self.parameters.space.searched if name not in self.space)
         return {
             "name": self.name,
             **super().resolved(),
@@ -97,10 +100,11 @@ class Study(Configuration):
             "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
             "sampler": self.sampler.model_dump(mode="json"),
             "trial_scheduler": self.trial_scheduler.model_dump(mode="json"),
+            **self.replication.model_dump(mode="json"),
             "budget": self.budget.model_dump(mode="json"),
             "resources": self.resources.model_dump(mode="json"),
             "tracking": self.tracking.model_dump(mode="json"),
-            "reference_point": None if point is None else dict(point),
+            "reference_point": self.reference_point and dict(self.reference_point),
             "baselines": self.baselines and self.baselines.model_dump(mode="json"),
         }
 
@@ -227,10 +231,14 @@ def export(
 def _read_study(content: Mapping[str, object], findings: Findings) -> Study | None:
     """Return the study, with defaults in place of what is wrong; None if it is not known what trains."""
     name = read_name(content.get("name"), findings)
-    objectives = read_objectives(content.get("objectives", DEFAULT_OBJECTIVES), findings)
+    ours = content.get("trainable", DEFAULT_TRAINABLE) == DEFAULT_TRAINABLE
+    objectives = read_objectives(
+        content.get("objectives", DEFAULT_OBJECTIVES if ours else FOREIGN_OBJECTIVES), findings
+    )
     reference_point = read_reference_point(content.get("reference_point"), objectives, findings)
     sampler = read_kind(content, "sampler", SAMPLERS, findings)
     trial_scheduler = read_kind(content, "trial_scheduler", TRIAL_SCHEDULERS, findings)
+    replication = read_replication(content, findings)
     budget = read_section(content, "budget", Budget, findings)
     resources = read_section(content, "resources", Resources, findings)
     tracking = read_section(content, "tracking", Tracking, findings)
@@ -252,6 +260,7 @@ def _read_study(content: Mapping[str, object], findings: Findings) -> Study | No
         objectives=objectives,
         sampler=sampler,
         trial_scheduler=trial_scheduler,
+        replication=replication,
         budget=budget,
         resources=resources,
         tracking=tracking,

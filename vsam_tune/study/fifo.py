@@ -1,4 +1,4 @@
-"""FIFO: every trial runs to its end. And what all our trial schedulers do besides: they hear why a trial failed."""
+"""FIFO: every trial runs to its end. And what all our trial schedulers do besides: hear of failures, and race."""
 
 import logging
 import re
@@ -6,31 +6,41 @@ from pathlib import Path
 from typing import Any
 
 from ray.tune.experiment import Trial as RayTrial
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from typing_extensions import override
 
 from vsam_tune.study.engine import Unsaved
-from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.racing import Racing
+from vsam_tune.study.searcher import OptunaSearcher, numbers
 
 logger = logging.getLogger(__name__)
 
 
 class Fifo(Unsaved, FIFOScheduler):
-    """Stops no trial, and tells the searcher what a failing one raised.
+    """Trains every trial's first replicate to its end, and tells the searcher what a failing trial raised.
 
-    Ray tells a searcher only that a trial failed; the trial scheduler is told just before, with the trial.
+    Ray tells a searcher only that a trial failed; the trial scheduler is told just before, with the trial. A trial that
+    a race ends is stopped without a word to the searcher: with the replicates that it has it is complete.
 
     Args:
         searcher: is told why a trial failed.
+        racing: decides on further replicates of a trial; None to train them all.
     """
 
-    def __init__(self, searcher: OptunaSearcher) -> None:
+    def __init__(self, searcher: OptunaSearcher, racing: Racing | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
-        self._searcher = searcher
+        self._searcher, self._racing = searcher, racing
 
     @override
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True  # the objectives are the study's, not the Tuner's
+
+    @override
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        racing = self._racing if result.get("replicate_ended") and not result.get("done") else None
+        if racing is None or racing.goes_on(self._searcher.trial(trial.trial_id), numbers(result)):
+            return str(TrialScheduler.CONTINUE)
+        return str(TrialScheduler.STOP)
 
     @override
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:

@@ -196,10 +196,10 @@ class MlflowStore:
         run_id, trajectory = run.info.run_id, folder / "trajectory.parquet"
         if trajectory.exists():
             self._log(run, trajectory_points(trajectory, time_ms))
-        for name in ("trajectory.parquet", "error.txt", "log.txt"):
-            if (folder / name).exists():
-                self._client.log_artifact(run_id, str(folder / name))
-        end = {"state": record.state, "stopped": record.stopped, "error": record.error}
+        for path in sorted(folder.glob("*")):
+            if path.suffix in (".parquet", ".txt"):  # trajectories, log, error
+                self._client.log_artifact(run_id, str(path))
+        end = {"state": record.state, "stopped": record.stopped, "raced": record.raced, "error": record.error}
         tags = [RunTag(f"vsam_tune.{key}", value[-_TAG_CHARACTERS:]) for key, value in end.items() if value]
         self._client.log_batch(run_id, tags=tags)
         ended = record.started and record.started + timedelta(seconds=record.seconds or 0)

@@ -9,7 +9,7 @@ from typing import Any
 from search_spaces.schema import Dimension
 from vsam_tune.results import Objective
 from vsam_tune.study.run_kind import TRIAL, RunKind
-from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Resources, Sampler, TrialScheduler
+from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +24,11 @@ class Plan:
         initial: parameters to try first.
         only_initial: try nothing else, as they are, and try again what failed: a list of replicates, not a search.
         budget: limit of a search; of no effect with `only_initial`.
-        epochs: full budget of one trial.
+        epochs: full budget of one replicate of a trial, over which its learning-rate schedule spans.
         resources: of one trial.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
+        replication: seeds of one trial.
         tracking_uri: of MLflow; None for a file in the folder.
         run_kind: how its trials stand in MLflow.
         view: tags of the MLflow experiment (`study.view`).
@@ -48,6 +49,7 @@ class Plan:
     resources: Resources
     sampler: Sampler = field(default_factory=RandomSearch)
     trial_scheduler: TrialScheduler = field(default_factory=Fifo)
+    replication: Replication = field(default_factory=Replication)
     tracking_uri: str | None
     run_kind: RunKind = TRIAL
     view: Mapping[str, str]
@@ -70,7 +72,8 @@ class Plan:
             folder: of the trial's files; empty for a dry run, which leaves none.
         """
         resources = {"cpus": self.resources.cpus, "gpus": self.resources.gpus}
-        return {**self.config(params, number), "params": params, "number": number, "folder": folder, **resources}
+        settings = {"test": False, "replicates": self.replication.replicates, **self.config(params, number)}
+        return {**settings, "params": params, "number": number, "folder": folder, **resources}
 
     @property
     def digest(self) -> str:

@@ -20,6 +20,7 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) 
     started = trial.datetime_start and trial.datetime_start.astimezone()  # Optuna's are naive, in local time
     ended = trial.datetime_complete and trial.datetime_complete.astimezone()
     metrics = attributes.get("metrics", {})
+    raced = "".join(attributes.get("races", {}).values())  # the last one alone may be a reason
     return TrialRecord(
         number=trial.number,
         state=trial.state.name.lower(),
@@ -33,6 +34,7 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) 
         epochs=int(metrics.get("epoch", 0)),
         error=attributes.get("error"),
         stopped=attributes.get("stopped"),
+        raced=raced or None,
         ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
         resumed=attributes.get("resumed", 0),
         folder=folder if started else None,

@@ -21,6 +21,7 @@ from vsam_tune.study.events import Listener, TrialEvents
 from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.mlflow_store import stamp_tags
 from vsam_tune.study.plan import Plan
+from vsam_tune.study.racing import Racing
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.searcher import OptunaSearcher
 from vsam_tune.study.storage import RESOLVED, StudyStorage
@@ -241,15 +242,16 @@ def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
 
 
 def _trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> Fifo:
-    section = plan.trial_scheduler
+    section, racing = plan.trial_scheduler, Racing(storage) if plan.replication.racing else None
     if section.kind == "fifo":
-        return Fifo(searcher)
+        return Fifo(searcher, racing)
     return Asha(
         storage,
         searcher,
         objective=next(each for each in plan.objectives if each.name == section.metric),
         rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
         reduction_factor=section.reduction_factor,
+        racing=racing,
     )
 
 

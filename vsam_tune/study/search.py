@@ -42,6 +42,7 @@ def search_plan(study: Study) -> Plan:
         resources=study.resources,
         sampler=study.sampler,
         trial_scheduler=study.trial_scheduler,
+        replication=study.replication,
         tracking_uri=study.tracking.uri,
         view=study_view(study.objectives, list(study.space)),
         trainable=study.trainable,

@@ -24,6 +24,7 @@ from vsam_tune.study.storage import StudyStorage, trial_folder
 
 logger = logging.getLogger(__name__)
 
+_MAY_BE_WITHHELD = "ais_vs_sam"  # where it could not be measured, which says nothing against the configuration
 _UNKNOWN_DEATH = "the worker died without a word: killed, or out of memory"
 
 
@@ -31,8 +32,8 @@ class OptunaSearcher(Unsaved, Searcher):
     """Suggests configurations to Ray and tells Optuna how each ended.
 
     A trial that ended by itself with finite objectives is complete; one that the trial scheduler stopped is pruned,
-    with its rungs; one that diverged, or gave an objective that is not finite, is pruned and infeasible; one that
-    crashed past its retries failed. Never partial values as final ones.
+    with its rungs; one that diverged, or gave an objective that is not finite, is pruned and infeasible, but feasible
+    where its speed was withheld; one that crashed past its retries failed. Never partial values as final ones.
 
     Args:
         storage: of the study, opened with its sampler.
@@ -107,7 +108,7 @@ class OptunaSearcher(Unsaved, Searcher):
 
     def _epochs(self) -> int:
         """Count the epochs of ended trials, and the whole of those that run: they were promised them."""
-        return self._epochs_of_ended + len(self._running) * self._plan.epochs
+        return self._epochs_of_ended + len(self._running) * self._plan.epochs * self._plan.replication.replicates
 
     def given_up(self) -> bool:
         """Return whether trials fail so often that going on is waste: 3 more failures than successes."""
@@ -171,8 +172,9 @@ class OptunaSearcher(Unsaved, Searcher):
             names = [
                 each.name for each, value in zip(self._plan.objectives, values, strict=True) if not math.isfinite(value)
             ]
-            reason = f"no finite {', '.join(names)} was reported"
-            self._storage.prune(trial, reason, metrics, diverged=True)
+            withheld = last.get("withheld") if names == [_MAY_BE_WITHHELD] else None
+            reason = f"no finite {', '.join(names)} was reported" + (f": {withheld}" if withheld else "")
+            self._storage.prune(trial, reason, metrics, diverged=not withheld)
         else:
             self._storage.complete(trial, values, metrics)
 
@@ -212,15 +214,16 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Any:  # noqa: ANN
 
 
 def numbers(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics among a result's entries: numbers that the trainable reported, without Ray's own.
+    """Return the metrics among a result's entries: finite numbers that the trainable reported, without Ray's own.
 
-    NumPy's numbers are among them, as Python's.
+    NumPy's numbers are among them, as Python's. JSON has no others than finite ones.
     """
     return {
         key: int(value) if isinstance(value, Integral) else float(value)
         for key, value in result.items()
         if not isinstance(value, bool)
         and isinstance(value, Real)
+        and math.isfinite(value)
         and key not in _RAYS_OWN
         and not key.startswith("config/")
     }

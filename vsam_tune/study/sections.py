@@ -71,6 +71,24 @@ class Asha(Strict):
     min_epochs: int = Field(1, ge=1, description="write the epochs after which trials are first compared, such as 1")
 
 
+class Replication(Strict):
+    """`replicates:` and `racing:`, two keys of the file itself: the seeds of one trial.
+
+    Attributes:
+        replicates: seeds that a trial trains, one after the other.
+        racing: whether a further seed is trained only while the trial may still be on the front.
+    """
+
+    replicates: int = Field(1, ge=1, description="write how many seeds a trial trains, such as 3")
+    racing: bool = Field(default=False, description="write true, or false to train all replicates of every trial")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.racing and self.replicates < 2:
+            raise broken("racing", "has no effect on one replicate", "write replicates: 3, or leave racing out")
+        return self
+
+
 class Budget(Strict):
     """`budget:` of the study; it ends with whichever is spent first. None is no limit.
 
@@ -176,6 +194,17 @@ def read_kind(content: Mapping[str, object], key: str, kinds: Mapping[str, type[
         findings.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
         return kinds[default]()
     return read_section(content, key, kinds[kind], findings)
+
+
+def read_replication(content: Mapping[str, object], findings: Findings) -> Replication:
+    """Return the seeds of a trial; the defaults after adding what is wrong.
+
+    Args:
+        content: the file.
+        findings: where errors go.
+    """
+    given = {key: content[key] for key in Replication.model_fields if key in content}
+    return parse(Replication, given, "", findings) or Replication()
 
 
 def read_name(name: object, findings: Findings) -> str:

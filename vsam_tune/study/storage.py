@@ -2,8 +2,8 @@
 
 `optuna.db` in the study's folder holds the Optuna study, and those of its baselines and of its front's confirmation.
 What Optuna has no field for is in user attributes: of the study `study` (the resolved file), `reference_point`,
-`seconds`; of a trial `ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `metrics`,
-`stopped`, `error`.
+`seconds`; of a trial `ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `races`,
+`metrics`, `stopped`, `error`.
 """
 
 from collections.abc import Mapping, Sequence

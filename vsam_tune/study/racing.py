@@ -1,0 +1,55 @@
+"""Racing: a further replicate of a trial is trained only while the trial may still be on the front."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from optuna.trial import Trial
+
+from vsam_tune.results import StudyResult
+from vsam_tune.study.storage import StudyStorage
+
+
+class Racing:
+    """Decides, where a replicate of a trial ends, whether the next one is trained.
+
+    Args:
+        storage: holds the trials that it is held against, and what was decided, also by former drivers.
+    """
+
+    def __init__(self, storage: StudyStorage) -> None:
+        self._storage = storage
+
+    def goes_on(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
+        """Return whether the next replicate is trained; a trial that comes by again is told the same.
+
+        Args:
+            trial: running.
+            metrics: means over its `replicates` so far, with their errors.
+        """
+        done = f"{metrics['replicates']:.0f}"
+        races: dict[str, str] = trial.user_attrs.get("races", {})
+        if done not in races:
+            out = not may_reach_front(self._storage.result(), trial.number, metrics)
+            reason = f"raced out after replicate {done}: dominated beyond noise" if out else ""
+            races = {**races, done: reason}
+            self._storage.annotate(trial, races=races)
+        return not races[done]
+
+
+def may_reach_front(result: StudyResult, number: int, metrics: Mapping[str, float]) -> bool:
+    """Return whether a trial would be on the front, or noise could not exclude it, if it completed with these metrics.
+
+    Args:
+        result: the study as it stands.
+        number: of the trial, which runs.
+        metrics: its means so far, with their errors. Without a finite value of each objective nothing is known yet, and
+            it may.
+    """
+    names = [each.name for each in result.objectives]
+    if not all(name in metrics for name in names):
+        return True
+    values = {name: metrics[name] for name in names}
+    told = replace(result.trials[number], state="complete", values=values, metrics=dict(metrics))
+    others = [each for each in result.trials if each.number != number]
+    there = replace(result, trials=(*others, told))
+    return told in (*there.front(), *there.possible())
