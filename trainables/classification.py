@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from ray.tune import Trainable
 from typing_extensions import override
 
+from trainables.remarks import remarks
 from trainables.trial_log import TrialLog
+from vsam_tune.seeds import replicate_seed
 
 if TYPE_CHECKING:
+    from vsam_tune.data.loader import ResidentLoader
     from vsam_tune.data.task import TaskData
     from vsam_tune.training.trainer import Trainer
 
@@ -51,9 +54,13 @@ class Classification(Trainable):
     A worker process is reused by the next trial (`reset_config`): it keeps the data when the task's data are the same,
     and nothing else. The trial resumes from `checkpoint.pt` in its folder where one is found.
 
-    In a search it trains on the training part and reports `val_accuracy`; with `final` it trains on training and
-    validation part together and reports `test_accuracy` at the end. A method that keeps an average of the model has
-    its accuracy reported beside, as `averaged_val_accuracy` or `averaged_test_accuracy`.
+    In a search it trains on the training part and reports `val_accuracy`; with `test` also `test_accuracy`, once, at
+    the end. With `final` it trains on training and validation part together and reports `test_accuracy` at the end. A
+    method that keeps an average of the model has its accuracy reported beside, as `averaged_val_accuracy` or
+    `averaged_test_accuracy`. Each accuracy has its standard error beside it, such as `val_accuracy_error`.
+
+    Several `replicates` are trained one after the other. `epoch` and `iteration` go on counting; what is reported where
+    a replicate ends are the means over those that have ended.
     """
 
     folder: Path
@@ -81,8 +88,7 @@ class Classification(Trainable):
 
     @_noted
     def _begin(self, *, new_worker: bool) -> None:
-        from trainables.build import build_trainer, warm_up
-        from vsam_tune.training.checkpoint import load_checkpoint
+        from trainables.build import warm_up
 
         config = self._settings
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,12 +97,31 @@ class Classification(Trainable):
         data = self._task_data(config)
         if new_worker:
             warm_up(config, data)
-        self.trainer, self._evaluation = build_trainer(config, data)
+        self._begin_replicate([])
         self._checkpoint_time = time.monotonic()
         checkpoint = self.folder / "checkpoint.pt"
         if checkpoint.exists():
-            self.trainer.load_state_dict(load_checkpoint(checkpoint, device=self.trainer.loader.device)["trainer"])
-            logger.info("resumed at iteration %d", self.trainer.iteration)
+            self._restore(checkpoint)
+            logger.info("resumed at iteration %d", self._counted()["iteration"])
+
+    def _begin_replicate(self, ended: list[dict[str, float]]) -> None:
+        """Set up the replicate that follows those that have ended, of which these are the metrics."""
+        from trainables.build import build_trainer
+
+        config = self._settings
+        seed = replicate_seed(config["seed"], len(ended))
+        self.trainer, self._evaluation = build_trainer({**config, "seed": seed}, self._task_data(config))
+        self._ended: list[dict[str, float]] = ended  # before the one that `trainer` trains
+        self._last: dict[str, float] | None = None  # metrics of that one, once it has ended and was reported
+
+    def _restore(self, path: Path) -> None:
+        from vsam_tune.training.checkpoint import load_checkpoint
+
+        state = load_checkpoint(path, device=self.trainer.loader.device)
+        if len(state["replicates"]) != len(self._ended):
+            self._begin_replicate(state["replicates"])
+        self._ended = state["replicates"]
+        self.trainer.load_state_dict(state["trainer"])
 
     def _task_data(self, config: dict[str, Any]) -> "TaskData":
         from trainables.build import data_arguments, load_data
@@ -113,77 +138,100 @@ class Classification(Trainable):
     def step(self) -> dict[str, Any]:
         from vsam_tune.training.trainer import DivergedError
 
+        if self._last is not None:
+            self._begin_replicate([*self._ended, self._last])
         trainer = self.trainer
         if trainer.epoch < trainer.epochs:
             try:
                 metrics = trainer.train_epoch(between=self._checkpoint_when_due)
             except DivergedError as error:
                 logger.warning("diverged: %s", error)
-                return self._end({
-                    "diverged": error.iteration,
-                    "epoch": trainer.epoch,
-                    "iteration": trainer.iteration,
-                })
+                self._leave_files()
+                counted = self._counted()
+                return self._end({"diverged": counted["iteration"], **counted, **self._progress()})
         else:  # resumed from a checkpoint that was written after the last epoch
             metrics = trainer.metrics()
         finished = trainer.epoch == trainer.epochs
-        if not self._settings["final"] or finished:
-            metrics |= self._evaluated()
+        metrics |= self._counted() | self._evaluated(finished=finished)
         if finished:
-            return self._end(metrics)
+            return self._replicate_ended(metrics)
         self._checkpoint_when_due()
+        return self._explained({**metrics, **self._progress()})
+
+    def _replicate_ended(self, metrics: dict[str, float]) -> dict[str, Any]:
+        """Return the means over the replicates that have ended, of which the last one has these metrics."""
+        from vsam_tune.training.standard_errors import over_replicates
+
+        self._leave_files()
+        self._last = metrics
+        replicates = [*self._ended, metrics]
+        means = over_replicates(replicates)
+        if self._settings["replicates"] > 1:
+            means |= {"replicates": len(replicates), "replicate_ended": True}
+        if len(replicates) == self._settings["replicates"]:
+            return self._end(self._explained(means))
+        self._checkpoint_when_due()
+        return self._explained(means)
+
+    def _counted(self) -> dict[str, float]:
+        """Return the epochs and iterations done, those of all replicates together."""
+        before = self._ended[-1] if self._ended else {"epoch": 0, "iteration": 0}
+        done = {"epoch": self.trainer.epoch, "iteration": self.trainer.iteration}
+        return {name: before[name] + count for name, count in done.items()}
+
+    def _progress(self) -> dict[str, float]:
+        """Return how many replicates have ended, where there are several."""
+        return {"replicates": len(self._ended)} if self._settings["replicates"] > 1 else {}
+
+    def _explained(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        """Return the metrics, with why they hold no speed beside SAM's where it is withheld."""
+        return {**metrics, "withheld": self.trainer.withheld} if math.isnan(metrics["ais_vs_sam"]) else metrics
+
+    def _evaluated(self, *, finished: bool) -> dict[str, float]:
+        """Return accuracies and losses of the trained weights, where this epoch asks for them."""
+        from trainables.build import evaluation_loader
+
+        final, data = self._settings["final"], self._task_data(self._settings)
+        metrics = {}
+        if finished or not final:
+            metrics = self._evaluated_on("test" if final else "val", self._evaluation)
+        if finished and self._settings["test"] and not final:
+            test = evaluation_loader(self._settings["task"], data, data.test, self.trainer.loader.device)
+            metrics |= self._evaluated_on("test", test)
         return metrics
 
-    def _evaluated(self) -> dict[str, float]:
-        """Return accuracy and loss of the trained weights; and, where the method keeps an average, its accuracy."""
-        part = "test" if self._settings["final"] else "val"
-        accuracy, loss = self.trainer.evaluate(self._evaluation)
-        metrics = {f"{part}_accuracy": accuracy, f"{part}_loss": loss}
+    def _evaluated_on(self, part: str, loader: "ResidentLoader") -> dict[str, float]:
+        """Return accuracy and loss on a part; and, where the method keeps an average, its accuracy."""
+        from vsam_tune.training.standard_errors import accuracy_error
+
+        accuracy, loss = self.trainer.evaluate(loader)
+        accuracies = {f"{part}_accuracy": accuracy}
         averaged = getattr(self.trainer.loss_term, "averaged_model", None)
         if averaged is not None:
-            metrics[f"averaged_{part}_accuracy"], _ = self.trainer.evaluate(self._evaluation, averaged)
-        return metrics
+            accuracies[f"averaged_{part}_accuracy"], _ = self.trainer.evaluate(loader, averaged)
+        errors = {f"{name}_error": accuracy_error(value, loader.num_images) for name, value in accuracies.items()}
+        return {**accuracies, **errors, f"{part}_loss": loss}
+
+    def _leave_files(self) -> None:
+        """Leave the files of the replicate that ends complete, and say what was wrong with it."""
+        replicate = len(self._ended)
+        name = f"trajectory-{replicate}.parquet" if replicate else "trajectory.parquet"
+        self.trainer.trajectory.write_parquet(self.folder / name)
+        for line in remarks(self.trainer, self._settings["method"]):
+            logger.warning("%s", line)
 
     def _end(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Leave the trial's files complete, then say that it is done."""
-        self.trainer.trajectory.write_parquet(self.folder / "trajectory.parquet")
-        self._warn_of_a_rate_that_never_adapted()
-        self._warn_of_a_term_that_never_began()
+        """Keep the weights of a final training, then say that the trial is done."""
         if self._settings["final"]:
             self._checkpoint(metrics)
         return {**metrics, "done": True}
-
-    def _warn_of_a_rate_that_never_adapted(self) -> None:
-        optimizer, iterations = self.trainer.optimizer, self.trainer.iteration
-        if not hasattr(optimizer, "adaptation_start"):
-            return
-        start = optimizer.adaptation_start
-        if start is None or start >= iterations:  # adapted after the last iteration, it was of no effect
-            logger.warning(
-                "the sampling rate never adapted in %d iterations: %d sampled, window %s. Cure: a smaller window,"
-                " fewer warmup_iterations, or a larger initial_rate",
-                iterations,
-                self.trainer.trajectory.num_sampled,
-                self._settings["method"].get("window", "unknown"),  # a method of one's own need not have it set
-            )
-
-    def _warn_of_a_term_that_never_began(self) -> None:
-        trainer = self.trainer
-        if trainer.loss_term is None or trainer.epoch < trainer.epochs:
-            return
-        if all(map(math.isnan, trainer.trajectory.table()["penalty"])):
-            logger.warning(
-                "the loss term added nothing in %d epochs: this was the base optimizer's training. Cure: a smaller"
-                " start_epoch or lag_epochs, a weight above 0, or more epochs",
-                trainer.epochs,
-            )
 
     def _checkpoint_when_due(self) -> None:
         if time.monotonic() - self._checkpoint_time >= CHECKPOINT_SECONDS:
             try:
                 self._checkpoint({})
             except OSError as error:  # a full disk: the former checkpoint is whole, and training goes on
-                logger.warning("no checkpoint at iteration %d: %s", self.trainer.iteration, error)
+                logger.warning("no checkpoint at iteration %d: %s", self._counted()["iteration"], error)
             self._checkpoint_time = time.monotonic()
 
     def _checkpoint(self, metrics: dict[str, Any]) -> None:
@@ -192,8 +240,13 @@ class Classification(Trainable):
     def _write_checkpoint(self, path: Path, metrics: dict[str, Any]) -> None:
         from vsam_tune.training.checkpoint import save_checkpoint
 
-        config = {key: self._settings[key] for key in ("task", "base_optimizer", "method", "seed")}
-        save_checkpoint({"trainer": self.trainer.state_dict(), "config": config, "metrics": metrics}, path)
+        state = {
+            "trainer": self.trainer.state_dict(),
+            "replicates": self._ended,
+            "config": {key: self._settings[key] for key in ("task", "base_optimizer", "method", "seed")},
+            "metrics": metrics,
+        }
+        save_checkpoint(state, path)
 
     @override
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -201,11 +254,8 @@ class Classification(Trainable):
 
     @override
     def load_checkpoint(self, checkpoint: str | None) -> None:  # type: ignore[override] # what Ray hands over is a path
-        from vsam_tune.training.checkpoint import load_checkpoint
-
         if checkpoint:
-            state = load_checkpoint(Path(checkpoint) / "checkpoint.pt", device=self.trainer.loader.device)
-            self.trainer.load_state_dict(state["trainer"])
+            self._restore(Path(checkpoint) / "checkpoint.pt")
 
     @classmethod
     def check(cls, config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:

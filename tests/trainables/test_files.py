@@ -58,7 +58,7 @@ def test_a_reused_worker_resumes_as_well(new_worker, tmp_path):
 def test_a_final_training_that_was_told_to_nobody_is_told_again(new_worker, tmp_path):
     config = trial_config(tmp_path, final=True)
     result = steps(new_worker(config))[-1]
-    assert steps(new_worker(config)) == [result]  # nothing is trained or timed again
+    assert equal_state(steps(new_worker(config)), [result])  # nothing is trained or timed again
 
 
 def test_within_checkpoint_seconds_none_is_written(new_worker, tmp_path, monkeypatch):
@@ -157,8 +157,14 @@ def test_each_trial_of_a_worker_has_its_own_log(new_worker, tmp_path):
     steps(worker)
     worker.reset_config(trial_config(tmp_path / "2", "sgd"))
     steps(worker)
-    (line,) = (tmp_path / "0" / "log.txt").read_text().splitlines()
-    assert "WARNING the sampling rate never adapted" in line
-    (line,) = (tmp_path / "1" / "log.txt").read_text().splitlines()
-    assert "WARNING diverged" in line
-    assert not (tmp_path / "2" / "log.txt").exists()
+    worker.reset_config(trial_config(tmp_path / "3"))
+    logs = [lines_of(tmp_path / str(number) / "log.txt") for number in range(3)]
+    assert [len(lines) for lines in logs] == [1, 1, 0]
+    assert "WARNING the sampling rate never adapted" in logs[0][0]
+    assert "WARNING diverged" in logs[1][0]
+
+
+def lines_of(log):
+    """Return the lines of a log, but for those that the neighbours on this machine can cause."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [line for line in lines if "no ais_vs_sam" not in line]

@@ -7,10 +7,17 @@ from tests.contracts.tiny import quick_settings
 SEARCH_IMAGES = 152  # of the subset of 200: 48 are held out
 EVALUATED = {"val": 48, "test": 349}
 
-TIMED = ("ais", "train_seconds")  # what two runs of the same trial do not have in common
+TIMED = {  # what two runs of the same trial do not have in common
+    "ais", "ais_error", "ais_seed_error", "train_seconds", "ais_vs_sam", "ais_vs_sam_error", "ais_vs_sam_seed_error",
+    "ais_vs_sam_totals", "ais_vs_sam_cpu", "ideal_ais_vs_sam", "efficiency", "reference_steps", "reference_seconds",
+}  # fmt: skip
+TIMED |= {f"{name}{of_mean}" for name in TIMED for of_mean in ("_std", "_error")} | {"withheld"}
+_CLOCKS = dict.fromkeys(("ais", "laps", "reference"))  # parts of a trainer's state that hold seconds
 
 
-def trial_config(folder, name="vsam", *, final=False, seed=1, lr=0.1, cpus=1, method=None, **task):
+def trial_config(
+    folder, name="vsam", *, final=False, seed=1, lr=0.1, cpus=1, method=None, test=False, replicates=1, **task
+):
     """Return what `setup` gets: 5 iterations an epoch in a search, 7 in a final training."""
     return {
         "task": {
@@ -41,6 +48,8 @@ def trial_config(folder, name="vsam", *, final=False, seed=1, lr=0.1, cpus=1, me
         "trainable": "trainables.classification:Classification",
         "seed": seed,
         "final": final,
+        "test": test,
+        "replicates": replicates,
         "params": {},
         "number": 0,
         "folder": str(folder),
@@ -63,7 +72,7 @@ def without_ais(results):
 
 def end_of(worker):
     """Return the state that a trial ended with, but for the seconds that it took."""
-    return {**worker.trainer.state_dict(), "ais": None}
+    return {**worker.trainer.state_dict(), **_CLOCKS}
 
 
 def saved_in(folder):
@@ -71,7 +80,7 @@ def saved_in(folder):
     saved = torch.load(folder / "checkpoint.pt", weights_only=True)
     return {
         **saved,
-        "trainer": {**saved["trainer"], "ais": None},
+        "trainer": {**saved["trainer"], **_CLOCKS},
         "metrics": {key: value for key, value in saved["metrics"].items() if key not in TIMED},
     }
 
