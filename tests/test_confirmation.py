@@ -132,9 +132,15 @@ def test_a_trainable_of_ones_own_has_all_from_its_seeds() -> None:
 
 
 def test_a_point_that_is_significantly_worse_and_no_faster_leaves_the_front() -> None:
-    made = Made().seeds(0, 93.0, 93.2, 92.9).seeds(1, 91.0, 91.1, 91.0).time(0, 1.5).time(1, 1.51)
+    made = Made().seeds(0, 93.0, 93.2, 92.9).seeds(1, 91.0, 91.1, 91.0).time(0, 1.5).time(1, 1.49)
     found = confirmation(searched((93.0, 1.6), (92.0, 1.7)), made.result)
     assert remaining(found) == {"vsam trial 0": True, "vsam trial 1": False}
+
+
+def test_a_point_that_is_faster_by_less_than_noise_stays() -> None:
+    made = Made().seeds(0, 93.0, 93.2, 92.9).seeds(1, 91.0, 91.1, 91.0).time(0, 1.5).time(1, 1.501)
+    found = confirmation(searched((93.0, 1.6), (92.0, 1.7)), made.result)
+    assert remaining(found) == {"vsam trial 0": True, "vsam trial 1": True}
     assert found.front == {"searched": 2, "remaining": 1}
 
 
