@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         cure = f"vsam-tune trials {arguments.study}"
         raise InputError(finding(result.name, "trial", arguments.trial, f"it has {len(result.trials)} trials", cure))
     record = result.trials[arguments.trial]
-    facts: dict[str, Any] = asdict(record)
+    facts: dict[str, Any] = {**asdict(record), "errors": record.errors}
     folder = study_folder(arguments.study, arguments.root) / record.folder if record.folder else None
     curve: list[dict[str, float]] = []
     if folder is not None:

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             "front": record.number in front,
             **{name: record.metrics.get(name) for name in (*names, "sampled_fraction")},
             **record.values,
+            "errors": record.errors,
             **record.params,
             **{name: record.metrics[name] for name in replicates if name in record.metrics},
             "epochs": record.epochs,
