@@ -87,6 +87,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
         seed=derive_seed(seed, "draws"),
     )
     _check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
+    _check_selection(task["batch_size"], len(data.train), optimizer, config["method"]["name"])
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
     names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
@@ -239,11 +240,28 @@ def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
     Raises:
         InputError: if a batch of an epoch of `num_images` would be cut into some.
     """
-    smallest = min(size for size in (batch_size, num_images, num_images % batch_size) if size)
+    smallest = _smallest_batch(batch_size, num_images)
     if micro_batches > 1 and smallest < 2 * micro_batches:
         rule = f"a part of a batch of {smallest} images would hold one alone, which batch norm cannot take"
         cure = f"write at most {smallest // 2}, or another batch_size"
         raise InputError(finding("task", "micro_batches", micro_batches, rule, cure))
+
+
+def _check_selection(batch_size: int, num_images: int, optimizer: torch.optim.Optimizer, method: str) -> None:
+    """Refuse a method that would select one image of an epoch's smallest batch, as `_check_batch_size` does batches.
+
+    Raises:
+        InputError: if it would.
+    """
+    smallest_pass = getattr(optimizer, "smallest_pass", None)
+    smallest = _smallest_batch(batch_size, num_images)
+    if smallest_pass is not None and smallest_pass(smallest) == 1:
+        rule = f"{method} would select one image of an epoch's last {smallest}, which batch norm cannot take"
+        raise InputError(finding("task", "batch_size", batch_size, rule, "write another one, or sds_keep: 1"))
+
+
+def _smallest_batch(batch_size: int, num_images: int) -> int:
+    return min(size for size in (batch_size, num_images, num_images % batch_size) if size)
 
 
 def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, method: str) -> None:

@@ -116,6 +116,19 @@ def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
             build_trainer(config, data)
 
 
+@pytest.mark.parametrize(("num_images", "sds_keep", "refused"), [(34, 0.5, True), (36, 0.5, False), (34, 1.0, False)])
+def test_a_method_must_not_select_one_image_alone(num_images, sds_keep, refused):
+    """Of 32 and 2 images it would be one of two; of 32 and 4, two of four."""
+    config = trial_config("", "esam", batch_size=32, method={"sds_keep": sds_keep})
+    if not refused:
+        trainer, _ = build_trainer(config, grey(num_images))
+        trainer.train_epoch()
+        return
+    rule = "task: batch_size = 32: esam would select one image of an epoch's last 2, which batch norm cannot take"
+    with pytest.raises(InputError, match=rule):
+        build_trainer(config, grey(num_images))
+
+
 @pytest.mark.parametrize("batch_size", [SEARCH_IMAGES, 1000])
 def test_an_epoch_may_be_one_batch(batch_size, new_worker, tmp_path):
     results = steps(new_worker(trial_config(tmp_path, "sam", batch_size=batch_size, epochs=2)))
