@@ -108,7 +108,7 @@ def test_a_table_says_what_remains_and_gives_a_fair_pick(
         "vsam trial 0 3 94.00 93.00 [90.52, 95.48] -1.00 1.2 1.25 [1.23, 1.27] +0.05 92.00 [89.52, 94.48] yes no yes",
         "vsam trial 1 3 92.00 91.50 [90.26, 92.74] -0.50 1.6 1.6 [1.58, 1.62] 0 90.50 [89.26, 91.74] yes yes yes",
         "sgd 3 88.67 [86.77, 90.56] 1.9 [1.88, 1.92] 87.67 [85.77, 89.56] yes yes",
-        "sam 3 93.67 [91.77, 95.56] 1 [0.98, 1.02] 92.67 [90.77, 94.56] no yes",
+        "sam 3 93.67 [91.77, 95.56] 1 [0.98, 1.02] 92.67 [90.77, 94.56] yes yes",
     ]
     assert remarks.splitlines() == [
         "2 of 2 points remain on the front of mine",

@@ -1,8 +1,11 @@
 """A driver that is killed in the middle of a confirmation loses no finished training, repeats none."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -81,4 +84,56 @@ def test_kill_9_in_the_middle_of_a_confirmation(command: Confirm) -> None:
             assert command.steps()[before.number] == steps[before.number] == [1, 2, 3]
         elif before.state == "running":
             assert (after.resumed, after.seed) == (before.resumed + 1, before.seed or after.seed)
+    wait_until(lambda: not command.processes(), seconds=15)
+
+
+def printed(command: Confirm, *options: str) -> dict[str, Any]:
+    driver = command.start(*options, "--format", "json", "--timing-seconds", "6", "--seeds", "2")
+    stdout, stderr = driver.communicate(timeout=280)
+    assert driver.returncode == 0, stderr
+    found: dict[str, Any] = json.loads(stdout)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_kill_9_while_real_rows_are_timed(tmp_path: Path) -> None:
+    """Our own trainable on digits: trainings end, a timing is cut off, and only timings are left to do."""
+    file = tmp_path / "toy.yaml"
+    file.write_text(
+        "name: toy\nmethod: sam_5\ntask: {data: digits, model: {name: cnn, width: 4}, epochs: 4}\nbudget: {trials: 2}\n"
+    )
+    searched = Search(file).start()
+    assert searched.wait(280) == 0
+    command = Confirm(file)
+    driver = command.start("--seeds", "2", "--timing-seconds", "60")
+
+    def timing_runs() -> bool:
+        trials = result.trials if (result := command.result()) else ()
+        return any("timing" in trial.params and trial.state == "running" for trial in trials)
+
+    wait_until(lambda: driver.poll() is not None or timing_runs(), seconds=250)
+    assert driver.poll() is None, driver.communicate()
+    kill(driver)
+    trained = command.result()
+    assert trained is not None
+
+    found = printed(command)
+    rows = found["rows"]
+    assert {row["label"] for row in rows} >= {"sgd", "sam"}
+    assert {row["seeds"] for row in rows} == {2}
+    assert all(row["test_accuracy"]["mean"] > 20 for row in rows)
+    assert found["timing"]["rows"] == len(rows)
+    assert all(row["timing"]["sampled_fraction"] == {"sgd": 0.0, "sam": 1.0}.get(row["label"], ANY) for row in rows)
+    result = command.result()
+    assert result is not None
+    before = [trial for trial in trained.trials if "replicate" in trial.params]
+    assert [timeless(trial) for trial in result.trials[: len(before)]] == [timeless(trial) for trial in before]
+    assert len(result.trials) == 3 * len(rows)
+    assert printed(command) == found
+
+    again, result = printed(command, "--time-only"), command.result()
+    assert result is not None
+    assert (again["timing"]["timing"], len(result.trials)) == (2, 4 * len(rows))
     wait_until(lambda: not command.processes(), seconds=15)

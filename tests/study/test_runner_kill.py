@@ -38,10 +38,10 @@ class Search:
         self._command = [sys.executable, "-m", "vsam_tune.cli.main", command, str(file), "--root", str(self.root)]
         self._command += ["--workers", "2"]
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *options: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "VSAM_TUNE_TEST": self.mark, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*self._command, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def result(self) -> StudyResult | None:
