@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from vsam_tune.training.reference import Block
     from vsam_tune.training.trainer import Trainer
 
+_OF_MEDIAN = 1.2533  # the standard error of a median over that of a mean, of normal values: sqrt(pi / 2)
 ITERATIONS, STEPS = 8, 4  # of the trial, and of SAM, that alternate
+FEWEST_BLOCKS = 16  # also where they take longer than they are given
 
 
 class Timing(Classification):
@@ -35,8 +37,9 @@ class Timing(Classification):
         contention, begun = Contention(), time.monotonic()
         blocks: list[Block] = []
         counts: Counter[Kind] = Counter()
-        while not blocks or time.monotonic() - begun < self._settings["seconds"]:
-            self._time_a_trial(begun + self._settings["seconds"])
+        end = begun + self._settings["seconds"]
+        while len(blocks) < FEWEST_BLOCKS or time.monotonic() < end:
+            self._time_a_trial(end, FEWEST_BLOCKS - len(blocks))
             trainer = self.trainer
             if trainer.reference is not None and trainer.laps is not None:
                 blocks += trainer.reference.measured()
@@ -51,11 +54,13 @@ class Timing(Classification):
         others = {"others_cores": found["others_cores"], "alone": float(found["alone"])}
         return {**speed, **others, "seconds": found["seconds"], "done": True}
 
-    def _time_a_trial(self, end: float) -> None:
-        """Alternate until the trial's last iteration, or until the clock says `end`."""
+    def _time_a_trial(self, end: float, num_blocks: int) -> None:
+        """Alternate until the trial's last iteration, or until the clock says `end` and there are so many blocks."""
         trainer = self.trainer
         trainer.model.train()
-        while trainer.iteration < trainer.num_iterations and time.monotonic() < end:
+        stretches = 0
+        while trainer.iteration < trainer.num_iterations and (time.monotonic() < end or stretches < num_blocks):
+            stretches += 1
             position = trainer.iteration % len(trainer.loader)
             stop = min(trainer.iteration + ITERATIONS, trainer.iteration - position + len(trainer.loader))
             self._stretch(trainer, position, stop)
@@ -102,13 +107,20 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], *, images: i
 
     found = ais_vs_sam(blocks, counts)
     steps = np.array([lap.wall for block in blocks for lap in block.reference])
-    middle = float(np.median(steps))
-    spread = 1.2533 * float(np.std(steps)) / math.sqrt(len(steps)) / middle  # of a median, were they normal
-    ais = found.ratio * images / middle
-    evaluations = sum(kind.evaluations * share for kind, share in counts.items()) / sum(counts.values())
+    total = sum(counts.values())
+    seconds, variance = 0.0, 0.0  # of an iteration
+    for kind, count in counts.items():
+        laps = np.array([lap.wall for block in blocks for lap in block.own if lap.kind == kind])
+        share, cost = count / total, 1.0
+        if not len(laps):  # it did not come: at its ideal cost
+            laps, cost = steps, found.plain + (kind.evaluations - 1) * (1 - found.plain)
+        seconds += share * cost * float(np.median(laps))
+        variance += (share * cost * _OF_MEDIAN * float(np.std(laps))) ** 2 / len(laps)
+    ais = images / seconds
+    evaluations = sum(kind.evaluations * count for kind, count in counts.items()) / total
     speed: dict[str, Any] = {
         "ais": ais,
-        "ais_error": ais * math.hypot(found.error / found.ratio, spread),
+        "ais_error": ais * math.sqrt(variance) / seconds,
         "ais_vs_sam": found.ratio,
         "ais_vs_sam_error": found.error,
         "ais_vs_sam_cpu": found.cpu,

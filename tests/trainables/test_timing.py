@@ -3,8 +3,9 @@
 import pytest
 
 from tests.trainables.trial import trial_config
-from trainables.timing import Timing, with_fraction
-from vsam_tune.training.laps import Kind
+from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
+from vsam_tune.training.laps import Kind, Lap
+from vsam_tune.training.reference import Block
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 
@@ -21,16 +22,15 @@ def test_a_timing_says_how_fast_and_whether_it_was_alone(tmp_path):
     assert result["gradient_evaluations"] == pytest.approx(1.25)
     assert result["sampled_fraction"] == 0.25
     assert 1 < result["ideal_ais_vs_sam"] < 2
-    assert result["ais_vs_sam"] == pytest.approx(result["ideal_ais_vs_sam"], rel=0.3)  # of tiny steps on any machine
-    assert result["ais_vs_sam_error"] > 0
+    assert result["ais_vs_sam"] > 0 or result["withheld"]  # of tiny steps, beside any neighbours
     assert result["others_cores"] >= 0
     assert result["alone"] in (0.0, 1.0)
     assert result["seconds"] >= 0.6
 
 
-def test_a_short_trial_is_begun_again_until_the_time_is_over(tmp_path):
-    result = timed(tmp_path, seconds=2.0)
-    assert result["reference_steps"] > 30 * 4 / 8 * 4  # more than one trial of 30 iterations has stretches for
+def test_a_short_trial_is_begun_again_until_there_are_enough_blocks(tmp_path):
+    result = timed(tmp_path, seconds=0.0)
+    assert result["reference_steps"] == FEWEST_BLOCKS * STEPS  # of three trials, which have six epochs each
     assert 1.0 < result["gradient_evaluations"] < 2.0  # the trial's own
 
 
@@ -55,3 +55,20 @@ def test_within_the_plain_iterations_the_kinds_keep_their_shares():
 )
 def test_a_kind_that_did_not_come_stands_for_a_whole_iteration(counts, fraction, expected):
     assert with_fraction(counts, fraction) == expected
+
+
+def lap(kind, seconds):
+    return Lap(kind, seconds, seconds, seconds / 2)
+
+
+def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_withheld():
+    block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1), lap(PLAIN, 0.1), lap(PLAIN, 0.9), lap(SAMPLED, 0.22)))
+    speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, images=64)
+    assert speed["ais"] == pytest.approx(64 / (0.75 * 0.1 + 0.25 * 0.22))
+    assert speed["ais_error"] > 0
+    assert speed["withheld"] == "1 blocks of the reference, too few to say"
+
+
+def test_a_kind_that_did_not_come_is_timed_at_its_ideal_cost():
+    block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1),))
+    assert speed_of([block], {PLAIN: 0.5, SAMPLED: 0.5}, images=64)["ais"] == pytest.approx(64 / 0.15)
