@@ -35,8 +35,7 @@ def polynomial(study: Study, monkeypatch: pytest.MonkeyPatch) -> type[Any]:
 
 
 def config(study: Study, folder: Path, **params: float) -> dict[str, Any]:
-    extra = {"params": params, "number": 0, "folder": str(folder), "cpus": 1.0, "gpus": 0.0}
-    return {**search_plan(study).config(params, 0), **extra}
+    return search_plan(study).handed_over(params, 0, str(folder))
 
 
 def test_what_it_is_given_is_what_the_page_lists(study: Study, tmp_path: Path) -> None:

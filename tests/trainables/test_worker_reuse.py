@@ -48,7 +48,7 @@ def test_the_clock_of_ais_starts_anew(new_worker, tmp_path):
     worker = new_worker(trial_config(tmp_path / "0"))
     steps(worker)
     worker.reset_config(trial_config(tmp_path / "1"))
-    assert worker.trainer.ais.state_dict() == {"images": 0, "seconds": 0}
+    assert worker.trainer.ais.state_dict() == {"images": 0, "seconds": 0, "marks": []}
     worker.reset_config(trial_config(tmp_path / "2", cpus=2))
     assert torch.get_num_threads() == 2
     worker.reset_config(trial_config(tmp_path / "3"))
