@@ -1,12 +1,13 @@
 """AIS over SAM's AIS in the same minutes: medians by kind of iteration, paired by block, with the exact counts.
 
-Each own lap is divided by the mean of its block's reference laps, so that what slows both down cancels. A median over
-laps of several kinds would be biased (at a sampled fraction of 0.1 it gives 2.0 for 1.82), so each kind has its own,
-and they are weighted by how often the kind came in the whole run.
+Each own lap is divided by each reference lap of its block, so that what slows both down cancels, and a lap that was cut
+off by another process is an outlier on either side. A median over laps of several kinds would be biased (at a sampled
+fraction of 0.1 it gives 2.0 for 1.82), so each kind has its own, and they are weighted by how often the kind came in
+the whole run.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,10 @@ from vsam_tune.training.reference import Block
 FEWEST_BLOCKS = 8
 LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree
 RUN_ERROR = 0.004  # of the ratio, from run to run on an idle machine beside what the blocks show: docs/measurement.md
-_FEWEST_LAPS = 3  # of a kind; with fewer it is taken at its ideal cost
+_FEWEST_LAPS = 3  # of a kind, or pairs of them; with fewer it is taken at its ideal cost
 _GROUPS = 20  # of blocks, for the jackknife
 
 Floats = NDArray[np.float64]
-Statistic = Callable[[Floats], np.floating]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,34 +64,36 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSA
     ideal_times = plain + (evaluations - 1) * (1 - plain)
     weights = iterations / iterations.sum()
     ideal = float(1 / (weights @ ideal_times))
-    rows = [(i, kinds.index(lap.kind), lap.wall, lap.cpu) for i, block in enumerate(blocks) for lap in block.own]
-    if len(blocks) < FEWEST_BLOCKS or not rows:
-        what = f"{len(blocks)} blocks of the reference" if rows else "no iteration over a whole batch beside a block"
+    pairs = [
+        (i, kinds.index(own.kind), own.wall / sam.wall, own.cpu / sam.cpu if sam.cpu else math.nan)
+        for i, block in enumerate(blocks)
+        for own in block.own
+        for sam in block.reference
+    ]
+    if len(blocks) < FEWEST_BLOCKS or not pairs:
+        what = f"{len(blocks)} blocks of the reference" if pairs else "no iteration over a whole batch beside a block"
         return _withheld(plain, ideal, f"{what}, too few to say")
-    block, kind, wall, cpu = np.array(rows, dtype=np.float64).T
-    where, means = block.astype(np.int64), np.array([_means(each) for each in blocks])
+    block, kind, wall, cpu = np.array(pairs, dtype=np.float64).T
 
-    def time(ratios: Floats, chosen: NDArray[np.bool_], statistic: Statistic = np.median) -> float:
+    def time(ratios: Floats, chosen: NDArray[np.bool_]) -> float:
         """Return the mean time of an own iteration over SAM's."""
         times = ideal_times.copy()
         for i in range(len(kinds)):
             of_kind = ratios[chosen & (kind == i)]
             if len(of_kind) >= _FEWEST_LAPS:
-                times[i] = statistic(of_kind)
+                times[i] = np.median(of_kind)
         return float(weights @ times)
 
-    everything, group = np.ones(len(rows), dtype=bool), where % min(_GROUPS, len(blocks))
-    ratios = wall / means[where, 0]
-    ratio = 1 / time(ratios, everything)
-    error = math.hypot(_jackknife([1 / time(ratios, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
+    everything, group = np.ones(len(pairs), dtype=bool), block % min(_GROUPS, len(blocks))
+    ratio = 1 / time(wall, everything)
+    error = math.hypot(_jackknife([1 / time(wall, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
     if not error <= LARGEST_ERROR * ratio:
         return _withheld(plain, ideal, f"the blocks disagree: {ratio:.2f} with a standard error of {error:.2f}")
-    total = np.mean([lap.wall for each in blocks for lap in each.reference])
     return AISvsSAM(
         ratio=ratio,
         error=error,
-        cpu=1 / time(cpu / means[where, 1], everything),
-        totals=1 / time(wall / total, everything, np.mean),
+        cpu=1 / time(cpu, np.isfinite(cpu)),
+        totals=1 / _time_by_totals(blocks, kinds, weights, ideal_times),
         plain=plain,
         ideal=ideal,
         withheld="",
@@ -109,10 +111,15 @@ def _plain(blocks: Sequence[Block]) -> float:
     return float(np.median(shares)) if shares else math.nan
 
 
-def _means(block: Block) -> tuple[float, float]:
-    """Return the mean (wall, processor) seconds of a block's reference laps."""
-    laps = block.reference
-    return sum(lap.wall for lap in laps) / len(laps), sum(lap.cpu for lap in laps) / len(laps)
+def _time_by_totals(blocks: Sequence[Block], kinds: Sequence[Kind], weights: Floats, ideal_times: Floats) -> float:
+    """Return the mean time of an own iteration over SAM's from sums, whatever was an outlier."""
+    of_sam = float(np.mean([lap.wall for block in blocks for lap in block.reference]))
+    times = ideal_times.copy()
+    for i, kind in enumerate(kinds):
+        own = [lap.wall for block in blocks for lap in block.own if lap.kind == kind]
+        if len(own) >= _FEWEST_LAPS:
+            times[i] = np.mean(own) / of_sam
+    return float(weights @ times)
 
 
 def _jackknife(estimates: Sequence[float]) -> float:
