@@ -181,3 +181,22 @@ def test_a_full_disk_leaves_the_former_file(tmp_path):
         recorded([None, None]).write_parquet(path)
     assert path.read_bytes() == former
     assert [each.name for each in tmp_path.iterdir()] == ["trajectory.parquet"]
+
+
+def of_draws(sampled):
+    trajectory = Trajectory()
+    for each in sampled:
+        trajectory.record(Observation(sampled=each, l2_psf=None, l2_sgd=None, sampling_rate=0.5) if each else None)
+    return trajectory
+
+
+def test_the_error_of_the_fraction_is_that_of_the_mean_of_five_stretches():
+    sampled = [True, True, False, True, False, False, True, False, False, False]  # fractions 1, 1/2, 0, 1/2, 0
+    mean = 2 / 5
+    variance = ((1 - mean) ** 2 + 2 * (0.5 - mean) ** 2 + 2 * mean**2) / 4
+    assert of_draws(sampled).seed_error() == pytest.approx((variance / 5) ** 0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("sampled", [[], [True], [True] * 50, [False] * 50, [True, False] * 25])
+def test_what_no_seed_changes_has_no_error(sampled):
+    assert of_draws(sampled).seed_error() == pytest.approx(0, abs=1e-12)
