@@ -12,8 +12,7 @@ from trainables.classification import Classification
 from vsam_tune.contention import Contention
 
 if TYPE_CHECKING:
-    from vsam_tune.training.laps import Kind
-    from vsam_tune.training.reference import Block
+    from vsam_tune.training.laps import Block, Kind
     from vsam_tune.training.trainer import Trainer
 
 _OF_MEDIAN = 1.2533  # the standard error of a median over that of a mean, of normal values: sqrt(pi / 2)
@@ -41,9 +40,9 @@ class Timing(Classification):
         while len(blocks) < FEWEST_BLOCKS or time.monotonic() < end:
             self._time_a_trial(end, FEWEST_BLOCKS - len(blocks))
             trainer = self.trainer
-            if trainer.reference is not None and trainer.laps is not None:
+            if trainer.reference is not None:
                 blocks += trainer.reference.measured()
-                counts += trainer.laps.counts
+                counts += trainer.reference.own.counts
             self._begin_replicate([])
         found = contention.found()
         fraction = self._settings["sampled_fraction"]
@@ -68,8 +67,8 @@ class Timing(Classification):
     def _stretch(self, trainer: "Trainer", position: int, stop: int) -> None:
         with trainer.ais.running():
             trainer.iterate(trainer.loader.batches(trainer.epoch, start=position), stop)
-        if trainer.reference is not None and trainer.laps is not None:
-            trainer.reference.compare(trainer.laps.take(), STEPS)
+        if trainer.reference is not None:
+            trainer.reference.compare(STEPS)
 
 
 def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict["Kind", float]:

@@ -4,8 +4,7 @@ import pytest
 
 from tests.trainables.trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
-from vsam_tune.training.laps import Kind, Lap
-from vsam_tune.training.reference import Block
+from vsam_tune.training.laps import Block, Kind, Lap
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS, RUN_ERROR, ais_vs_sam
-from vsam_tune.training.laps import Kind, Lap
-from vsam_tune.training.reference import Block
+from vsam_tune.training.laps import Block, Kind, Lap
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 NAN = float("nan")

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsam_tune.training.laps import Kind
-from vsam_tune.training.reference import Block
+from vsam_tune.training.laps import Block, Kind
 
 FEWEST_BLOCKS = 8
 LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree

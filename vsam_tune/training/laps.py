@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +37,19 @@ class Lap(NamedTuple):
     wall: float
     cpu: float
     second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of reference steps, and the trial's own iterations around it.
+
+    Attributes:
+        reference: laps of SAM.
+        own: laps of the trial, nearest before and after.
+    """
+
+    reference: tuple[Lap, ...]
+    own: tuple[Lap, ...]
 
 
 class Stopwatch:
@@ -135,11 +149,7 @@ class Laps:
         del self._noted[:-1]
         return laps
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts; of laps that were not taken nothing is kept."""
-        return {"counts": [(tuple(kind), count) for kind, count in self.counts.items()]}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.counts = Counter({Kind(*kind): count for kind, count in state["counts"]})
+    def resume(self, counts: Mapping[Kind, int]) -> None:
+        """Go on from the counts of a trial that was cut; laps that were not taken are gone."""
+        self.counts = Counter(counts)
         self._noted.clear()

@@ -6,7 +6,7 @@ A trial's AIS moves with the neighbours of its machine; so does SAM's, measured 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from vsam_tune.optimizers.perturbation import copies, copy_
 from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.second_pass import RandomState
 from vsam_tune.optimizers.sharpness_aware import Closure
-from vsam_tune.training.laps import Kind, Lap, Laps
+from vsam_tune.training.ais_vs_sam import AISvsSAM, ais_vs_sam
+from vsam_tune.training.laps import Block, Kind, Lap, Laps
 from vsam_tune.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -32,19 +33,6 @@ MINUTE = 60.0
 FEWEST_STEPS = 60  # of a shorter trial
 MOST_STEPS = 240
 WINDOW = 16  # own iterations before a block, and after it, that it is compared with
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of reference steps, and the trial's own iterations around it.
-
-    Attributes:
-        reference: laps of SAM.
-        own: laps of the trial, nearest before and after.
-    """
-
-    reference: tuple[Lap, ...]
-    own: tuple[Lap, ...]
 
 
 class TimedSAM(SAM):
@@ -95,12 +83,13 @@ class Reference:
 
     Args:
         sam: a trainer of the trial's model with `TimedSAM`.
-        laps: of both.
+        laps: that `sam` and its optimizer note.
         num_iterations: of the trial.
         seed: of the positions.
         share: of the trial's seconds that blocks may take, once these are a minute and more.
 
     Attributes:
+        own: where the trial notes its iterations.
         blocks: taken so far.
         steps: reference steps in them.
         seconds: that they took, saving and restoring included.
@@ -116,6 +105,8 @@ class Reference:
         self._epoch = 0
         self._carried = 0.0  # of a step, from block to block
         self._behind: list[Lap] = []  # own laps since the last block
+        self._found: tuple[tuple[int, int], AISvsSAM] | None = None  # after so many own iterations and blocks
+        self.own = Laps(sam.loader.device)
         self.blocks: list[Block] = []
         self.steps = 0
         self.seconds = 0.0
@@ -124,25 +115,18 @@ class Reference:
         """Return after how many iterations the next block stands; None where none is left."""
         return next((position for position in self._positions if position > iteration), None)
 
-    def follow(self, laps: list[Lap], iteration: int, seconds: float) -> None:
+    def follow(self, iteration: int, seconds: float) -> None:
         """Take a block where one stands.
 
         Args:
-            laps: of the trial since the last call.
-            iteration: its iterations so far.
-            seconds: that they took.
+            iteration: of the trial, done.
+            seconds: that its iterations took.
         """
-        steps = self._num_steps(iteration, seconds) if iteration in self._positions else 0
-        self.compare(laps, steps)
+        self.compare(self._num_steps(iteration, seconds) if iteration in self._positions else 0)
 
-    def compare(self, laps: list[Lap], steps: int) -> None:
-        """Take a block of steps here, wherever that is.
-
-        Args:
-            laps: of the trial since the last call.
-            steps: of SAM; 0 for no block.
-        """
-        self._behind += laps
+    def compare(self, steps: int) -> None:
+        """Take a block of steps of SAM here, wherever that is; none at all for 0."""
+        self._behind += self.own.take()
         if steps == 0:
             return
         after = self._after()
@@ -158,6 +142,13 @@ class Reference:
             return []
         *former, last = self.blocks
         return [*former, replace(last, own=last.own + self._after())]
+
+    def found(self) -> AISvsSAM:
+        """Return what the blocks so far say of the trial's speed."""
+        now = self.own.counts.total(), len(self.blocks)
+        if self._found is None or self._found[0] != now:
+            self._found = now, ais_vs_sam(self.measured(), self.own.counts)
+        return self._found[1]
 
     def _after(self) -> tuple[Lap, ...]:
         """Return the own laps that belong to the last block."""
@@ -202,6 +193,7 @@ class Reference:
         return {
             "blocks": [(tuple(map(_plain, block.reference)), tuple(map(_plain, block.own))) for block in self.blocks],
             "behind": [_plain(lap) for lap in self._behind],
+            "counts": [(tuple(kind), count) for kind, count in self.own.counts.items()],
             "carried": self._carried,
             "steps": self.steps,
             "seconds": self.seconds,
@@ -211,6 +203,8 @@ class Reference:
         """Restore what `state_dict` returned."""
         self.blocks = [Block(tuple(map(_lap, of_sam)), tuple(map(_lap, own))) for of_sam, own in state["blocks"]]
         self._behind = [_lap(lap) for lap in state["behind"]]
+        self._found = None
+        self.own.resume({Kind(*kind): count for kind, count in state["counts"]})
         self._carried, self.steps, self.seconds = state["carried"], state["steps"], state["seconds"]
 
 

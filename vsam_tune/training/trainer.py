@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from vsam_tune.data.loader import Batch, ResidentLoader
 from vsam_tune.training.ais import AISMeter
-from vsam_tune.training.ais_vs_sam import AISvsSAM, ais_vs_sam
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.laps import Laps
 from vsam_tune.training.reference import Reference
@@ -60,8 +59,8 @@ class Trainer:
         loader: the training batches, a function of epoch and position alone.
         epochs: the length of the schedule, whichever epoch the trial is stopped at.
         closures: how the gradients of a batch are taken; None for the mean loss in float32.
-        laps: where each iteration is timed; None for nowhere.
-        reference: blocks of SAM's steps among the iterations, for which these are timed; None for none.
+        reference: blocks of SAM's steps among the iterations, which it has timed; None for none.
+        laps: where each iteration is timed instead, without a reference; None for nowhere.
         clock: for AIS.
 
     Attributes:
@@ -78,15 +77,15 @@ class Trainer:
         *,
         epochs: int,
         closures: Closures | None = None,
-        laps: Laps | None = None,
         reference: Reference | None = None,
+        laps: Laps | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
         self.closures = closures or Closures(model, optimizer)
         self.loss_term = self.closures.loss_term
         self.reference = reference
-        self.laps = Laps(loader.device) if laps is None and reference is not None else laps
+        self.laps = laps if reference is None else reference.own
         self.num_iterations = epochs * len(loader)
         self.lr_scheduler = LambdaLR(optimizer, lambda t: cosine(t, self.num_iterations))
         self.iteration = 0
@@ -135,8 +134,8 @@ class Trainer:
             position = self.reference.next_position(self.iteration) if self.reference else None
             with self.ais.running():
                 self.iterate(batches, stop if position is None else min(position, stop))
-            if self.reference and self.laps:
-                self.reference.follow(self.laps.take(), self.iteration, self.ais.seconds)
+            if self.reference:
+                self.reference.follow(self.iteration, self.ais.seconds)
                 if self.iteration == position:
                     self.ais.mark()
 
@@ -203,7 +202,7 @@ class Trainer:
 
     def _against_sam(self, reference: Reference, seed_error: float) -> dict[str, float]:
         """Return the metrics that compare the trial's speed with SAM's."""
-        found = self.paired()
+        found = reference.found()
         drawn = (1 - found.plain) * seed_error  # in iterations of SAM, what other draws would change of an iteration
         return {
             "ais_error": self.ais.error,
@@ -219,20 +218,10 @@ class Trainer:
             "reference_seconds": reference.seconds,
         }
 
-    def paired(self) -> AISvsSAM:
-        """Return what the reference's blocks say so far.
-
-        Raises:
-            TypeError: if the trainer has no reference.
-        """
-        if self.reference is None or self.laps is None:
-            raise TypeError("this trainer has no reference to be compared with")
-        return ais_vs_sam(self.reference.measured(), self.laps.counts)
-
     @property
     def withheld(self) -> str:
         """Why `ais_vs_sam` is no number; empty where it is one, or nothing is compared."""
-        return "" if self.reference is None else self.paired().withheld
+        return "" if self.reference is None else self.reference.found().withheld
 
     @torch.no_grad()
     def evaluate(self, loader: ResidentLoader, model: nn.Module | None = None) -> tuple[float, float]:
@@ -264,7 +253,6 @@ class Trainer:
             "loss_term": {} if self.loss_term is None else self.loss_term.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "ais": self.ais.state_dict(),
-            "laps": {} if self.laps is None else self.laps.state_dict(),
             "reference": {} if self.reference is None else self.reference.state_dict(),
             "trajectory": self.trajectory.state_dict(),
             "loss_sum": self._loss_sum.clone(),
@@ -281,9 +269,7 @@ class Trainer:
             self.loss_term.load_state_dict(of_loss_term)
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self.ais.load_state_dict(state["ais"])
-        of_laps, of_reference = state["laps"], state["reference"]
-        if self.laps is not None:
-            self.laps.load_state_dict(of_laps)
+        of_reference = state["reference"]
         if self.reference is not None:
             self.reference.load_state_dict(of_reference)
         self.trajectory.load_state_dict(state["trajectory"])
