@@ -1,7 +1,6 @@
 """A driver that is killed in the middle of a confirmation loses no finished training, repeats none."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,8 @@ from unittest.mock import ANY
 import pytest
 
 from tests.study.test_confirm import SECTIONS, Confirmed
-from tests.study.test_runner_kill import Search, kill, timeless, wait_until
+from tests.study.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.toy import write_toy
-from tests.study.trainables.quadratic import read_steps
-from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult
 from vsam_tune.study.storage import load_confirm
 
 SLOW = {"method": {"name": "toy", "seconds": 0.15}}
@@ -22,28 +18,11 @@ XS = [-1.0, 1.0]
 WANTED = [{"label": f"toy trial {trial}", "replicate": i} for i in range(5) for trial in (1, 0)]
 
 
-class Confirm(Search):
-    """The command `confirm` on a study named toy."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(file, "confirm")
-
-    def result(self) -> StudyResult | None:
-        try:
-            return load_confirm("toy", self.root)
-        except InputError:
-            return None
-
-    def steps(self) -> dict[int, list[int]]:
-        folders = sorted((self.study_folder / "confirm").glob("trials/*"))
-        return {int(folder.name): [step["epoch"] for step in read_steps(folder)] for folder in folders}
-
-
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Confirm]:
+def command(tmp_path: Path) -> Iterator[Search]:
     Confirmed(tmp_path).searched(XS, **SLOW)
     sections = {**SECTIONS, **SLOW, "initial": [{"x": x} for x in XS], "budget": {"trials": 2}}
-    command = Confirm(write_toy(tmp_path, **sections))
+    command = Search(write_toy(tmp_path, **sections), "confirm", load_confirm)
     yield command
     for process in command.processes():
         process.kill()
@@ -51,28 +30,15 @@ def command(tmp_path: Path) -> Iterator[Confirm]:
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_kill_9_in_the_middle_of_a_confirmation(command: Confirm) -> None:
+def test_kill_9_in_the_middle_of_a_confirmation(command: Search) -> None:
     driver = command.start()
-
-    def there() -> bool:
-        counts = result.counts() if (result := command.result()) else {"complete": 0, "running": 0}
-        return counts["complete"] >= 3 and counts["running"] > 0
-
-    wait_until(lambda: driver.poll() is not None or there())
-    assert driver.poll() is None, driver.communicate()
+    wait_for_trials(command, driver, 3)
     kill(driver)
     killed, steps = command.result(), command.steps()
     assert killed is not None
     assert 3 <= killed.counts()["complete"] < len(WANTED)
 
-    driver = command.start()
-    try:
-        stdout, stderr = driver.communicate(timeout=200)
-    except subprocess.TimeoutExpired:
-        kill(driver)
-        raise
-    assert driver.returncode == 0, stderr
-    assert "2 of 2 points remain on the front of toy" in stdout
+    assert "2 of 2 points remain on the front of toy" in output_of_all(command)
     result = command.result()
     assert result is not None
     assert [record.params for record in result.trials] == WANTED
@@ -87,7 +53,7 @@ def test_kill_9_in_the_middle_of_a_confirmation(command: Confirm) -> None:
     wait_until(lambda: not command.processes(), seconds=15)
 
 
-def printed(command: Confirm, *options: str) -> dict[str, Any]:
+def printed(command: Search, *options: str) -> dict[str, Any]:
     driver = command.start(*options, "--format", "json", "--timing-seconds", "6", "--seeds", "2")
     stdout, stderr = driver.communicate(timeout=280)
     assert driver.returncode == 0, stderr
@@ -104,9 +70,8 @@ def test_kill_9_while_real_rows_are_timed(tmp_path: Path) -> None:
     file.write_text(
         "name: toy\nmethod: sam_5\ntask: {data: digits, model: {name: cnn, width: 4}, epochs: 4}\nbudget: {trials: 2}\n"
     )
-    searched = Search(file).start()
-    assert searched.wait(280) == 0
-    command = Confirm(file)
+    output_of_all(Search(file))  # and its pipes are closed
+    command = Search(file, "confirm", load_confirm)
     driver = command.start("--seeds", "2", "--timing-seconds", "60")
 
     def timing_runs() -> bool:

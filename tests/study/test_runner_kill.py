@@ -32,9 +32,12 @@ SECTIONS = {
 class Search:
     """The search, or another command, on a study named toy, in processes that can be told from all others by a mark."""
 
-    def __init__(self, file: Path, command: str = "search") -> None:
-        self.root, self.mark = file.parent / "runs", uuid.uuid4().hex
+    def __init__(
+        self, file: Path, command: str = "search", load: Callable[[str, Path], StudyResult] = load_result
+    ) -> None:
+        self.root, self.mark, self._load = file.parent / "runs", uuid.uuid4().hex, load
         self.study_folder = self.root / "toy"
+        self._trials = self.study_folder / ("trials" if command == "search" else f"{command}/trials")
         self._command = [sys.executable, "-m", "vsam_tune.cli.main", command, str(file), "--root", str(self.root)]
         self._command += ["--workers", "2"]
 
@@ -47,12 +50,12 @@ class Search:
     def result(self) -> StudyResult | None:
         """Return the study as it stands; None before it is stored."""
         try:
-            return load_result("toy", self.root)
+            return self._load("toy", self.root)
         except InputError:
             return None
 
     def steps(self) -> dict[int, list[int]]:
-        folders = sorted(self.study_folder.glob("trials/*"))
+        folders = sorted(self._trials.glob("*"))
         return {int(folder.name): [step["epoch"] for step in read_steps(folder)] for folder in folders}
 
     def processes(self) -> list[psutil.Process]:
@@ -114,7 +117,8 @@ def timeless(record: TrialRecord) -> TrialRecord:
     return replace(record, seconds=None)
 
 
-def run_to_its_end(search: Search) -> StudyResult:
+def output_of_all(search: Search) -> str:
+    """Start the command, and return what it has printed when it has ended well."""
     driver = search.start()
     try:
         stdout, stderr = driver.communicate(timeout=200)
@@ -122,7 +126,11 @@ def run_to_its_end(search: Search) -> StudyResult:
         kill(driver)
         raise
     assert driver.returncode == 0, stderr
-    assert "on the front of toy" in stdout
+    return stdout
+
+
+def run_to_its_end(search: Search) -> StudyResult:
+    assert "on the front of toy" in output_of_all(search)
     return load_result("toy", search.root)
 
 
