@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tests.reference import asha as reference
+from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.toy import in_memory, on_disk, toy_plan
 from vsam_tune.results import Objective
 from vsam_tune.study.asha import Asha, goes_on, rung_epochs
@@ -21,39 +21,27 @@ from vsam_tune.study.storage import StudyStorage
 LOSSES = st.one_of(st.floats(-3, 3), st.integers(-2, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
 RUNGS = st.dictionaries(st.integers(0, 30), LOSSES, min_size=1, max_size=20)
 ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 3, "min_epochs": 1}
-CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 
 
-class Driver:
-    """Searcher and trial scheduler over a storage, called as Ray's controller calls them."""
+class Driver(Controller):
+    """With ASHA on one objective, as a plan has it."""
 
     def __init__(self, plan: Plan, storage: StudyStorage, objective: Objective) -> None:
-        self.storage = storage
-        self.searcher = OptunaSearcher(storage, plan, folder=Path("/study"), workers=99, stamps={}, clock=lambda: 0.0)
         section: Any = plan.trial_scheduler
-        self.asha = Asha(
-            storage,
-            self.searcher,
-            objective=objective,
-            rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
-            reduction_factor=section.reduction_factor,
-        )
-        self._ray_ids: dict[int, str] = {}
 
-    def start(self) -> int:
-        """Return the number of the next trial."""
-        trial_id = f"{id(self)}-{len(self._ray_ids)}"
-        config: Any = self.searcher.suggest(trial_id)
-        self._ray_ids[config["number"]] = trial_id
-        return int(config["number"])
+        def asha(searcher: OptunaSearcher) -> Asha:
+            return Asha(
+                storage,
+                searcher,
+                objective=objective,
+                rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+                reduction_factor=section.reduction_factor,
+            )
+
+        super().__init__(plan, storage, asha)
 
     def report(self, number: int, epoch: int, **values: float) -> str:
-        trial: Any = SimpleNamespace(trial_id=self._ray_ids[number])
-        result = {"epoch": epoch, "done": False, **values}
-        decision = self.asha.on_trial_result(None, trial, result)
-        if decision == STOP:
-            self.searcher.on_trial_complete(trial_id=trial.trial_id, result=result)
-        return decision
+        return self.hand_over(number, {"epoch": epoch, "done": False, **values})
 
 
 def toy_driver(folder: Path, *, epochs: int = 10, objective: Objective | None = None) -> Driver:

@@ -3,14 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ray.tune.schedulers import TrialScheduler
 
+from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.test_search import searched
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.results import Objective, StudyResult, TrialRecord
@@ -19,43 +18,24 @@ from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing, may_reach_front
 from vsam_tune.study.runner import _trial_scheduler
-from vsam_tune.study.searcher import OptunaSearcher
 from vsam_tune.study.storage import StudyStorage
 
 EPOCHS, REPLICATES = 4, 3
 RACE: dict[str, Any] = {"replicates": REPLICATES, "racing": True, "budget": {"trials": 99}}
 ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 2, "min_epochs": 2}
-CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 
 
-class Driver:
-    """Searcher and trial scheduler over a storage, called as Ray's controller calls them."""
+class Driver(Controller):
+    """With the trial scheduler that a plan asks for."""
 
     def __init__(self, plan: Plan, storage: StudyStorage) -> None:
-        self.storage = storage
-        self.searcher = OptunaSearcher(storage, plan, folder=Path("/study"), workers=99, stamps={}, clock=lambda: 0.0)
-        self.scheduler = _trial_scheduler(plan, storage, self.searcher)
-        self._ray_ids: dict[int, str] = {}
-
-    def start(self) -> int:
-        """Return the number of the next trial."""
-        trial_id = f"{id(self)}-{len(self._ray_ids)}"
-        config: Any = self.searcher.suggest(trial_id)
-        self._ray_ids[config["number"]] = trial_id
-        return int(config["number"])
+        super().__init__(plan, storage, lambda searcher: _trial_scheduler(plan, storage, searcher))
 
     def end_replicate(self, number: int, replicate: int, **means: float) -> str:
         """Report the end of a replicate, counted from 1; the last one's is the trial's."""
         done = replicate == REPLICATES
         result = {"epoch": EPOCHS * replicate, "replicates": replicate, "replicate_ended": True, "done": done, **means}
-        return self.report(number, result)
-
-    def report(self, number: int, result: dict[str, Any]) -> str:
-        trial: Any = SimpleNamespace(trial_id=self._ray_ids[number])
-        decision = STOP if result["done"] else self.scheduler.on_trial_result(None, trial, result)
-        if decision == STOP:
-            self.searcher.on_trial_complete(trial_id=trial.trial_id, result=result)
-        return decision
+        return self.hand_over(number, result)
 
     def complete(self, **means: float) -> None:
         number, replicate = self.start(), 1
@@ -109,7 +89,7 @@ def test_a_trial_that_may_be_on_the_front_trains_them_all(means: dict[str, float
 def test_the_first_trial_and_those_beside_nothing_but_ill_ones_train_them_all(tmp_path: Path) -> None:
     driver = toy_driver(tmp_path)
     ill, running, number = driver.start(), driver.start(), driver.start()
-    driver.report(ill, {"epoch": 1, "diverged": 10, "done": True})
+    driver.hand_over(ill, {"epoch": 1, "diverged": 10, "done": True})
     driver.end_replicate(running, 1, loss=0.0, cost=0.0)
     assert driver.end_replicate(number, 1, loss=9.0, cost=9.0) == CONTINUE
 
@@ -119,7 +99,7 @@ def test_within_a_replicate_nothing_is_decided(tmp_path: Path) -> None:
     driver.complete(loss=1.0, cost=1.0)
     number = driver.start()
     result = {"epoch": 5, "replicates": 1, "done": False, "loss": 9.0, "cost": 9.0}
-    assert driver.report(number, result) == CONTINUE
+    assert driver.hand_over(number, result) == CONTINUE
     assert "races" not in driver.storage._study.trials[number].user_attrs
 
 
@@ -134,13 +114,13 @@ def test_with_asha_rungs_decide_in_the_first_replicate_and_the_race_after_it(tmp
     assert type(driver.scheduler) is Asha
     first, second = driver.start(), driver.start()
     for number, loss in ((first, 1.0), (second, 0.5)):
-        assert driver.report(number, {"epoch": 2, "replicates": 0, "done": False, "loss": loss}) == CONTINUE
+        assert driver.hand_over(number, {"epoch": 2, "replicates": 0, "done": False, "loss": loss}) == CONTINUE
     for replicate in (1, 2, 3):
         driver.end_replicate(first, replicate, loss=0.25, cost=1.0)
     assert driver.end_replicate(second, 1, loss=0.5, cost=1.0) == STOP
     assert driver.storage.record(second).state == "complete"
     worse = driver.start()
-    assert driver.report(worse, {"epoch": 2, "replicates": 0, "done": False, "loss": 9.0}) == STOP
+    assert driver.hand_over(worse, {"epoch": 2, "replicates": 0, "done": False, "loss": 9.0}) == STOP
     assert driver.storage.record(worse).stopped == "trial scheduler at epoch 2"
 
 
