@@ -13,6 +13,7 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.data.task import TaskData, load_task
 from vsam_tune.errors import InputError, finding
 from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.models.memory_format import memory_format
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.transform import quantize_model
@@ -71,9 +72,10 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
     _check_batch_size(task["batch_size"], len(data.train))
     _check_parts(task["micro_batches"], task["batch_size"], len(data.train))
-    layout = torch.channels_last if task["channels_last"] else torch.contiguous_format
-    model = _initial_model(task, data, derive_seed(seed, "weights")).to(device).to(memory_format=layout)
-    loader, evaluation = _loaders(task, data, derive_seed(seed, "order"), device)
+    model = _initial_model(task, data, derive_seed(seed, "weights")).to(device)
+    layout = memory_format(model, device, channels_last=task["channels_last"])
+    model = model.to(memory_format=layout)
+    loader, evaluation = _loaders(task, data, derive_seed(seed, "order"), device, layout)
     if task["quantization"] is not None:
         calibrate(model, next(loader.batches(0)).x)
     optimizer, loss_term = build_optimizer(
@@ -116,12 +118,18 @@ def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader,
 
 
 def _loaders(
-    task: dict[str, Any], data: TaskData, seed: int, device: torch.device
+    task: dict[str, Any], data: TaskData, seed: int, device: torch.device, layout: torch.memory_format
 ) -> tuple[ResidentLoader, ResidentLoader]:
     """Return the loader of the training images, and of those that are evaluated on."""
-    shared = {"mean": data.mean, "std": data.std, "device": device, "channels_last": task["channels_last"]}
     loader = ResidentLoader(
-        data.train, batch_size=task["batch_size"], augmentation=task["augmentation"], seed=seed, **shared
+        data.train,
+        batch_size=task["batch_size"],
+        augmentation=task["augmentation"],
+        seed=seed,
+        mean=data.mean,
+        std=data.std,
+        device=device,
+        channels_last=layout is torch.channels_last,
     )
     evaluated = data.test if data.validation is None else data.validation
     return loader, evaluation_loader(task, data, evaluated, device)

@@ -174,15 +174,16 @@ def test_the_layout_changes_rounding_alone(name, data):
     assert losses[True] == pytest.approx(losses[False], rel=1e-3)
 
 
-def test_the_layout_of_colour_images_is_that_of_the_model():
+@pytest.mark.parametrize(("width", "channels_last"), [(16, True), (4, False)])
+def test_the_layout_of_colour_images_is_that_which_the_model_can_be_trained_in(width, channels_last):
     part = Images(torch.zeros(6, 3, 8, 8, dtype=torch.uint8), torch.arange(6))
     colour = TaskData(
         train=part, validation=part, test=part, num_classes=6, mean=torch.zeros(3), std=torch.ones(3), redrawn=0
     )
-    trainer, _ = build_trainer(trial_config("", batch_size=3, model={"name": "resnet8", "width": 4}), colour)
+    trainer, _ = build_trainer(trial_config("", batch_size=3, model={"name": "resnet8", "width": width}), colour)
     x = next(trainer.loader.batches(0)).x
-    assert x.is_contiguous(memory_format=torch.channels_last)
-    assert not x.is_contiguous()
+    assert x.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert x.is_contiguous() != channels_last
 
 
 def first_of(config, data):
