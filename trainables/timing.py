@@ -12,7 +12,7 @@ from trainables.classification import Classification
 from vsam_tune.contention import Contention
 
 if TYPE_CHECKING:
-    from vsam_tune.training.laps import Block, Kind
+    from vsam_tune.training.laps import Block, Clock, Kind
     from vsam_tune.training.trainer import Trainer
 
 _OF_MEDIAN = 1.2533  # the standard error of a median over that of a mean, of normal values: sqrt(pi / 2)
@@ -47,7 +47,9 @@ class Timing(Classification):
         found = contention.found()
         fraction = self._settings["sampled_fraction"]
         weighed = counts if fraction is None else with_fraction(counts, fraction)
-        speed = speed_of(blocks, weighed, images=self.trainer.loader.whole_batch)
+        trainer = self.trainer
+        clock = "wall" if trainer.reference is None else trainer.reference.own.clock
+        speed = speed_of(blocks, weighed, clock, images=trainer.loader.whole_batch)
         if fraction is not None:
             speed["sampled_fraction"] = fraction
         others = {"others_cores": found["others_cores"], "alone": float(found["alone"])}
@@ -92,24 +94,25 @@ def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict
     return shares
 
 
-def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], *, images: int) -> dict[str, Any]:
+def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Clock", *, images: int) -> dict[str, Any]:
     """Return AIS and AIS over SAM's, with errors, of iterations that come by these counts.
 
     Args:
         blocks: of the reference.
         counts: iterations by kind, or their shares.
+        clock: that tells what an iteration costs beside SAM's; `ais` is by the wall's.
         images: of a batch.
     """
     import numpy as np
 
     from vsam_tune.training.ais_vs_sam import ais_vs_sam
 
-    found = ais_vs_sam(blocks, counts)
-    steps = np.array([lap.wall for block in blocks for lap in block.reference])
+    found = ais_vs_sam(blocks, counts, clock)
+    steps = np.array([lap.seconds.wall for block in blocks for lap in block.reference])
     total = sum(counts.values())
     seconds, variance = 0.0, 0.0  # of an iteration
     for kind, count in counts.items():
-        laps = np.array([lap.wall for block in blocks for lap in block.own if lap.kind == kind])
+        laps = np.array([lap.seconds.wall for block in blocks for lap in block.own if lap.kind == kind])
         share, cost = count / total, 1.0
         if not len(laps):  # it did not come: at its ideal cost
             laps, cost = steps, found.plain + (kind.evaluations - 1) * (1 - found.plain)
@@ -122,6 +125,7 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], *, images: i
         "ais_error": ais * math.sqrt(variance) / seconds,
         "ais_vs_sam": found.ratio,
         "ais_vs_sam_error": found.error,
+        "ais_vs_sam_wall": found.wall,
         "ais_vs_sam_cpu": found.cpu,
         "ais_vs_sam_totals": found.totals,
         "ideal_ais_vs_sam": found.ideal,

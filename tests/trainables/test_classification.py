@@ -31,6 +31,7 @@ TRAINING = {
     "ais_vs_sam_error",
     "ais_vs_sam_seed_error",
     "ais_vs_sam_totals",
+    "ais_vs_sam_wall",
     "ais_vs_sam_cpu",
     "ideal_ais_vs_sam",
     "efficiency",

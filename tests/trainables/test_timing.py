@@ -4,7 +4,7 @@ import pytest
 
 from tests.trainables.trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
-from vsam_tune.training.laps import Block, Kind, Lap
+from vsam_tune.training.laps import Block, Kind, Lap, Seconds
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 
@@ -57,12 +57,12 @@ def test_a_kind_that_did_not_come_stands_for_a_whole_iteration(counts, fraction,
 
 
 def lap(kind, seconds):
-    return Lap(kind, seconds, seconds, seconds / 2)
+    return Lap(kind, Seconds(seconds, seconds), Seconds(seconds / 2, seconds / 2))
 
 
 def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_withheld():
     block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1), lap(PLAIN, 0.1), lap(PLAIN, 0.9), lap(SAMPLED, 0.22)))
-    speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, images=64)
+    speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, "wall", images=64)
     assert speed["ais"] == pytest.approx(64 / (0.75 * 0.1 + 0.25 * 0.22))
     assert speed["ais_error"] > 0
     assert speed["withheld"] == "1 blocks of the reference, too few to say"
@@ -70,4 +70,4 @@ def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_wit
 
 def test_a_kind_that_did_not_come_is_timed_at_its_ideal_cost():
     block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1),))
-    assert speed_of([block], {PLAIN: 0.5, SAMPLED: 0.5}, images=64)["ais"] == pytest.approx(64 / 0.15)
+    assert speed_of([block], {PLAIN: 0.5, SAMPLED: 0.5}, "wall", images=64)["ais"] == pytest.approx(64 / 0.15)

@@ -9,7 +9,8 @@ EVALUATED = {"val": 48, "test": 349}
 
 TIMED = {  # what two runs of the same trial do not have in common
     "ais", "ais_error", "ais_seed_error", "train_seconds", "ais_vs_sam", "ais_vs_sam_error", "ais_vs_sam_seed_error",
-    "ais_vs_sam_totals", "ais_vs_sam_cpu", "ideal_ais_vs_sam", "efficiency", "reference_steps", "reference_seconds",
+    "ais_vs_sam_totals", "ais_vs_sam_wall", "ais_vs_sam_cpu", "ideal_ais_vs_sam", "efficiency", "reference_steps",
+    "reference_seconds",
 }  # fmt: skip
 TIMED |= {f"{name}{of_mean}" for name in TIMED for of_mean in ("_std", "_error")} | {"withheld"}
 _CLOCKS = dict.fromkeys(("ais", "reference"))  # parts of a trainer's state that hold seconds

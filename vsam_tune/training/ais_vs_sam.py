@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsam_tune.training.laps import Block, Kind
+from vsam_tune.training.laps import Block, Clock, Kind
 
 FEWEST_BLOCKS = 8
 LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree
@@ -29,10 +29,11 @@ class AISvsSAM:
     """What the blocks say; NaN where it is withheld.
 
     Attributes:
-        ratio: AIS over SAM's.
+        ratio: AIS over SAM's, by the clock that tells what an iteration costs.
         error: one standard error of it.
+        wall: the ratio on the wall's clock.
         cpu: the ratio in processor time; NaN on a GPU.
-        totals: the plain ratio of total times, by kind as well, without medians.
+        totals: the plain ratio of total times on the wall's clock, by kind as well, without medians.
         plain: time of an iteration with one gradient over SAM's, by timing SAM's passes apart.
         ideal: the ratio if each gradient evaluation cost the same: 1 / ((1 - f) * plain + f).
         withheld: why there is no ratio; empty where there is one.
@@ -40,6 +41,7 @@ class AISvsSAM:
 
     ratio: float
     error: float
+    wall: float
     cpu: float
     totals: float
     plain: float
@@ -47,7 +49,7 @@ class AISvsSAM:
     withheld: str
 
 
-def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSAM:
+def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clock) -> AISvsSAM:
     """Return the ratio of a trial's AIS to SAM's, with its standard error.
 
     The error is a jackknife's over groups of blocks, with `RUN_ERROR` beside.
@@ -55,8 +57,9 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSA
     Args:
         blocks: with laps of both.
         counts: of the trial's iterations by kind, or shares of them.
+        clock: that tells what an iteration costs, as `Laps.clock` has it.
     """
-    plain = _plain(blocks)
+    plain = _plain(blocks, clock)
     kinds = list(counts)
     iterations = np.array([counts[kind] for kind in kinds], dtype=np.float64)
     evaluations = np.array([kind.evaluations for kind in kinds])
@@ -64,7 +67,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSA
     weights = iterations / iterations.sum()
     ideal = float(1 / (weights @ ideal_times))
     pairs = [
-        (i, kinds.index(own.kind), own.wall / sam.wall, own.cpu / sam.cpu if sam.cpu else math.nan)
+        (i, kinds.index(own.kind), own.seconds.wall / sam.seconds.wall, own.seconds.cpu / sam.seconds.cpu)
         for i, block in enumerate(blocks)
         for own in block.own
         for sam in block.reference
@@ -74,24 +77,27 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSA
         return _withheld(plain, ideal, f"{what}, too few to say")
     block, kind, wall, cpu = np.array(pairs, dtype=np.float64).T
 
-    def time(ratios: Floats, chosen: NDArray[np.bool_]) -> float:
+    ratios: dict[Clock, Floats] = {"wall": wall, "cpu": cpu}
+
+    def time(by: Clock, chosen: NDArray[np.bool_]) -> float:
         """Return the mean time of an own iteration over SAM's."""
         times = ideal_times.copy()
         for i in range(len(kinds)):
-            of_kind = ratios[chosen & (kind == i)]
+            of_kind = ratios[by][chosen & (kind == i)]
             if len(of_kind) >= _FEWEST_LAPS:
                 times[i] = np.median(of_kind)
         return float(weights @ times)
 
     everything, group = np.ones(len(pairs), dtype=bool), block % min(_GROUPS, len(blocks))
-    ratio = 1 / time(wall, everything)
-    error = math.hypot(_jackknife([1 / time(wall, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
+    ratio = 1 / time(clock, everything)
+    error = math.hypot(_jackknife([1 / time(clock, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
     if not error <= LARGEST_ERROR * ratio:
         return _withheld(plain, ideal, f"the blocks disagree: {ratio:.2f} with a standard error of {error:.2f}")
     return AISvsSAM(
         ratio=ratio,
         error=error,
-        cpu=1 / time(cpu, np.isfinite(cpu)),
+        wall=1 / time("wall", everything),
+        cpu=1 / time("cpu", everything),
         totals=1 / _time_by_totals(blocks, kinds, weights, ideal_times),
         plain=plain,
         ideal=ideal,
@@ -101,21 +107,23 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float]) -> AISvsSA
 
 def _withheld(plain: float, ideal: float, why: str) -> AISvsSAM:
     nan = math.nan
-    return AISvsSAM(ratio=nan, error=nan, cpu=nan, totals=nan, plain=plain, ideal=ideal, withheld=why)
+    return AISvsSAM(ratio=nan, error=nan, wall=nan, cpu=nan, totals=nan, plain=plain, ideal=ideal, withheld=why)
 
 
-def _plain(blocks: Sequence[Block]) -> float:
+def _plain(blocks: Sequence[Block], clock: Clock) -> float:
     """Return the share of a reference step that SGD takes as well, median; NaN without steps."""
-    shares = [1 - lap.second / lap.wall for block in blocks for lap in block.reference]
+    shares = [
+        1 - getattr(lap.second, clock) / getattr(lap.seconds, clock) for block in blocks for lap in block.reference
+    ]
     return float(np.median(shares)) if shares else math.nan
 
 
 def _time_by_totals(blocks: Sequence[Block], kinds: Sequence[Kind], weights: Floats, ideal_times: Floats) -> float:
     """Return the mean time of an own iteration over SAM's from sums, whatever was an outlier."""
-    of_sam = float(np.mean([lap.wall for block in blocks for lap in block.reference]))
+    of_sam = float(np.mean([lap.seconds.wall for block in blocks for lap in block.reference]))
     times = ideal_times.copy()
     for i, kind in enumerate(kinds):
-        own = [lap.wall for block in blocks for lap in block.own if lap.kind == kind]
+        own = [lap.seconds.wall for block in blocks for lap in block.own if lap.kind == kind]
         if len(own) >= _FEWEST_LAPS:
             times[i] = np.mean(own) / of_sam
     return float(weights @ times)

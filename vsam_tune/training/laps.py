@@ -4,9 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+
+Clock = Literal["wall", "cpu"]
 
 
 class Kind(NamedTuple):
@@ -23,20 +25,33 @@ class Kind(NamedTuple):
     penalized: bool
 
 
+class Seconds(NamedTuple):
+    """How long something took.
+
+    Attributes:
+        wall: on the clock.
+        cpu: on a processor; NaN on a GPU. See `Stopwatch`.
+    """
+
+    wall: float
+    cpu: float
+
+
+UNTIMED = Seconds(float("nan"), float("nan"))
+
+
 class Lap(NamedTuple):
     """One iteration over a whole batch.
 
     Attributes:
         kind: what it did.
-        wall: seconds on the clock, from the end of the former one.
-        cpu: seconds of this process's threads; NaN on a GPU.
-        second: of `wall`, seconds of the second pass and what belongs to it; NaN where it was not timed apart.
+        seconds: from the end of the former one.
+        second: of these, for the second pass and what belongs to it; `UNTIMED` where it was not timed apart.
     """
 
     kind: Kind
-    wall: float
-    cpu: float
-    second: float
+    seconds: Seconds
+    second: Seconds = UNTIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +70,36 @@ class Block:
 class Stopwatch:
     """Takes marks in the order of the device's work; what lies between two is read when the device has done it.
 
-    On a GPU a mark is an event of its stream, which nothing waits for.
+    On a GPU a mark is an event of its stream, which nothing waits for. Where torch works in the calling thread alone,
+    processor time is that thread's: others of the process, such as Ray's, are not what is timed.
 
     Args:
         device: that works.
+
+    Attributes:
+        clock: whose seconds tell what work costs. On one thread it is the processor's, which stops while another
+            process has it. Several threads wait for each other on theirs; there, and on a GPU, it is the wall's.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._on_gpu = device.type == "cuda"
+        in_thread = device.type == "cpu" and torch.get_num_threads() == 1
+        self._processor_time = time.thread_time if in_thread else time.process_time
+        self.clock: Clock = "cpu" if in_thread else "wall"
 
     def mark(self) -> Any:  # noqa: ANN401 - an event of torch's, or times
         """Return a mark of now."""
         if not self._on_gpu:
-            return time.perf_counter(), time.process_time()
+            return time.perf_counter(), self._processor_time()
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call] # torch leaves it untyped
         event.record()
         return event
 
-    def between(self, start: Any, end: Any) -> tuple[float, float]:  # noqa: ANN401 - as `mark` returned them
-        """Return (wall, processor) seconds between two marks; on a GPU after a synchronisation, NaN for the latter."""
+    def between(self, start: Any, end: Any) -> Seconds:  # noqa: ANN401 - as `mark` returned them
+        """Return the seconds between two marks, on a GPU after a synchronisation."""
         if self._on_gpu:
-            return start.elapsed_time(end) / 1000, float("nan")
-        return end[0] - start[0], end[1] - start[1]
+            return Seconds(start.elapsed_time(end) / 1000, float("nan"))
+        return Seconds(end[0] - start[0], end[1] - start[1])
 
 
 @dataclass(slots=True)
@@ -94,11 +117,13 @@ class Laps:
 
     Attributes:
         counts: iterations by kind, those of smaller batches included.
+        clock: whose seconds tell what an iteration costs, see `Stopwatch`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.counts: Counter[Kind] = Counter()
         self._stopwatch = Stopwatch(device)
+        self.clock = self._stopwatch.clock
         self._noted: list[_Noted] = []
         self._second: Any = None
         self._spent = 0.0, 0.0
@@ -143,9 +168,8 @@ class Laps:
         for former, noted in zip(self._noted, self._noted[1:], strict=False):
             if noted.kind is None:
                 continue
-            wall, cpu = self._stopwatch.between(former.mark, noted.mark)
-            second = float("nan") if noted.second is None else self._stopwatch.between(*noted.second)[0]
-            laps.append(Lap(noted.kind, wall, cpu, second))
+            second = UNTIMED if noted.second is None else self._stopwatch.between(*noted.second)
+            laps.append(Lap(noted.kind, self._stopwatch.between(former.mark, noted.mark), second))
         del self._noted[:-1]
         return laps
 

@@ -22,7 +22,7 @@ from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.second_pass import RandomState
 from vsam_tune.optimizers.sharpness_aware import Closure
 from vsam_tune.training.ais_vs_sam import AISvsSAM, ais_vs_sam
-from vsam_tune.training.laps import Block, Kind, Lap, Laps
+from vsam_tune.training.laps import Block, Kind, Lap, Laps, Seconds
 from vsam_tune.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Reference:
         """Return what the blocks so far say of the trial's speed."""
         now = self.own.counts.total(), len(self.blocks)
         if self._found is None or self._found[0] != now:
-            self._found = now, ais_vs_sam(self.measured(), self.own.counts)
+            self._found = now, ais_vs_sam(self.measured(), self.own.counts, self.own.clock)
         return self._found[1]
 
     def _after(self) -> tuple[Lap, ...]:
@@ -210,9 +210,9 @@ class Reference:
 
 def _plain(lap: Lap) -> tuple[Any, ...]:
     """Return a lap as tuples, which a checkpoint may hold."""
-    return tuple(lap.kind), *lap[1:]
+    return tuple(map(tuple, lap))
 
 
 def _lap(plain: tuple[Any, ...]) -> Lap:
-    kind, *seconds = plain
-    return Lap(Kind(*kind), *seconds)
+    kind, seconds, second = plain
+    return Lap(Kind(*kind), Seconds(*seconds), Seconds(*second))

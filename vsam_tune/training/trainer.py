@@ -211,6 +211,7 @@ class Trainer:
             "ais_vs_sam_error": found.error,
             "ais_vs_sam_seed_error": found.ratio**2 * drawn,
             "ais_vs_sam_totals": found.totals,
+            "ais_vs_sam_wall": found.wall,
             "ais_vs_sam_cpu": found.cpu,
             "ideal_ais_vs_sam": found.ideal,
             "efficiency": found.ratio / found.ideal,
