@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune.cli.render import FORMATS, number_text, render_json, render_rows
+from vsam_tune.cli.render import FORMATS, number_text, render_json, render_rows, spread_text
 
 ROWS = [
     {"trial": 3, "state": "complete", "beta": 0.123456, "val_accuracy": 93.2513, "ais": 12345.6},
@@ -189,3 +189,22 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_json_round_trips_what_json_knows(value):
     assert json.loads(render_json(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "center", "deviation", "text"),
+    [
+        ("ais_vs_sam", 1.5881, 0.02603, "1.588 ± 0.026"),
+        ("sampled_fraction", 0.2314, 0.00405, "0.2314 ± 0.0040"),
+        ("val_loss", 2.0, 1.5, "2.0 ± 1.5"),
+        ("seconds", 841.3, 25.2, "841 ± 25"),
+        ("val_accuracy", 97.986, 0.8049, "97.99 ± 0.80"),  # percent always have two decimals
+        ("ais", 21555.2, 310.7, "21,555 ± 311"),
+        ("ais_vs_sam", 1.5881, None, "1.59"),
+        ("ais_vs_sam", 1.5881, 0.0, "1.59 ± 0"),
+        ("ais_vs_sam", None, None, ""),
+        ("ais_vs_sam", float("nan"), float("nan"), "nan ± nan"),
+    ],
+)
+def test_a_number_with_a_deviation_has_the_digits_that_it_leaves(name, center, deviation, text):
+    assert spread_text(name, center, deviation) == text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_root, overrides, positive
-from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.cli.render import render_json, render_rows, spread_text
 
 if TYPE_CHECKING:
     from vsam_tune.results import StudyResult
@@ -88,7 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
     """Write a row for each row of the baselines, and where to look next."""
-    from vsam_tune.cli.remarks import spread
     from vsam_tune.comparison import compare
 
     rows = [asdict(row) for row in compare(result).rows]
@@ -100,7 +99,7 @@ def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
         sys.stdout.write(render_rows(rows, _COLUMNS, "csv") + "\n")
         return
     for row in rows:
-        row["test_accuracy"] = spread("test_accuracy", row["test_accuracy_mean"], row["test_accuracy_std"])
+        row["test_accuracy"] = spread_text("test_accuracy", row["test_accuracy_mean"], row["test_accuracy_std"])
     columns = ("method", "seeds", "test_accuracy", "sampled_fraction", "ais")
     sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
     if arguments.format == "table":

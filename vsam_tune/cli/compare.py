@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from vsam_tune import paper
 from vsam_tune.cli.arguments import add_format, add_study
-from vsam_tune.cli.remarks import heading, remarks, spread
-from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.cli.remarks import heading, remarks
+from vsam_tune.cli.render import render_json, render_rows, spread_text
 from vsam_tune.errors import InputError, finding
 
 if TYPE_CHECKING:
@@ -88,14 +88,14 @@ def _shown(row: "Row") -> dict[str, Any]:
         "method": row.method,
         "trial": row.trial,
         "seeds": row.seeds,
-        "test_accuracy": spread("test_accuracy", row.test_accuracy_mean, row.test_accuracy_std),
+        "test_accuracy": spread_text("test_accuracy", row.test_accuracy_mean, row.test_accuracy_std),
         "difference_to_sam": _difference(row),
         "p_value": row.p_value,
         "sampled_fraction": row.sampled_fraction,
         "sampling_number": row.sampling_number,
-        "ais": spread("ais", row.ais, row.ais_std),
+        "ais": spread_text("ais", row.ais, row.ais_std),
         "percent_of_sam": row.percent_of_sam,
-        "ais_vs_sam": spread("ais_vs_sam", row.ais_vs_sam, row.ais_vs_sam_error),
+        "ais_vs_sam": spread_text("ais_vs_sam", row.ais_vs_sam, row.ais_vs_sam_error),
         "gradient_evaluations": row.gradient_evaluations,
         "forward_passes": row.forward_passes or None,
         "epochs": row.epochs,
@@ -103,7 +103,7 @@ def _shown(row: "Row") -> dict[str, Any]:
     }
     if row.paper is not None:
         shown |= {
-            "paper_accuracy": spread("test_accuracy", row.paper.accuracy, row.paper.accuracy_std),
+            "paper_accuracy": spread_text("test_accuracy", row.paper.accuracy, row.paper.accuracy_std),
             "paper_sampling_number": row.paper.sampling_number,
             "paper_ais": row.paper.ais,
             "paper_percent_of_sam": row.paper.percent_of_sam,

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_format, add_study
-from vsam_tune.cli.remarks import spread
-from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.cli.render import render_json, render_rows, spread_text
 
 if TYPE_CHECKING:
     from vsam_tune.cli.render import Format
@@ -99,7 +98,7 @@ def _readable(record: "TrialRecord", names: Sequence[str]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     for name in names:
         value, error = record.values.get(name, record.metrics.get(name)), standard_error(record.metrics, name)
-        cells[name] = spread(name, value, error) if value is not None and error else value
+        cells[name] = spread_text(name, value, error) if value is not None and error else value
     return cells
 
 

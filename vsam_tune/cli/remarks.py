@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from vsam_tune import paper
-from vsam_tune.cli.render import number_text
+from vsam_tune.cli.render import number_text, spread_text
 
 if TYPE_CHECKING:
     from vsam_tune.comparison import Comparison
@@ -35,11 +35,6 @@ def remarks(comparison: "Comparison", beside: str | None, study: str) -> list[st
     lines += _incomplete(comparison, study)
     lines += _differences(comparison, study)
     return lines if beside is None else [*lines, *_quoted(comparison), _order(comparison)]
-
-
-def spread(name: str, center: float | None, deviation: float | None) -> str:
-    """Return `CENTER ± DEVIATION` with the digits of the metric; without what is not known."""
-    return " ± ".join(number_text(name, value) for value in (center, deviation) if value is not None)
 
 
 def _incomplete(comparison: "Comparison", study: str) -> list[str]:
@@ -88,7 +83,7 @@ def _quoted(comparison: "Comparison") -> list[str]:
     lines = []
     for row in comparison.rows:
         if row.quoted is not None:
-            accuracy = spread("test_accuracy", row.quoted.accuracy, row.quoted.accuracy_std)
+            accuracy = spread_text("test_accuracy", row.quoted.accuracy, row.quoted.accuracy_std)
             speed = f", {row.quoted.percent_of_sam:.0f} % of SAM's AIS" if row.quoted.percent_of_sam else ""
             lines.append(f"{row.method}, {row.quoted.note}: {accuracy}{speed}")
     return lines

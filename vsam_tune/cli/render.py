@@ -72,11 +72,31 @@ def number_text(name: str, value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _rounded(name: str, value: float) -> str:
+def spread_text(name: str, center: float | None, deviation: float | None) -> str:
+    """Return `CENTER ± DEVIATION` on one line, to the second digit of the deviation; without what is not known.
+
+    Args:
+        name: of the metric, which decides the digits where it has a number of them.
+        center: a value or a mean; None for not known.
+        deviation: its standard error or deviation, likewise.
+    """
+    if not center or not deviation or not math.isfinite(deviation) or _decimals(name, center) is not None:
+        return " ± ".join(number_text(name, value) for value in (center, deviation) if value is not None)
+    decimals = max(0, 1 - math.floor(math.log10(deviation)))
+    return f"{center:,.{decimals}f} ± {deviation:,.{decimals}f}"
+
+
+def _decimals(name: str, value: float) -> int | None:
+    """Return how many decimals a metric always has; None where it has as many as its value needs."""
     if name == "accuracy" or name.endswith("_accuracy"):
-        return f"{value:.2f}"  # percent: one image in 10,000 is 0.01
-    if name == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS:
-        return f"{value:,.0f}"
+        return 2  # percent: one image in 10,000 is 0.01
+    return 0 if name == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS else None
+
+
+def _rounded(name: str, value: float) -> str:
+    decimals = _decimals(name, value)
+    if decimals is not None:
+        return f"{value:,.{decimals}f}"
     if 0.99 < value < 1:  # what is left to 1 means something: a decay of 0.9995
         return f"{value:.{_SIGNIFICANT_DIGITS + 2}g}"
     return f"{value:.{_SIGNIFICANT_DIGITS}g}"
