@@ -42,7 +42,7 @@ $(INSTALLED): requirements.lock
 	@touch $@
 
 # after a change of dependencies in pyproject.toml
-lock:
+lock: $(INSTALLED)
 	$(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
 	{ sed -n '/^#/p' requirements.lock; \
 	  $(BIN)/pip freeze --exclude-editable | grep -vE '^(pip|setuptools)=='; } > requirements.lock.new

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 30.0  # between two checkpoints of a trial: what a crash can cost, at most
+CHECKPOINT_SECONDS = 30.0  # at least, between two checkpoints of a trial; they fall on a trainer's reads
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 

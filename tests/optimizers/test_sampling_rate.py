@@ -116,6 +116,23 @@ def test_follows_the_reference_on_any_norms(samples, beta, change, warmup_iterat
         assert ours.guarded == theirs.guarded
 
 
+ordinary = st.lists(st.lists(st.tuples(norms, norms), max_size=5), max_size=12)
+
+
+@settings(deadline=None)
+@given(ordinary, changes, st.integers(-30, 30), st.integers(-30, 30))
+def test_the_rate_does_not_depend_on_the_size_of_the_norms(samples, change, psf, sgd):
+    """Both v and u are scale-free: a power of two, which is exact but under a logarithm, leaves them as they are."""
+    ours, scaled = rate(change=change), rate(change=change)
+    for number, interval in enumerate(samples, start=1):
+        ours.end_interval(interval, iterations=10 * number)
+        scaled.end_interval([(2.0**psf * h, 2.0**sgd * q) for h, q in interval], iterations=10 * number)
+        assert (scaled.adaptation_start, scaled.guarded) == (ours.adaptation_start, ours.guarded)
+        for name in ("rate", "v", "u"):
+            expected, tolerance = getattr(ours, name), 0.0 if change == "relative" else 1e-9
+            assert getattr(scaled, name) == pytest.approx(expected, rel=tolerance, abs=tolerance, nan_ok=True)
+
+
 @settings(deadline=None)
 @given(intervals, changes, st.sampled_from([(1.0, 3), (0.5, 10), (0.29, 100), (0.5, 1), (0.01, 10)]))
 def test_the_rate_is_never_out_of_bounds_whatever_the_norms(samples, change, bounds):

@@ -116,7 +116,7 @@ def _remarks(
         lines.append(
             f"{len(possible)} more that noise cannot exclude (possible), at {threshold}; ±: one standard error"
         )
-    return [*lines, *_inefficient([*front, *possible])]
+    return [*lines, *_inefficient([*front, *possible]), *_never_adapted([*front, *possible])]
 
 
 def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
@@ -128,6 +128,16 @@ def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
         return []
     means = "below: it costs more than its passes, or had busy neighbours; above: its passes cost less than SAM's"
     return [f"efficiency not within {low} to {high}: {', '.join(outside)}; {means}"]
+
+
+def _never_adapted(records: Sequence["TrialRecord"]) -> list[str]:
+    """Return a line on the trials whose sampling rate, meant to adapt, stayed the initial one, where there are any."""
+    found = [record for record in records if "guarded" in record.metrics and "adaptation_start" not in record.metrics]
+    if not found:
+        return []
+    cure = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
+    listed = ", ".join(f"trial {record.number}" for record in found)
+    return [f"the sampling rate never adapted: {listed}. Cure, if it should: {cure}"]
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:

@@ -22,9 +22,9 @@ _ENDED_ROWS = 12  # of the live table: the newest
 class _Row:
     params: Mapping[str, Any]
     epochs: int  # its full budget
+    started: float
     state: str = "running"
     point: Mapping[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     note: str = ""
 
@@ -60,7 +60,8 @@ class Progress:
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Show the trial."""
-        self._rows[number] = _Row(config["params"], config["task"]["epochs"] * config["replicates"])
+        epochs = config["task"]["epochs"] * config["replicates"]
+        self._rows[number] = _Row(config["params"], epochs, started=time.monotonic())
         self._side_by_side = max(self._side_by_side, sum(row.state == "running" for row in self._rows.values()))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:

@@ -198,7 +198,17 @@ class Trainer:
             "sampled_fraction_seed_error": seed_error,
             "gradient_evaluations_seed_error": seed_error,  # a second gradient is one more
         }
+        metrics |= self._adaptation()
         return metrics if self.reference is None else metrics | self._against_sam(self.reference, seed_error)
+
+    def _adaptation(self) -> dict[str, float]:
+        """Return the metrics of a method whose sampling rate adapts, VSAM's attributes; none of any other.
+
+        A rate that has not adapted yet, or only after the last iteration, has no `adaptation_start`.
+        """
+        guarded, start = (getattr(self.optimizer, name, None) for name in ("guarded", "adaptation_start"))
+        metrics = {} if guarded is None else {"guarded": guarded}
+        return metrics if start is None or start >= self.iteration else metrics | {"adaptation_start": start}
 
     def _against_sam(self, reference: Reference, seed_error: float) -> dict[str, float]:
         """Return the metrics that compare the trial's speed with SAM's."""
