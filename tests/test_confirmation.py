@@ -32,7 +32,11 @@ def test_json_has_the_keys_that_other_tools_rely_on() -> None:
     made = Made().seeds(0, *FIVE).time(0, 1.5).seeds("sgd", *FIVE).time("sgd", 1.9)
     printed = confirmation(searched((93.0, 1.6)), made.result).as_json()
     assert list(printed) == ["study", "objectives", "seeds", "rows", "front", "pick", "timing"]
-    assert (printed["study"], printed["seeds"], printed["front"]) == ("mine", 5, {"searched": 1, "remaining": 1})
+    assert (printed["study"], printed["seeds"], printed["front"]) == (
+        "mine",
+        5,
+        {"searched": 1, "remaining": 1, "not_judged": 0},
+    )
     assert {"trial", "label", "searched", "confirmed", "interval", "shrinkage", "test_accuracy", "seeds"} <= set(
         printed["rows"][0]
     )
@@ -135,7 +139,7 @@ def test_a_point_that_is_significantly_worse_and_no_faster_leaves_the_front() ->
     made = Made().seeds(0, 93.0, 93.2, 92.9).seeds(1, 91.0, 91.1, 91.0).time(0, 1.5).time(1, 1.49)
     found = confirmation(searched((93.0, 1.6), (92.0, 1.7)), made.result)
     assert remaining(found) == {"vsam trial 0": True, "vsam trial 1": False}
-    assert found.front == {"searched": 2, "remaining": 1}
+    assert found.front == {"searched": 2, "remaining": 1, "not_judged": 0}
 
 
 def test_a_point_that_is_faster_by_less_than_noise_stays() -> None:
@@ -184,7 +188,7 @@ def test_points_beside_the_plain_front_do_not_count_among_it() -> None:
     made = Made().seeds(0, *FIVE).seeds(1, *FIVE).time(0, 1.5).time(1, 1.5)
     found = confirmation(searched((93.0, 1.6), (92.9, 1.5)), made.result)
     assert [each.plain_front for each in found.rows] == [True, False]
-    assert found.front == {"searched": 1, "remaining": 1}
+    assert found.front == {"searched": 1, "remaining": 1, "not_judged": 0}
 
 
 @given(st.lists(st.integers(0, 349), min_size=2, max_size=6), st.floats(0.5, 2), st.floats(0, 0.1))

@@ -123,13 +123,7 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Cloc
     speed: dict[str, Any] = {
         "ais": ais,
         "ais_error": ais * math.sqrt(variance) / seconds,
-        "ais_vs_sam": found.ratio,
-        "ais_vs_sam_error": found.error,
-        "ais_vs_sam_wall": found.wall,
-        "ais_vs_sam_cpu": found.cpu,
-        "ais_vs_sam_totals": found.totals,
-        "ideal_ais_vs_sam": found.ideal,
-        "efficiency": found.ratio / found.ideal,
+        **found.metrics(),
         "gradient_evaluations": evaluations,
         "reference_steps": len(steps),
     }

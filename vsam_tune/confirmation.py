@@ -90,9 +90,16 @@ class Confirmation:
 
     @property
     def front(self) -> dict[str, int]:
-        """How many rows stand on the plain front of the search, and how many of them remain on the confirmed one."""
-        plain = [row for row in self.rows if row.plain_front]
-        return {"searched": len(plain), "remaining": sum(row.on_front is True for row in plain)}
+        """How many rows stand on the plain front of the search, how many remain, and how many nobody can say."""
+        plain = [row.on_front for row in self.rows if row.plain_front]
+        return {"searched": len(plain), "remaining": plain.count(True), "not_judged": plain.count(None)}
+
+    @property
+    def without_speed(self) -> list[str]:
+        """The rows that were timed and have no AIS over SAM's, though that is an objective: it was withheld."""
+        name = "ais_vs_sam"
+        timed = [row for row in self.rows if row.timing is not None and name in row.confirmed]
+        return [row.label for row in timed if name not in (row.timing or {})]
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `confirm --format json` prints; other tools rely on its keys."""

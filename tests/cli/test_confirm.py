@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ class Confirmed:
                 trial.suggest_float("lr", 0.05, 0.2)
                 storage.complete(trial, values, {"sampled_fraction": 0.25, "val_accuracy_error": 0.5})
 
-    def finish(self, *, alone: float = 1.0, time_only: bool = False, diverged: bool = False) -> "Confirmed":
+    def finish(
+        self, *, alone: float = 1.0, time_only: bool = False, diverged: bool = False, withheld: Collection[str] = ()
+    ) -> "Confirmed":
         wanted = wanted_trials(self.study, Scope(seeds=3, time_only=time_only), root=self.root)
         for trials in (wanted.replicates, wanted.timings):
             plan = confirm_plan(self.study, wanted, trials)
@@ -64,15 +67,16 @@ class Confirmed:
                     if diverged and each == {"label": "sam", "replicate": 1}:
                         storage.prune(trial, "diverged at iteration 20", {"epoch": 1.0}, diverged=True)
                         continue
-                    storage.complete(trial, [1000.0], {"ais": 1000.0, **self._metrics(each, alone)})
+                    storage.complete(trial, [1000.0], {"ais": 1000.0, **self._metrics(each, alone, withheld)})
         return self
 
-    def _metrics(self, params: dict[str, Any], alone: float) -> dict[str, float]:
+    def _metrics(self, params: dict[str, Any], alone: float, withheld: Collection[str]) -> dict[str, float]:
         label = params["label"]
         if "replicate" in params:
             accuracy = ACCURACIES[label][params["replicate"]]
             return {"val_accuracy": accuracy, "test_accuracy": accuracy - 1, "sampled_fraction": 0.25}
-        return {"ais_vs_sam": SPEED[label], "ais_vs_sam_error": 0.01, "ideal_ais_vs_sam": SPEED[label], "alone": alone}
+        ideal = {"ideal_ais_vs_sam": SPEED[label], "alone": alone}
+        return ideal if label in withheld else {**ideal, "ais_vs_sam": SPEED[label], "ais_vs_sam_error": 0.01}
 
     def __call__(self, *options: str) -> int:
         return main(["confirm", str(self.file), "--root", str(self.root), *options])
@@ -133,7 +137,7 @@ def test_programs_get_one_object(confirmed: Confirmed, capsys: pytest.CaptureFix
     assert confirmed.finish()(*THREE, "--format", "json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert list(printed) == ["study", "objectives", "seeds", "rows", "front", "pick", "timing"]
-    assert (printed["seeds"], printed["front"]) == (3, {"searched": 2, "remaining": 2})
+    assert (printed["seeds"], printed["front"]) == (3, {"searched": 2, "remaining": 2, "not_judged": 0})
     first, _, sgd, _ = printed["rows"]
     assert (first["trial"], first["searched"]) == (0, {"val_accuracy": 94.0, "ais_vs_sam": 1.2})
     assert first["interval"]["ais_vs_sam"] == pytest.approx([1.2304, 1.2696], abs=1e-4)
@@ -156,6 +160,18 @@ def test_markdown_is_a_table_with_the_remarks_below(confirmed: Confirmed, capsys
     out = capsys.readouterr().out
     assert out.startswith("| row")
     assert "\n\n2 of 2 points remain" in out
+
+
+def test_a_timing_without_a_speed_that_can_be_believed_fails_with_a_cure_and_its_point_is_not_judged(
+    confirmed: Confirmed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert confirmed.finish(withheld=["vsam trial 1"])(*THREE) == 1
+    out, err = capsys.readouterr()
+    assert "\n1 of 2 points remain on the front of mine, 1 not judged yet\n" in out
+    assert err == (
+        "mine: no ais_vs_sam of vsam trial 1: their timings disagree within themselves. Cure: --time-only, with a"
+        " larger --timing-seconds\n"
+    )
 
 
 def test_a_timing_that_was_disturbed_is_warned_of(confirmed: Confirmed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,13 +61,25 @@ def run(arguments: argparse.Namespace) -> int:
         result, wanted = confirm(
             study, scope, root=root, listeners=[progress], workers=arguments.workers, address=arguments.address
         )
-    _write(confirmation(wanted.searched, result), arguments.format)
+    table = confirmation(wanted.searched, result)
+    _write(table, arguments.format)
     folder = root / study.name / CONFIRM_FOLDER
     cure = "none, it is what that seed gives: no mean counts it"
     trained = tell_what_is_missing(result, wanted.replicates, folder, kind=KIND, cure=cure)
     cure = "--time-only, with a larger --timing-seconds"
     timed = tell_what_is_missing(result, wanted.timings, folder, kind=KIND, cure=cure, what="timings")
-    return max(trained, timed)
+    return max(trained, timed, _tell_of_withheld_speeds(table))
+
+
+def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
+    """Name the rows whose timing could not be believed; return 1 where there are any."""
+    labels = confirmation.without_speed
+    if labels:
+        sys.stderr.write(
+            f"{confirmation.study}: no ais_vs_sam of {', '.join(labels)}: their timings disagree within themselves."
+            " Cure: --time-only, with a larger --timing-seconds\n"
+        )
+    return int(bool(labels))
 
 
 def _study(arguments: argparse.Namespace) -> "Study":
@@ -142,8 +154,9 @@ def _signed(name: str, value: float | None) -> str:
 def _remarks(confirmation: "Confirmation") -> list[str]:
     """Return what remains of the front, the pick, and how speed was measured; one line each."""
     front, timing, pick = confirmation.front, confirmation.timing, confirmation.pick
+    not_judged = f", {front['not_judged']} not judged yet" if front["not_judged"] else ""
     lines = [
-        f"{front['remaining']} of {front['searched']} points remain on the front of {confirmation.study}",
+        f"{front['remaining']} of {front['searched']} points remain on the front of {confirmation.study}{not_judged}",
         "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed less searched",
     ]
     if pick is not None:

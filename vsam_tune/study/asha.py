@@ -93,6 +93,9 @@ class Asha(Fifo):
             return super().on_trial_result(tune_controller, trial, result)
         optuna_trial = self._searcher.trial(trial.trial_id)
         number, rung = optuna_trial.number, self._recorded.setdefault(epoch, {})
+        known = math.isfinite(result.get(self._objective.name, math.nan))
+        if number not in rung and "withheld" in result and not known:
+            return super().on_trial_result(tune_controller, trial, result)  # too early to say: it is not ranked here
         if number not in rung:
             rung[number] = self._storage.record_rung(optuna_trial, epoch, numbers(result))
         # a trial that comes by again meets those it met the first time: the decision is the same

@@ -48,6 +48,18 @@ class AISvsSAM:
     ideal: float
     withheld: str
 
+    def metrics(self) -> dict[str, float]:
+        """Return what a trial reports of it, by name."""
+        return {
+            "ais_vs_sam": self.ratio,
+            "ais_vs_sam_error": self.error,
+            "ais_vs_sam_totals": self.totals,
+            "ais_vs_sam_wall": self.wall,
+            "ais_vs_sam_cpu": self.cpu,
+            "ideal_ais_vs_sam": self.ideal,
+            "efficiency": self.ratio / self.ideal,
+        }
+
 
 def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clock) -> AISvsSAM:
     """Return the ratio of a trial's AIS to SAM's, with its standard error.
@@ -70,6 +82,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
         (i, kinds.index(own.kind), own.seconds.wall / sam.seconds.wall, own.seconds.cpu / sam.seconds.cpu)
         for i, block in enumerate(blocks)
         for own in block.own
+        if own.kind in counts
         for sam in block.reference
     ]
     if len(blocks) < FEWEST_BLOCKS or not pairs:

@@ -21,7 +21,7 @@ from vsam_tune.optimizers.perturbation import copies, copy_
 from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.second_pass import RandomState
 from vsam_tune.optimizers.sharpness_aware import Closure
-from vsam_tune.training.ais_vs_sam import AISvsSAM, ais_vs_sam
+from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS, AISvsSAM, ais_vs_sam
 from vsam_tune.training.laps import Block, Kind, Lap, Laps, Seconds
 from vsam_tune.training.trajectory import Trajectory
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SHARE = 0.03  # of the seconds of a trial of a minute and more, that the reference may take
 MINUTE = 60.0
 FEWEST_STEPS = 60  # of a shorter trial
+LEAST_STEPS = FEWEST_BLOCKS + 2  # of any trial, whatever they cost: with fewer blocks it would have no speed at all
 MOST_STEPS = 240
 WINDOW = 16  # own iterations before a block, and after it, that it is compared with
 
@@ -162,7 +163,8 @@ class Reference:
             left = float(FEWEST_STEPS - self.steps)
         else:
             step = self.seconds / self.steps if self.steps else 2.2 * seconds / iteration  # at most: SAM beside SGD
-            left = min((self._share * expected - self.seconds) / step, MOST_STEPS - self.steps)
+            allowed = (self._share * expected - self.seconds) / step
+            left = min(max(allowed, LEAST_STEPS - self.steps), MOST_STEPS - self.steps)
         wanted = max(left, 0.0) / blocks_left + self._carried
         self._carried = wanted % 1
         return min(int(wanted), int(max(left, 0.0)))

@@ -215,16 +215,10 @@ class Trainer:
         found = reference.found()
         drawn = (1 - found.plain) * seed_error  # in iterations of SAM, what other draws would change of an iteration
         return {
+            **found.metrics(),
             "ais_error": self.ais.error,
-            "ais_seed_error": self.ais.images_per_second * found.ratio * drawn,
-            "ais_vs_sam": found.ratio,
-            "ais_vs_sam_error": found.error,
+            "ais_seed_error": self.ais.images_per_second * found.ideal * drawn,
             "ais_vs_sam_seed_error": found.ratio**2 * drawn,
-            "ais_vs_sam_totals": found.totals,
-            "ais_vs_sam_wall": found.wall,
-            "ais_vs_sam_cpu": found.cpu,
-            "ideal_ais_vs_sam": found.ideal,
-            "efficiency": found.ratio / found.ideal,
             "reference_steps": reference.steps,
             "reference_seconds": reference.seconds,
         }
