@@ -1,13 +1,12 @@
 """The machine that measured, and how much of it the neighbours took meanwhile."""
 
 import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from vsam_tune.contention import Contention
+from vsam_tune.study.machine import processor
 
 UNDISTURBED = 0.97  # of a thread's time, above which the wall clock can be trusted
 
@@ -16,18 +15,11 @@ def describe(device: torch.device) -> dict[str, Any]:
     """Return the processor's name, how many there are for this process, its threads, and torch's version."""
     cuda = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
-        "processor": cuda or _processor(),
+        "processor": cuda or processor(),
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def disturbance(contention: Contention) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 Every run is the same trial of digits with the same seed, and a neighbour is another process that trains without end.
 Runs with 0, 1 and 2 neighbours come in random order. The machine is shared, so its quietest runs are taken as idle: the
-tenth with the fewest cores busy with others. Prints Markdown. Run it with
+tenth that lacked least of a processor. Prints Markdown. Run it with
     .venv/bin/python -m benchmarks.neighbours --out neighbours.json
 A call with the file of an earlier one goes on to the number of runs that it is given.
 """

@@ -1,7 +1,8 @@
 """What a trial costs beyond its training, and where it goes: start, reports, storage, tracking, Ray.
 
 Runs a search of 20 trials of digits, one at a time, with timers around the parts: `Timed` in the worker, wrappers in
-the driver. Prints a table; seconds are medians over the trials after the first, which pays for its worker. Run it with
+the driver. Prints a table: medians over the trials but the first, which pays for its worker, and the last, whose end no
+other one's start marks; what the driver did is a mean over all. Run it with
     .venv/bin/python -m benchmarks.trial_overhead [--epochs 40] [--trials 20]
 """
 
@@ -26,6 +27,7 @@ from vsam_tune.study.events import TrialEvents
 from vsam_tune.study.search import search
 from vsam_tune.study.searcher import OptunaSearcher
 
+_WORKER = ("training", "worker: reference steps", "worker: reset", "worker: evaluation and files")
 _DRIVER = [  # class, method, the row it counts for; all run on the driver's one thread
     (OptunaSearcher, "suggest", "driver: ask Optuna, store the start"),
     (OptunaSearcher, "on_trial_complete", "driver: tell Optuna"),
@@ -48,12 +50,13 @@ class Timed(Classification):
         start = time.perf_counter()
         result = super().step()
         self._step_seconds += time.perf_counter() - start
-        training = self.trainer.ais.seconds
+        training, reference = self.trainer.ais.seconds, result["reference_seconds"]
         return {
             **result,
-            "worker: reset": self._reset_seconds,
             "training": training,
-            "worker: evaluation and files": self._step_seconds - training,
+            "worker: reference steps": reference,
+            "worker: reset": self._reset_seconds,
+            "worker: evaluation and files": self._step_seconds - training - reference,
         }
 
 
@@ -68,7 +71,7 @@ def main() -> None:
 
 
 def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
-    """Return a row of seconds for each trial after the first, in order."""
+    """Return a row of seconds for each trial but the first and the last, in order."""
     file = root / "overhead.yaml"
     method = {"name": "vsam", "rho": 0.4, "window": 16, "interval": 20}
     content = {
@@ -86,7 +89,7 @@ def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
         result, _ = search(load_study(file), root=root, workers=1)
     rows = []
     for record, start, end in zip(result.trials[1:-1], starts[1:], starts[2:], strict=False):
-        row = {name: record.metrics[name] for name in ("training", "worker: reset", "worker: evaluation and files")}
+        row = {name: record.metrics[name] for name in _WORKER}
         row |= {name: sum(calls) / trials for name, calls in spent.items()}
         rows.append({**row, "Ray: reports, scheduling, the rest": end - start - sum(row.values()), "wall": end - start})
     return rows

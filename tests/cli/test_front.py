@@ -107,7 +107,7 @@ def test_a_table_shows_errors_and_what_noise_cannot_exclude(capsys: pytest.Captu
     )
     assert efficiency == (
         "efficiency not within 0.9 to 1.1: trial 1 (0.80);"
-        " below: it costs more than its passes, or had busy neighbours; above: its passes cost less than SAM's"
+        " below: it costs more than its passes; above: its passes cost less than SAM's"
     )
 
 

@@ -126,7 +126,7 @@ def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
     outside = [f"trial {number} ({value:.2f})" for number, value in found.items() if value < low or value > high]
     if not outside:
         return []
-    means = "below: it costs more than its passes, or had busy neighbours; above: its passes cost less than SAM's"
+    means = "below: it costs more than its passes; above: its passes cost less than SAM's"
     return [f"efficiency not within {low} to {high}: {', '.join(outside)}; {means}"]
 
 

@@ -19,9 +19,10 @@ from vsam_tune.study.baseline_rows import Row, changed_rows, stored_row, trial_r
 from vsam_tune.study.baselines import wanted_rows
 from vsam_tune.study.config import Study
 from vsam_tune.study.events import Listener
+from vsam_tune.study.machine import device
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import CONFIRM as CONFIRM_KIND
-from vsam_tune.study.runner import Run, budget_spent, device
+from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage import (
     CONFIRM,

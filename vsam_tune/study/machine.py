@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 
 _ROOT, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_CPU_INFO = Path("/proc/cpuinfo")
 _SECONDS = 10.0  # that nvidia-smi may take; the first call wakes the driver
 _QUERY = ("name", "memory.total", "memory.used", "clocks.sm", "clocks.max.sm", "utilization.gpu")
 
@@ -81,6 +83,22 @@ def free_bytes(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float:
     """
     left = (_memory_left(folder) for folder in _groups("memory", root, membership))
     return max(0.0, min(psutil.virtual_memory().available, *left, math.inf))
+
+
+def processor() -> str:
+    """Return the name of the processors, or what kind they are where they have none."""
+    lines = (_text(_CPU_INFO) or "").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def device() -> str:
+    """Return what this machine is, without its name: processors and GPUs. Speeds of one device can be compared."""
+    try:
+        names = [gpu.name for gpu in gpus()]
+    except OSError:  # `doctor` says what is wrong
+        names = []
+    return ", ".join([f"{os.cpu_count()} cores of {processor()}", platform.system(), *names])
 
 
 def gpus() -> list[Gpu]:

@@ -1,8 +1,6 @@
 """The runner: Ray executes, the searcher suggests, the storage keeps, MLflow displays. Goes on where it stopped."""
 
 import logging
-import os
-import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +17,7 @@ from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
 from vsam_tune.study.fifo import Fifo
+from vsam_tune.study.machine import device
 from vsam_tune.study.mlflow_store import stamp_tags
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing
@@ -209,11 +208,6 @@ def stamps(plan: Plan) -> dict[str, Any]:
         "device": device(),
         "study_hash": plan.digest,
     }
-
-
-def device() -> str:
-    """Return what this machine is, without its name."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
 def _commit() -> str:
