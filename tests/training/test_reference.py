@@ -8,8 +8,9 @@ from tests.contracts.tiny import equal_state
 from tests.training.tiny import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
 from vsam_tune.methods import METHODS
 from vsam_tune.training import reference as reference_module
+from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
-from vsam_tune.training.reference import FEWEST_STEPS, undisturbed
+from vsam_tune.training.reference import FEWEST_STEPS, LEAST_STEPS, undisturbed
 
 _CLOCKS = ("ais", "reference")  # what holds seconds
 _OWN = ("train_loss", "epoch", "iteration", "sampled_fraction", "gradient_evaluations", "forward_passes")
@@ -142,6 +143,14 @@ def test_a_trial_of_a_minute_and_more_gives_three_percent_of_its_seconds(own, sa
     assert simulated.own > 60
     share = simulated.reference.seconds / simulated.own
     assert 0.025 < share <= 0.03
+
+
+@pytest.mark.parametrize(("iterations", "own", "sam"), [(200, 0.5, 1.0), (100, 3.0, 6.0), (40, 2.0, 4.0)])
+def test_a_trial_of_few_long_iterations_has_as_many_steps_as_a_number_takes(iterations, own, sam, monkeypatch):
+    simulated = Simulated(monkeypatch, iterations=iterations, own=own, sam=sam)
+    assert 0.03 * simulated.own / sam < FEWEST_BLOCKS
+    assert simulated.reference.steps == LEAST_STEPS
+    assert FEWEST_BLOCKS <= len(simulated.reference.blocks) <= LEAST_STEPS
 
 
 def test_a_long_trial_has_enough_at_some_point(monkeypatch):
