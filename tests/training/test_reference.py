@@ -156,3 +156,23 @@ def test_a_trial_of_few_long_iterations_has_as_many_steps_as_a_number_takes(iter
 def test_a_long_trial_has_enough_at_some_point(monkeypatch):
     simulated = Simulated(monkeypatch, iterations=28_000, own=0.1, sam=0.2)
     assert 235 <= simulated.reference.steps <= 240
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 20])
+def test_a_device_without_memory_for_a_block_costs_further_blocks_and_not_the_trial(blocks):
+    alone = tiny_trainer("vsam")
+    train_to_end(alone)
+    beside = tiny_trainer("vsam", reference=True)
+    iterate, taken = beside.reference._sam.iterate, iter(range(blocks))
+
+    def out_of_memory(batches, stop):
+        iterate(batches, stop)
+        if next(taken, None) is None:
+            raise torch.OutOfMemoryError
+
+    beside.reference._sam.iterate = out_of_memory
+    train_to_end(beside)
+    assert equal_state(without_clocks(beside), without_clocks(alone))
+    assert len(beside.reference.blocks) == blocks
+    why = f"{blocks} blocks of the reference, too few to say: the device has no memory for more beside the trial"
+    assert beside.withheld == (why if blocks < FEWEST_BLOCKS else "")

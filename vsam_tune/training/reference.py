@@ -106,6 +106,7 @@ class Reference:
         self._epoch = 0
         self._carried = 0.0  # of a step, from block to block
         self._behind: list[Lap] = []  # own laps since the last block
+        self._no_memory = False  # for a block, at some time
         self._found: tuple[tuple[int, int], AISvsSAM] | None = None  # after so many own iterations and blocks
         self.own = Laps(sam.loader.device)
         self.blocks: list[Block] = []
@@ -126,15 +127,20 @@ class Reference:
         self.compare(self._num_steps(iteration, seconds) if iteration in self._positions else 0)
 
     def compare(self, steps: int) -> None:
-        """Take a block of steps of SAM here, wherever that is; none at all for 0."""
+        """Take a block of steps of SAM here, wherever that is; none at all for 0, or once the device had no memory."""
         self._behind += self.own.take()
-        if steps == 0:
+        if steps == 0 or self._no_memory:
+            return
+        try:
+            taken = self._taken(steps)
+        except torch.OutOfMemoryError:  # the trial itself may fit: its weights are not copied, its momentum is one
+            self._no_memory = True
             return
         after = self._after()
         if self.blocks:
             self.blocks[-1] = replace(self.blocks[-1], own=self.blocks[-1].own + after)
         before = self._behind[max(len(after), len(self._behind) - WINDOW) :]
-        self.blocks.append(Block(self._taken(steps), tuple(before)))
+        self.blocks.append(Block(taken, tuple(before)))
         self._behind = []
 
     def measured(self) -> list[Block]:
@@ -148,7 +154,10 @@ class Reference:
         """Return what the blocks so far say of the trial's speed."""
         now = self.own.counts.total(), len(self.blocks)
         if self._found is None or self._found[0] != now:
-            self._found = now, ais_vs_sam(self.measured(), self.own.counts, self.own.clock)
+            found = ais_vs_sam(self.measured(), self.own.counts, self.own.clock)
+            if found.withheld and self._no_memory:
+                found = replace(found, withheld=f"{found.withheld}: the device has no memory for more beside the trial")
+            self._found = now, found
         return self._found[1]
 
     def _after(self) -> tuple[Lap, ...]:
