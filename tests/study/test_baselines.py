@@ -17,7 +17,8 @@ from vsam_tune.errors import InputError
 from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study import runner
-from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
+from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
+from vsam_tune.study.config import load_study
 from vsam_tune.study.mlflow_store import find_experiment
 from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search, search_plan
@@ -337,6 +338,20 @@ def test_nothing_can_be_picked_of_a_study_that_was_not_searched(tmp_path: Path) 
 def test_a_trainable_of_ones_own_has_no_rows_by_default(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"baselines\.methods: leaves nothing to train"):
         Trained(tmp_path).train(sections={**SECTIONS, "baselines": None})
+
+
+def test_a_setting_that_reaches_past_the_end_of_the_run_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    rows = "[saf, {name: mesa, start_epoch: 2}, vsam, {name: vsam, warmup_iterations: 39, interval: 40, label: late}]"
+    file.write_text(
+        "name: mine\ntask: {data: digits, model: cnn, epochs: 4}\nmethod: vsam\n"
+        f"baselines:\n  methods: {rows}\n"
+    )
+    lines = past_the_end(wanted_rows(load_study(file), root=tmp_path), {"iterations_per_epoch": 10.0})
+    found = [line.removeprefix(f"{file}: ").split(" ")[0].rstrip(":") for line in lines]
+    assert [key.split(".", 2)[2] for key in found] == ["start_epoch", "warmup_iterations", "interval", "interval"]
+    assert "a trial has 4 epochs: its loss term never begins" in lines[0]
+    assert "Cure: a value below 3" in lines[0]
 
 
 def test_a_row_that_is_not_known_is_told_with_the_nearest(tmp_path: Path) -> None:

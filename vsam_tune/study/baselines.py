@@ -70,7 +70,7 @@ def baselines(
             run.plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
         result = run.finish(
             started=earlier is not None,
-            warnings=partial(_warnings, rows),
+            warnings=partial(past_the_end, rows),
             listeners=listeners,
             workers=workers,
             address=address,
@@ -197,8 +197,8 @@ def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult |
         raise InputError(*lines.values())
 
 
-def _warnings(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
-    """Return a line for each setting that reaches past the end of the run.
+def past_the_end(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
+    """Return a line for each setting that reaches past the end of the run: it would be another method's row.
 
     Args:
         rows: to be trained.
@@ -212,4 +212,8 @@ def _warnings(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
             if iterations and isinstance(value, int) and value >= iterations:
                 rule = f"a trial has {iterations} iterations: it never takes effect"
                 lines.append(finding(row.file, f"{row.key}.{name}", value, rule, f"a value below {iterations}"))
+        start = row.fixed.get("start_epoch")
+        if isinstance(start, int) and start >= row.epochs - 1:
+            rule = f"a trial has {row.epochs} epochs: its loss term never begins"
+            lines.append(finding(row.file, f"{row.key}.start_epoch", start, rule, f"a value below {row.epochs - 1}"))
     return lines
