@@ -53,15 +53,16 @@ class Claims:
     intervals: int
 
 
-def study_content(base: Mapping[str, Any], *, trials: int, epochs: int | None = None) -> dict[str, Any]:
+def study_content(base: Mapping[str, Any], *, trials: int, seed: int = 0, epochs: int | None = None) -> dict[str, Any]:
     """Return a study of one configuration.
 
     Args:
         base: the study file that gives task, optimizer and method; of vSAM.
         trials: budget.
+        seed: of the task: the split, the noise, and all that trials draw.
         epochs: of a trial, instead of the file's.
     """
-    task = base["task"] if epochs is None else {**base["task"], "epochs": epochs}
+    task = {**base["task"], "seed": seed, **({} if epochs is None else {"epochs": epochs})}
     rho = base["method"]["rho"]
     method = {key: value for key, value in base["method"].items() if key != "rho"}
     rows = [{"name": "sam", "label": "sam", "rho": rho}, {**base["method"], "label": "vsam", **_POINT}]
@@ -215,7 +216,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Search, train the baselines, and print what is claimed."""
     arguments = _arguments(argv)
     base = yaml.safe_load(arguments.study.read_text(encoding="utf-8"))
-    file = write_study(arguments.root, study_content(base, trials=arguments.trials, epochs=arguments.epochs))
+    file = write_study(
+        arguments.root, study_content(base, trials=arguments.trials, seed=arguments.seed, epochs=arguments.epochs)
+    )
     where = ("--root", arguments.root)
     engine = (*where, *(("--workers", arguments.workers) if arguments.workers else ()))
     vsam_tune("search", file, *engine)
@@ -231,6 +234,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--study", type=Path, default=Path("studies/quickstart.yaml"), help="task and method, of vSAM")
     parser.add_argument("--root", type=Path, default=Path("false_positives"), help="folder of study and results")
     parser.add_argument("--trials", type=int, default=24, help="of the search")
+    parser.add_argument("--seed", type=int, default=0, help="of the task")
     parser.add_argument("--labels", type=int, default=6, help="that a method is entered under; 1 for no comparison")
     parser.add_argument("--seeds", type=int, default=8, help="of each label; five rows need 8 for a p-value at all")
     parser.add_argument("--deals", type=int, default=1000, help="at random, of the same trainings")

@@ -344,8 +344,7 @@ def test_a_setting_that_reaches_past_the_end_of_the_run_is_warned_of(tmp_path: P
     file = tmp_path / "mine.yaml"
     rows = "[saf, {name: mesa, start_epoch: 2}, vsam, {name: vsam, warmup_iterations: 39, interval: 40, label: late}]"
     file.write_text(
-        "name: mine\ntask: {data: digits, model: cnn, epochs: 4}\nmethod: vsam\n"
-        f"baselines:\n  methods: {rows}\n"
+        f"name: mine\ntask: {{data: digits, model: cnn, epochs: 4}}\nmethod: vsam\nbaselines:\n  methods: {rows}\n"
     )
     lines = past_the_end(wanted_rows(load_study(file), root=tmp_path), {"iterations_per_epoch": 10.0})
     found = [line.removeprefix(f"{file}: ").split(" ")[0].rstrip(":") for line in lines]
