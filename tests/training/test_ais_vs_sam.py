@@ -51,6 +51,13 @@ def test_the_ratio_and_its_ideal_are_by_the_clock_that_is_asked_for(clock, ratio
     assert (found.wall, found.cpu, found.totals) == pytest.approx((4.0, 2.0, 4.0), rel=1e-12)
 
 
+def test_a_processor_time_of_zero_is_not_known():
+    sam = Lap(SAMPLED, Seconds(2.0, 0.0), Seconds(1.0, 0.0))
+    found = ais_vs_sam([Block((sam,) * 2, (lap(PLAIN, 1.0),) * 10)] * 10, {PLAIN: 1000}, "wall")
+    assert found.ratio == pytest.approx(2.0, rel=1e-12)
+    assert math.isnan(found.cpu)
+
+
 def test_a_gpu_has_no_processor_time():
     nan = float("nan")
     sam = Lap(SAMPLED, Seconds(2.0, nan), Seconds(1.0, nan))

@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from vsam_tune.training import laps as laps_module
 from vsam_tune.training.laps import Kind, Laps, Stopwatch
 
 CPU = torch.device("cpu")
@@ -31,6 +32,17 @@ def test_one_thread_is_timed_on_the_processor_and_several_on_the_wall(threads, n
     threads(number)
     assert Stopwatch(CPU).clock == clock
     assert Laps(CPU).clock == clock
+
+
+def test_a_processor_time_that_ticks_is_not_taken(threads, monkeypatch):
+    threads(1)
+    fine = laps_module.thread_time_is_fine
+    fine.cache_clear()
+    monkeypatch.setattr(laps_module.time, "thread_time", lambda: time.perf_counter() // 0.01 * 0.01)
+    assert Stopwatch(CPU).clock == "wall"
+    monkeypatch.undo()
+    fine.cache_clear()
+    assert fine()
 
 
 def test_a_gpu_is_timed_on_the_wall():

@@ -79,7 +79,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
     weights = iterations / iterations.sum()
     ideal = float(1 / (weights @ ideal_times))
     pairs = [
-        (i, kinds.index(own.kind), own.seconds.wall / sam.seconds.wall, own.seconds.cpu / sam.seconds.cpu)
+        (i, kinds.index(own.kind), own.seconds.wall / sam.seconds.wall, own.seconds.cpu / (sam.seconds.cpu or math.nan))
         for i, block in enumerate(blocks)
         for own in block.own
         if own.kind in counts
