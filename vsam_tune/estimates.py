@@ -78,9 +78,8 @@ def timed(metrics: Mapping[str, float], name: str, fractions: Sequence[float]) -
         return None
     half = QUANTILE * metrics.get(f"{name}_error", 0.0)
     spread = paired.mean_interval(np.array(fractions, dtype=np.float64))
-    fraction = float(
-        metrics.get("sampled_fraction", mean(fractions) if fractions else math.nan)
-    )  # that it is weighed by
+    # that it is weighed by: seeds that came later may have moved their mean
+    fraction = metrics.get("sampled_fraction", mean(fractions) if fractions else math.nan)
     if spread is not None and math.isfinite(ideal) and fraction < 1:
         plain = (1 / ideal - fraction) / (1 - fraction)
         half = math.hypot(half, value * ideal * (1 - plain) * (spread[1] - spread[0]) / 2)

@@ -139,7 +139,7 @@ class StudyResult:
 
         choice: what another seed would change is known from five stretches of a run, and too small by chance in some of
         many trials; it counts as the root mean square over the trials at least. With each trial's own, the front would
-        exclude one of 16 equal trials in 29 % of searches instead of 5 % (`docs/measurement.md`).
+        exclude one of 16 equal trials in 29 % of searches instead of 5 % (`docs/search.md`).
         """
         columns = [self._errors(trials, each.name) for each in self.objectives]
         return np.stack(columns, axis=1) if trials else np.empty((0, len(self.objectives)))
