@@ -14,7 +14,7 @@ from benchmarks import peers
 from benchmarks.ideal import Ideal, linear, passes
 from benchmarks.rounds import Taken
 from vsam_tune.data.loader import Batch
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
 

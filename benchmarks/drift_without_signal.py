@@ -11,8 +11,8 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from vsam_tune.methods import METHODS
 from vsam_tune.optimizers.sampling_rate import CHANGES, SamplingRate
+from vsam_tune.registry.methods import METHODS
 
 _BETAS = (0.05, 0.1, 0.13, 0.15, 0.2)  # those of the paper's table 1
 _PARTS = 4  # of the run, whose fractions show the growth

@@ -20,8 +20,8 @@ from benchmarks.machine import describe, disturbance, hint
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
 from vsam_tune.contention import Contention
+from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.study.storage import load_result
-from vsam_tune.tasks import MODELS
 
 TASK = """\
 name: efficiency

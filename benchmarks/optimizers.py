@@ -22,8 +22,8 @@ from benchmarks.ratios import EVALUATION, FORWARD, SAM, SGD
 from benchmarks.recording import CLOCKS, Recording
 from benchmarks.session import network, record_peaks, record_rounds
 from vsam_tune.errors import InputError, finding
-from vsam_tune.methods import METHODS
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
+from vsam_tune.registry.methods import METHODS
 
 ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals are made of them
 MAX_FRACTION = float(METHODS["vsam"].hyperparameters["max_rate"].default)

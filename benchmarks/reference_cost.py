@@ -21,7 +21,7 @@ from benchmarks.machine import describe
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
 from vsam_tune.data.task import TaskData
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 STUDY = Path("studies/quickstart.yaml")
 TASK = """\

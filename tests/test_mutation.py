@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.mutation import ROOT, main, read_lists
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 PARTS = ("toy.py", "tests", "pyproject.toml")
 TOY = "import math\n\n\ndef add(a, b):\n    return a + b\n\n\ndef twice(a):\n    return a + a\n"

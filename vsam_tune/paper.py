@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
-from vsam_tune.methods import METHODS
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
+from vsam_tune.registry.methods import METHODS
 
 EPOCHS, BATCH_SIZE = 200, 128  # of tables 1 to 4; those of table 5 are not said
 SHOWN = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")  # of a row, by name

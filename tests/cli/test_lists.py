@@ -8,8 +8,8 @@ import pytest
 
 from search_spaces.loader import default_space
 from vsam_tune.cli.main import main
-from vsam_tune.methods import METHODS
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
+from vsam_tune.registry.methods import METHODS
 
 
 def printed(capsys, *arguments):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from vsam_tune.cli.main import main
-from vsam_tune.methods import METHODS, Method
+from vsam_tune.registry.methods import METHODS, Method
 
 
 def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture[str]) -> None:

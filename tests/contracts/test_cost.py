@@ -5,7 +5,7 @@ import torch
 
 from tests.contracts.tiny import TinyTrial, closure_of, optimizer_class, taken, tiny_network, wrap
 from tests.contracts.value_reads import NoValueIsRead, ValueReadError
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
 WITHOUT_READS = [name for name in METHODS if not METHODS[name].synchronises]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.contracts.tiny import TinyTrial, equal_state
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 LOSS_TERMS = [name for name in METHODS if METHODS[name].loss_term]
 

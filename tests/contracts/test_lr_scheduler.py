@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.contracts.tiny import TinyTrial
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 
 def cosine(optimizer):

@@ -7,7 +7,7 @@ import torch
 
 from tests.contracts.tiny import method_class, taken, tiny_network
 from vsam_tune.loss_terms.loss_term import LossTerm
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 WITH_CLASS = [name for name in METHODS if method_class(name)]
 SETTINGS = [(name, key) for name in WITH_CLASS for key in METHODS[name].hyperparameters]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.contracts.tiny import TinyTrial, carried_over, equal_state
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tests.contracts.tiny import InterruptedPassError, TinyTrial, optimizer_class
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
 TWO_PASSES = [name for name in WRAPPERS if METHODS[name].gradient_evaluations > 1]

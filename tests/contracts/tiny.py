@@ -6,7 +6,7 @@ from importlib import import_module
 import torch
 from torch import nn
 
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 # By hyper-parameter, so that a method that is added later needs no line here: small enough that sampling,
 # reuse and adaptation all happen within 30 iterations.

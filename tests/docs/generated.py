@@ -11,12 +11,12 @@ from tests.docs.markdown import code, table
 from tests.docs.method_tables import METHOD_TABLES, setting_row
 from tests.docs.sections import SECTION_TABLES, attributes
 from tests.models.multiply_adds import multiply_adds
-from vsam_tune.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.comparison import Row
 from vsam_tune.confirmation import Row as ConfirmedRow
-from vsam_tune.methods import METHODS
 from vsam_tune.models.build import build_shapes, count_parameters
-from vsam_tune.tasks import DATASETS, MODELS
+from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.registry.data_and_models import DATASETS, MODELS
+from vsam_tune.registry.methods import METHODS
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.docs.markdown import code, table
 from tests.docs.sections import yaml_value
-from vsam_tune.methods import METHODS, Hyperparameter, Method
+from vsam_tune.registry.methods import METHODS, Hyperparameter, Method
 from vsam_tune.study.settings import rule
 
 

@@ -1,7 +1,7 @@
 """Networks of the table, as the tests build them."""
 
 from vsam_tune.models.build import build_model
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 SMALLEST = {  # pixels
     "cnn": 4,

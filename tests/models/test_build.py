@@ -7,7 +7,7 @@ from torch import nn
 from tests.models.building import ONE_PIXEL, SMALL, SMALLEST, build
 from vsam_tune.errors import InputError
 from vsam_tune.models.build import build_shapes, count_parameters
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 
 def test_frozen_parameters_are_not_counted():

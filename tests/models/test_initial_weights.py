@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.models.building import build
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 
 def convolutions(model):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.models.building import SMALLEST
 from tests.models.multiply_adds import multiply_adds
 from vsam_tune.models.build import build_shapes, count_parameters
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 
 def parameters(name, num_classes, **options):

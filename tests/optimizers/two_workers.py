@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 from torch import nn
 
 from tests.contracts.tiny import closure_of, wrap
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
 SCOPES = ("local", "global")

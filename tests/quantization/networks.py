@@ -8,7 +8,7 @@ from vsam_tune.models.build import build_model
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.quantizer import Quantizer
 from vsam_tune.quantization.transform import quantize_model
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 SMALL = {"width": 4, "depth": {"wrn": 10, "pyramidnet": 8}, "width_factor": 1, "alpha": 6, "width_percent": 10}
 # Those that have no small form have one of the same kind beside them, but for ResNet-18: with its ImageNet stem.

@@ -10,12 +10,12 @@ from tests.contracts.value_reads import NoValueIsRead
 from tests.quantization.networks import KINDS, images, quantizers, small_model, tiny_quantized
 from tests.reference import lsq as reference
 from tests.training.tiny import ticking, tiny_trainer, train_to_end
-from vsam_tune.methods import METHODS
 from vsam_tune.optimizers import SAM, VSAM
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.integers import check_integers
 from vsam_tune.quantization.parameter_groups import parameter_groups, step_sizes
 from vsam_tune.quantization.transform import quantize_model
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}

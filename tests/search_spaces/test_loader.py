@@ -5,8 +5,8 @@ import yaml
 
 from search_spaces.loader import base_space, default_space
 from search_spaces.schema import CategoricalDimension, Dimension
-from vsam_tune.base_optimizers import BASE_OPTIMIZERS
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.registry.methods import METHODS
 
 
 @pytest.mark.parametrize("base", BASE_OPTIMIZERS)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from vsam_tune.errors import InputError
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.baseline_rows import Row, stored_row
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
 from vsam_tune.study.config import Study, load_study

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from search_spaces.schema import Dimension
 from vsam_tune.errors import InputError
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.config import Study, export, load_export, load_study
 
 SPACES = {

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from search_spaces.loader import default_space
 from search_spaces.schema import FloatDimension
-from vsam_tune.base_optimizers import BASE_OPTIMIZERS
-from vsam_tune.methods import METHODS, Hyperparameter
+from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.registry.methods import METHODS, Hyperparameter
 from vsam_tune.study.findings import Findings
 from vsam_tune.study.initial import default_initial, read_initial
 from vsam_tune.study.parameters import Parameters, can_exist

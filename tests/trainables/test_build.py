@@ -17,7 +17,7 @@ from trainables.classification import Classification
 from vsam_tune.data.images import Images
 from vsam_tune.data.task import TaskData
 from vsam_tune.errors import InputError
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 
 @pytest.fixture(scope="module")

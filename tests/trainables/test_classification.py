@@ -12,7 +12,7 @@ from tests.contracts.tiny import equal_state
 from tests.trainables.trial import EVALUATED, SEARCH_IMAGES, saved_in, steps, trial_config, without_ais
 from trainables import build
 from trainables.build import data_arguments, load_data
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 TRAINING = {
     "train_loss",

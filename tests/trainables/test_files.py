@@ -7,7 +7,7 @@ import pytest
 from tests.contracts.tiny import equal_state
 from tests.trainables.trial import end_of, saved_in, steps, trial_config, without_ais
 from vsam_tune.errors import InputError
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 
 class CrashError(BaseException):

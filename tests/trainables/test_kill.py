@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.tiny import equal_state
 from tests.trainables.trial import saved_in, train, trial_config
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 READ_INTERVAL = 3  # a checkpoint each: most are within an epoch of 23
 CONTEXT = multiprocessing.get_context("forkserver")  # each process is fresh, but for what is imported

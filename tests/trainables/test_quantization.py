@@ -8,9 +8,9 @@ from tests.contracts.tiny import equal_state
 from tests.trainables.trial import end_of, steps, trial_config, without_ais
 from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
 from vsam_tune.errors import InputError
-from vsam_tune.methods import METHODS
 from vsam_tune.quantization.integers import check_integers
 from vsam_tune.quantization.parameter_groups import step_sizes
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.search import warnings
 
 W4A4 = {"weight_bits": 4, "activation_bits": 4, "first_last_bits": 8, "activation_grad_scale": "features"}

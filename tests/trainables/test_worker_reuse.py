@@ -6,7 +6,7 @@ import torch
 from tests.contracts.tiny import equal_state
 from tests.trainables.trial import end_of, steps, trial_config, without_ais
 from trainables import build
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,7 +9,7 @@ from torch._dynamo.utils import counters
 from tests.contracts.tiny import equal_state, optimizer_class
 from tests.contracts.value_reads import NoValueIsRead
 from tests.training.tiny import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end, weights
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer
 

@@ -6,8 +6,8 @@ import torch
 from tests.contracts.tiny import equal_state, quick_settings
 from vsam_tune.data.images import Images
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.methods import METHODS
 from vsam_tune.models.build import build_model
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer

@@ -6,7 +6,7 @@ import torch
 
 from tests.contracts.tiny import equal_state
 from tests.training.tiny import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import reference as reference_module
 from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ import torch
 
 from tests.contracts.tiny import equal_state
 from tests.training.tiny import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import trainer as trainer_module
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 

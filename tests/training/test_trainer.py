@@ -20,7 +20,7 @@ from tests.training.tiny import (
     train_to_end,
     weights,
 )
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import trainer as trainer_module
 from vsam_tune.training.trainer import DivergedError
 

@@ -8,7 +8,7 @@ import torch
 from tests.contracts.tiny import quick_settings, tiny_network
 from vsam_tune.data.images import Images, channel_statistics
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.laps import Laps

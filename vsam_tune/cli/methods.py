@@ -7,7 +7,7 @@ from typing import Any
 
 from vsam_tune.cli.arguments import add_format
 from vsam_tune.cli.render import render_rows
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 COLUMNS = ("name", "gradient_evaluations", "forward_passes", "cost", "memory", "hyperparameters", "source")
 

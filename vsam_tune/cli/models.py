@@ -5,7 +5,7 @@ import sys
 
 from vsam_tune.cli.arguments import add_format
 from vsam_tune.cli.render import render_rows
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import sys
 
 from vsam_tune.cli.arguments import add_format
 from vsam_tune.cli.render import render_rows
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

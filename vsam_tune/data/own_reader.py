@@ -6,7 +6,7 @@ from torch import Tensor
 from vsam_tune.data.images import Images
 from vsam_tune.data.source import Request, Source, checked_source
 from vsam_tune.errors import InputError, finding
-from vsam_tune.object_reference import check_call, resolve_reference
+from vsam_tune.registry.object_reference import check_call, resolve_reference
 
 
 def read(request: Request) -> Source:

@@ -12,8 +12,8 @@ from vsam_tune.data.label_noise import noisy_labels
 from vsam_tune.data.source import Request, Source
 from vsam_tune.data.split import split_index, subset_index
 from vsam_tune.errors import InputError, finding
-from vsam_tune.object_reference import is_reference
-from vsam_tune.tasks import DATASETS, OWN_DATASET
+from vsam_tune.registry.data_and_models import DATASETS, OWN_DATASET
+from vsam_tune.registry.object_reference import is_reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -9,8 +9,8 @@ from torch import nn
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.models.own_model import own_builder
-from vsam_tune.object_reference import is_reference
-from vsam_tune.tasks import MODELS
+from vsam_tune.registry.data_and_models import MODELS
+from vsam_tune.registry.object_reference import is_reference
 
 
 def build_model(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vsam_tune.errors import InputError, finding
-from vsam_tune.object_reference import check_call, resolve_reference
+from vsam_tune.registry.object_reference import check_call, resolve_reference
 
 _SHAPES = "make it take (B, C, H, W) float32 images, and return (B, num_classes) logits"
 _FAILURES = (RuntimeError, TypeError, ValueError, IndexError)  # what layers raise for shapes that they do not take

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from search_spaces.schema import Strict
 from vsam_tune.errors import finding
-from vsam_tune.methods import METHODS
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.configuration import Configuration
 from vsam_tune.study.differences import differing_keys
 from vsam_tune.study.findings import Findings

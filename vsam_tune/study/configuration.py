@@ -8,9 +8,9 @@ from typing import Any, Self
 from pydantic import JsonValue
 
 from search_spaces.schema import Dimension
-from vsam_tune.base_optimizers import BASE_OPTIMIZERS
-from vsam_tune.methods import METHODS
-from vsam_tune.object_reference import is_reference
+from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
+from vsam_tune.registry.methods import METHODS
+from vsam_tune.registry.object_reference import is_reference
 from vsam_tune.study.findings import Findings
 from vsam_tune.study.parameters import Named, Parameters, can_exist
 from vsam_tune.study.settings import check_base_optimizer, check_method, read_named

@@ -7,8 +7,8 @@ from typing import TypeGuard
 
 from pydantic import JsonValue
 
-from vsam_tune.methods import METHODS, Hyperparameter
-from vsam_tune.object_reference import is_reference
+from vsam_tune.registry.methods import METHODS, Hyperparameter
+from vsam_tune.registry.object_reference import is_reference
 from vsam_tune.study.findings import Findings, suggestion
 from vsam_tune.study.parameters import Named, Parameters
 

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from search_spaces.loader import DefaultSpace
 from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension
-from vsam_tune.methods import Hyperparameter
+from vsam_tune.registry.methods import Hyperparameter
 from vsam_tune.study.configuration import Configuration
 from vsam_tune.study.findings import Findings, parse, suggestion
 from vsam_tune.study.parameters import can_be, can_exist

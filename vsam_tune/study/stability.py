@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
 
-from vsam_tune.object_reference import resolve_reference
+from vsam_tune.registry.object_reference import resolve_reference
 
 _MEASURE = "trainables.machine:measure"  # by name: the driver never loads torch
 

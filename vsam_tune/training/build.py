@@ -10,9 +10,9 @@ from torch.optim import Optimizer
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.loss_terms.loss_term import LossTerm
-from vsam_tune.methods import METHODS
-from vsam_tune.object_reference import resolve_reference
 from vsam_tune.quantization.parameter_groups import parameter_groups
+from vsam_tune.registry.methods import METHODS
+from vsam_tune.registry.object_reference import resolve_reference
 
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # *args and **kwargs
 

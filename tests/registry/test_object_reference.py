@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.my_things import stripes
 from vsam_tune.errors import InputError
-from vsam_tune.object_reference import check_call, is_reference, resolve_reference
+from vsam_tune.registry.object_reference import check_call, is_reference, resolve_reference
 
 IDENTIFIERS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 resolve = partial(resolve_reference, where="task", key="data", cure="name one")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vsam_tune.methods import Hyperparameter
+from vsam_tune.registry.methods import Hyperparameter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

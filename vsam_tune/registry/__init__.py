@@ -1,0 +1,1 @@
+"""What a study may name: methods, base optimizers, data, models, objects of the user's own code."""
