@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.command_line import vsam_tune, write_study
-from vsam_tune import pareto
+from vsam_tune.analysis import pareto
+from vsam_tune.analysis.comparison import compare
+from vsam_tune.analysis.paired_tests import SIGNIFICANCE
+from vsam_tune.analysis.results import StudyResult, TrialRecord, standard_error
 from vsam_tune.cli.render import render_rows
-from vsam_tune.comparison import compare
-from vsam_tune.paired import SIGNIFICANCE
-from vsam_tune.results import StudyResult, TrialRecord, standard_error
 from vsam_tune.study.storage import load_baselines, load_result
 
 METRICS = ("val_accuracy", "ais_vs_sam", "sampled_fraction")

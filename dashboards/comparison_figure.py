@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards.labels import place_labels
-from vsam_tune.comparison import Comparison, Row
+from vsam_tune.analysis.comparison import Comparison, Row
 
 _BLUE, _ORANGE, _GREY = "#0b5394", "#d55e00", "#9a9a9a"  # apart in lightness too
 _PANEL = (425.0, 500.0)  # width and height of one of the two in the PNG, in pixels: what names are placed for

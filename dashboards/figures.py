@@ -1,4 +1,4 @@
-"""Figures of a study: pure functions from `vsam_tune.results` to plotly. Shapes tell what colours tell."""
+"""Figures of a study: pure functions from `vsam_tune.analysis.results` to plotly. Shapes tell what colours tell."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
 _TITLES = {  # axis titles with their units; any other metric goes by its name
     "val_accuracy": "validation accuracy (%)",

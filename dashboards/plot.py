@@ -66,7 +66,7 @@ def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
 def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
     """Return what is drawn, and the figure."""
     from dashboards.comparison_figure import comparison_figure  # noqa: PLC0415 - plotly
-    from vsam_tune.comparison import compare  # noqa: PLC0415 - scipy
+    from vsam_tune.analysis.comparison import compare  # noqa: PLC0415 - scipy
     from vsam_tune.study.storage import load_baselines  # noqa: PLC0415 - Optuna
 
     result = load_baselines(study, root)

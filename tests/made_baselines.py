@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.storage import BASELINES, DATABASE
 
 OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))

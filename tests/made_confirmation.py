@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
 OBJECTIVES = (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
 DEVICE = "Linux x86_64, 2 cores"

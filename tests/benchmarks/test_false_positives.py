@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from benchmarks.false_positives import claims, compare_report, dealt, excluded, search_report, spread, study_content
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.config import load_study
 
 

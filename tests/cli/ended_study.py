@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsam_tune.results import StudyResult
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.study.storage import load_result
 
 STUDY = """\

@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.ended_study import Searched
 from tests.made_baselines import CIFAR, baselines, replicate, result_of, store
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
-from vsam_tune.results import StudyResult
 from vsam_tune.study import storage
 
 METHODS = ("sgd", "sam", "esam", "vsam")

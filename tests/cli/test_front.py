@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.cli.ended_study import VALUES, Searched
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
-from vsam_tune.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.config import load_export, load_study
 
 

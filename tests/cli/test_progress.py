@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.cli import progress as progress_module
 from vsam_tune.cli.progress import Progress
-from vsam_tune.results import TrialRecord
 
 POINT = {"val_accuracy": 91.234, "sampled_fraction": 0.25, "epoch": 3.0, "val_loss": 0.5}
 

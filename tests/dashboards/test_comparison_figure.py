@@ -4,7 +4,7 @@ import pytest
 
 from dashboards.comparison_figure import comparison_figure
 from tests.made_baselines import baselines, replicate, result_of
-from vsam_tune.comparison import compare
+from vsam_tune.analysis.comparison import compare
 
 TRIALS = [
     replicate(0, "sgd", 0, accuracy=90.0, ais=2000.0),

@@ -3,7 +3,7 @@
 import pytest
 
 from dashboards.figures import front_figure
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
 ACCURACY = Objective("val_accuracy", "maximize")
 AIS = Objective("ais", "maximize")

@@ -12,8 +12,8 @@ import pytest
 
 from dashboards import plot
 from tests.made_baselines import baselines
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study import storage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

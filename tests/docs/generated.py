@@ -11,8 +11,8 @@ from tests.docs.markdown import code, table
 from tests.docs.method_tables import METHOD_TABLES, setting_row
 from tests.docs.sections import SECTION_TABLES, attributes
 from tests.models.multiply_adds import multiply_adds
-from vsam_tune.comparison import Row
-from vsam_tune.confirmation import Row as ConfirmedRow
+from vsam_tune.analysis.comparison import Row
+from vsam_tune.analysis.confirmation import Row as ConfirmedRow
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.data_and_models import DATASETS, MODELS

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.learning_curve import append_point
 from vsam_tune.study.mlflow_store import MlflowStore
 from vsam_tune.study.storage import RESOLVED, trial_folder

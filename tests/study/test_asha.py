@@ -12,7 +12,7 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 from tests.reference import asha as reference
 from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.toy import in_memory, on_disk, toy_plan
-from vsam_tune.results import Objective
+from vsam_tune.analysis.results import Objective
 from vsam_tune.study.asha import Asha, goes_on, rung_epochs
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.searcher import OptunaSearcher

@@ -13,8 +13,8 @@ from mlflow.entities import Run as MlflowRun
 from tests.study.fabricated import empty_store
 from tests.study.toy import toy_study
 from tests.study.trainables.quadratic import read_steps
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study import runner
 from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.results import Objective
 from vsam_tune.study.config import load_export, load_study
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.sections import Asha, Fifo, Nsga2, RandomSearch, Tpe

@@ -9,8 +9,8 @@ import pytest
 from tests.study.test_baselines import NOWHERE, Trained
 from tests.study.toy import toy_study
 from tests.study.trainables.quadratic import read_steps
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Study, load_study
 from vsam_tune.study.confirm import TIMING, Scope, Wanted, confirm, confirm_plan, wanted_trials

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
 from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import load_export
 from vsam_tune.study.final import final_plan, train

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.test_search import searched
 from tests.study.toy import in_memory, toy_plan
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.asha import Asha
 from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.plan import Plan

@@ -15,8 +15,8 @@ import pytest
 
 from tests.study.toy import write_toy
 from tests.study.trainables.quadratic import read_steps
+from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.study.storage import RESOLVED, load_result
 
 TRIALS = 8

@@ -12,8 +12,8 @@ import yaml
 
 from tests.study.toy import toy_study
 from tests.study.trainables.quadratic import read_steps
+from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.results import StudyResult, TrialRecord
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.learning_curve import read_curve
 from vsam_tune.study.runner import Run

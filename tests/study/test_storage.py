@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from tests.study.toy import in_memory, on_disk, toy_plan, write_toy
+from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
-from vsam_tune.results import Objective
 from vsam_tune.study.storage import (
     BASELINES,
     DATABASE,

@@ -16,7 +16,7 @@ from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_root, 
 from vsam_tune.cli.render import render_json, render_rows, spread_text
 
 if TYPE_CHECKING:
-    from vsam_tune.results import StudyResult
+    from vsam_tune.analysis.results import StudyResult
 
 _COLUMNS = ("method", "seeds", "test_accuracy_mean", "test_accuracy_std", "sampled_fraction", "ais")
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
     """Write a row for each row of the baselines, and where to look next."""
-    from vsam_tune.comparison import compare
+    from vsam_tune.analysis.comparison import compare
 
     rows = [asdict(row) for row in compare(result).rows]
     if arguments.format == "json":

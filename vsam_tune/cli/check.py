@@ -92,7 +92,7 @@ def _passes_of_baselines(study: "Study") -> list[float]:
 
 def _paper_ais(study: "Study") -> tuple[float, float] | None:
     """Return SGD's and SAM's images a second on the paper's RTX 3090; None where the paper does not have them."""
-    from vsam_tune import paper
+    from vsam_tune.analysis import published_tables as paper  # TODO-rename
 
     settings = study.task.model_dump(mode="json")
     settings["data"] = settings["data"].removeprefix("random_")

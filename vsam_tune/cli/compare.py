@@ -9,14 +9,14 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune import paper
+from vsam_tune.analysis import published_tables as paper  # TODO-rename
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.remarks import heading, remarks
 from vsam_tune.cli.render import render_json, render_rows, spread_text
 from vsam_tune.errors import InputError, finding
 
 if TYPE_CHECKING:
-    from vsam_tune.comparison import Comparison, Row
+    from vsam_tune.analysis.comparison import Comparison, Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if no replicate of any method has completed.
     """
-    from vsam_tune.comparison import compare
+    from vsam_tune.analysis.comparison import compare
     from vsam_tune.study.storage import load_baselines
 
     result = load_baselines(arguments.study, arguments.root)

@@ -14,8 +14,8 @@ from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_study,
 from vsam_tune.cli.render import number_text, render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.confirmation import Confirmation, Row
-    from vsam_tune.estimates import Interval
+    from vsam_tune.analysis.confirmation import Confirmation, Row
+    from vsam_tune.analysis.estimates import Interval
     from vsam_tune.study.config import Study
 
 
@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if a wanted training or timing failed, diverged, or is not done.
     """
+    from vsam_tune.analysis.confirmation import confirmation
     from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.confirmation import confirmation
     from vsam_tune.study.confirm import Scope, confirm, wanted_trials
     from vsam_tune.study.run_kind import CONFIRM as KIND
     from vsam_tune.study.storage import CONFIRM, CONFIRM_FOLDER, find_result

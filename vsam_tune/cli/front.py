@@ -11,8 +11,8 @@ from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.render import render_json, render_rows, spread_text
 
 if TYPE_CHECKING:
+    from vsam_tune.analysis.results import Noise, StudyResult, TrialRecord
     from vsam_tune.cli.render import Format
-    from vsam_tune.results import Noise, StudyResult, TrialRecord
 
 _SHOWN = ("sampled_fraction", "gradient_evaluations", "ideal_ais_vs_sam", "efficiency")  # where they are reported
 _EFFICIENCY = (0.9, 1.1)  # within it a trial is as fast as its passes say
@@ -93,7 +93,7 @@ def _exact(record: "TrialRecord", names: Sequence[str]) -> dict[str, Any]:
 
 def _readable(record: "TrialRecord", names: Sequence[str]) -> dict[str, Any]:
     """Return a trial's values and metrics, those with an error as `VALUE ± ERROR`."""
-    from vsam_tune.results import standard_error
+    from vsam_tune.analysis.results import standard_error
 
     cells: dict[str, Any] = {}
     for name in names:

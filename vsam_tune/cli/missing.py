@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vsam_tune.results import StudyResult, TrialRecord
+    from vsam_tune.analysis.results import StudyResult, TrialRecord
     from vsam_tune.study.run_kind import RunKind
 
 
 def num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]]) -> int:
     """Return how many of the wanted trials are complete, or pruned; 0 before a first start."""
-    from vsam_tune.results import FINISHED
+    from vsam_tune.analysis.results import FINISHED
 
     newest = [_newest(result, params) for params in wanted] if result else []
     return sum(record is not None and record.state in FINISHED for record in newest)

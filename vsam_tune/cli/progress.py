@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from vsam_tune.results import TrialRecord
+    from vsam_tune.analysis.results import TrialRecord
 
 _ENDED_ROWS = 12  # of the live table: the newest
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from vsam_tune import paper
+from vsam_tune.analysis import published_tables as paper  # TODO-rename
 from vsam_tune.cli.render import number_text, spread_text
 
 if TYPE_CHECKING:
-    from vsam_tune.comparison import Comparison
+    from vsam_tune.analysis.comparison import Comparison
 
 
 def heading(comparison: "Comparison", beside: str | None) -> list[str]:
@@ -47,7 +47,7 @@ def _incomplete(comparison: "Comparison", study: str) -> list[str]:
 
 def _differences(comparison: "Comparison", study: str) -> list[str]:
     """Return what the differences are, and why there is no p-value where there is none."""
-    from vsam_tune.paired import SIGNIFICANCE, pairs_needed
+    from vsam_tune.analysis.paired_tests import SIGNIFICANCE, pairs_needed
 
     compared = {row.method: row for row in comparison.rows if row.difference_to_sam is not None}
     count = len(compared)

@@ -19,8 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0, also where there is none; 1 if one cannot be read.
     """
+    from vsam_tune.analysis.results import STATES
     from vsam_tune.errors import InputError
-    from vsam_tune.results import STATES
     from vsam_tune.study.storage import DATABASE, find_result
 
     rows, unread = [], 0

@@ -13,7 +13,7 @@ from vsam_tune.cli.arguments import add_data, add_engine, add_format, overrides,
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.results import StudyResult
+    from vsam_tune.analysis.results import StudyResult
     from vsam_tune.study.sections import Resources
 
 _SUMMARIZED = ("test_accuracy", "ais", "ais_vs_sam", "sampled_fraction", "gradient_evaluations")

@@ -12,8 +12,8 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import TrialScheduler
 from typing_extensions import override
 
-from vsam_tune.ranking import rank
-from vsam_tune.results import Objective, standard_error
+from vsam_tune.analysis.ranking import rank
+from vsam_tune.analysis.results import Objective, standard_error
 from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.racing import Racing
 from vsam_tune.study.searcher import OptunaSearcher, numbers

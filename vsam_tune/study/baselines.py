@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.results import Objective, StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baseline_rows import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.config import Study, load_study

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import JsonValue
 from typing_extensions import override
 
+from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import Objective
 from vsam_tune.study.baseline_rows import Baselines, read_rows
 from vsam_tune.study.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
 from vsam_tune.study.differences import differing_keys

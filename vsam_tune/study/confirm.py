@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from vsam_tune.analysis.results import FINISHED, Objective, StudyResult
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import FINISHED, Objective, StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baseline_rows import Row, changed_rows, stored_row, trial_row
 from vsam_tune.study.baselines import wanted_rows

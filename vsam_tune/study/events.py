@@ -10,7 +10,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as RayTrial
 from typing_extensions import override
 
-from vsam_tune.results import TrialRecord
+from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.engine import Unsaved
 from vsam_tune.study.learning_curve import append_point, mend_curve, position
 from vsam_tune.study.searcher import numbers

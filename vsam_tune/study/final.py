@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import Objective, StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Export
 from vsam_tune.study.events import Listener

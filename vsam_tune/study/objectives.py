@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from search_spaces.schema import Strict
-from vsam_tune.results import Objective
+from vsam_tune.analysis.results import Objective
 from vsam_tune.study.findings import Findings, parse, suggestion
 from vsam_tune.study.settings import is_number
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search_spaces.schema import Dimension
-from vsam_tune.results import Objective
+from vsam_tune.analysis.results import Objective
 from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
 

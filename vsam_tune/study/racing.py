@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from optuna.trial import Trial
 
-from vsam_tune.results import StudyResult
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.study.storage import StudyStorage
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from optuna.trial import FrozenTrial
 
-from vsam_tune.results import TrialRecord
+from vsam_tune.analysis.results import TrialRecord
 
 
 def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) -> TrialRecord:

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import StudyResult
 from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents

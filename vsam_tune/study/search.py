@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces.schema import IntDimension
+from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import StudyResult
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.config import Study
 from vsam_tune.study.crowding import crowding

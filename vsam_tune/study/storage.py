@@ -18,8 +18,8 @@ from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DatabaseError
 
+from vsam_tune.analysis.results import FINISHED, Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError, finding
-from vsam_tune.results import FINISHED, Objective, StudyResult, TrialRecord
 from vsam_tune.study.database import connected, open_or_create
 from vsam_tune.study.record import trial_record
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vsam_tune.results import StudyResult, TrialRecord
+from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.storage import trial_folder

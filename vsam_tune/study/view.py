@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from vsam_tune.results import Objective
+from vsam_tune.analysis.results import Objective
 
 _KEY = "study"  # of the saved view, and its name in the UI's menu of views
 _TRAJECTORY = ("l2_psf", "cumulative_samples", "sampling_rate")  # what a trial did: these charts stand first

@@ -5,9 +5,9 @@ from statistics import mean
 
 import numpy as np
 
-from vsam_tune import pareto
-from vsam_tune.estimates import Estimate
-from vsam_tune.results import Objective
+from vsam_tune.analysis import pareto
+from vsam_tune.analysis.estimates import Estimate
+from vsam_tune.analysis.results import Objective
 
 
 def knee(means: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> int:

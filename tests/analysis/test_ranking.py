@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import ranking as reference
-from vsam_tune.pareto import dominates
-from vsam_tune.ranking import rank
+from vsam_tune.analysis.pareto import dominates
+from vsam_tune.analysis.ranking import rank
 
 # Whole numbers: they may be shifted, and scaled by powers of two, without rounding.
 WHOLE = st.integers(-20, 20).map(float)

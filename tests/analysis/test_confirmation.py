@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.made_confirmation import DEVICE, Made, searched
-from vsam_tune.confirmation import Confirmation, Row, confirmation
-from vsam_tune.results import Objective
+from vsam_tune.analysis.confirmation import Confirmation, Row, confirmation
+from vsam_tune.analysis.results import Objective
 
 T_4 = 2.7764451051977987  # t's quantile at 97.5 % for four degrees of freedom
 FIVE = (90.0, 90.5, 91.0, 91.5, 92.0)

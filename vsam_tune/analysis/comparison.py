@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from vsam_tune import paired
-from vsam_tune.estimates import complete_replicates
-from vsam_tune.paper import PaperRow, beside
-from vsam_tune.results import StudyResult, TrialRecord
+from vsam_tune.analysis import paired_tests as paired  # TODO-rename
+from vsam_tune.analysis.estimates import complete_replicates
+from vsam_tune.analysis.published_tables import PaperRow, beside
+from vsam_tune.analysis.results import StudyResult, TrialRecord
 
 _SAM = "sam"
 

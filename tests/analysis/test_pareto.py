@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vsam_tune import pareto
+from vsam_tune.analysis import pareto
 
 # Whole numbers: they may be shifted, and scaled by powers of two, without rounding.
 WHOLE = st.integers(-50, 50).map(float)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.made_baselines import CIFAR, TASK, baselines, replicate, result_of
-from vsam_tune.comparison import compare
-from vsam_tune.paper import rows_of
+from vsam_tune.analysis.comparison import compare
+from vsam_tune.analysis.published_tables import rows_of
 
 PAPER = rows_of("cifar10/resnet18", quantized=False)
 KEYS = [  # those that other tools rely on come first

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsam_tune.analysis.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord, standard_error
 from vsam_tune.errors import InputError
-from vsam_tune.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord, standard_error
 
 ACCURACY = Objective("val_accuracy", "maximize")
 AIS = Objective("ais", "maximize")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vsam_tune.paper import PaperRow, beside, rows_of, tables, task_of, tasks
+from vsam_tune.analysis.published_tables import PaperRow, beside, rows_of, tables, task_of, tasks
 
 R18 = rows_of("cifar10/resnet18", quantized=False)
 WRN100 = rows_of("cifar100/wrn28_10", quantized=False)

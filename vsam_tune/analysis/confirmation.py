@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import stdev
 from typing import Any
 
-from vsam_tune.estimates import (
+from vsam_tune.analysis.estimates import (
     QUANTILE,
     Estimate,
     Interval,
@@ -19,8 +19,8 @@ from vsam_tune.estimates import (
     overlap,
     timed,
 )
-from vsam_tune.fair_pick import knee, left_out
-from vsam_tune.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.leave_one_seed_out import knee, left_out
+from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
 _TIMED = ("ais", "ais_vs_sam")  # replicates ran side by side: their own speeds are not shown
 Estimates = Mapping[str, Estimate | None]  # by objective

@@ -4,7 +4,7 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vsam_tune.pareto import dominates, error_table, loss_table
+from vsam_tune.analysis.pareto import dominates, error_table, loss_table
 
 
 def rank(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vsam_tune import pareto
+from vsam_tune.analysis import pareto
 from vsam_tune.errors import InputError, finding
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune import paired
+from vsam_tune.analysis import paired_tests as paired  # TODO-rename
 
 ACCURACIES = st.dictionaries(st.integers(0, 20), st.integers(0, 1000).map(lambda hits: hits / 10), max_size=12)
 SAMPLES = st.lists(st.integers(-100, 100).map(lambda hits: hits / 10), max_size=12).map(np.array)

@@ -8,8 +8,8 @@ from statistics import mean
 import numpy as np
 from scipy import stats
 
-from vsam_tune import paired
-from vsam_tune.results import TrialRecord, standard_error
+from vsam_tune.analysis import paired_tests as paired  # TODO-rename
+from vsam_tune.analysis.results import TrialRecord, standard_error
 
 Interval = tuple[float, float]
 QUANTILE = float(stats.norm.ppf((1 + paired.CONFIDENCE) / 2))  # 1.96 standard errors
