@@ -19,7 +19,7 @@ import torch
 from benchmarks.machine import describe, disturbance, hint
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
-from vsam_tune.contention import Contention
+from vsam_tune.machine.contention import Contention
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.study.storage import load_result
 

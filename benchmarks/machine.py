@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from vsam_tune.contention import Contention
-from vsam_tune.study.machine import processor
+from vsam_tune.machine.contention import Contention
+from vsam_tune.machine.hardware import processor
 
 UNDISTURBED = 0.97  # of a thread's time, above which the wall clock can be trusted
 

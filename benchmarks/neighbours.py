@@ -26,7 +26,7 @@ from scipy import stats
 from benchmarks.machine import describe
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
-from vsam_tune.contention import Contention
+from vsam_tune.machine.contention import Contention
 
 STUDY = Path("studies/quickstart.yaml")
 CONDITIONS = (0, 1, 2)  # neighbours

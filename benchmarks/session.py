@@ -12,7 +12,7 @@ from benchmarks.machine import describe, disturbance
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.recording import Recording
 from benchmarks.rounds import Entrant, random_batches, timed, timed_rounds, warm_up
-from vsam_tune.contention import Contention
+from vsam_tune.machine.contention import Contention
 from vsam_tune.models.build import build_model
 
 MEMORY_BATCH = 32  # images: enough that the peak stands in a pass, as in a training

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from trainables.classification import Classification
-from vsam_tune.contention import Contention
+from vsam_tune.machine.contention import Contention
 
 if TYPE_CHECKING:
     from vsam_tune.training.laps import Block, Clock, Kind

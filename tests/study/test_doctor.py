@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from vsam_tune.machine.hardware import Cores, Gpu
+from vsam_tune.machine.speed_stability import Speed, Stability
 from vsam_tune.study import doctor
 from vsam_tune.study.doctor import examine, recommendation
-from vsam_tune.study.machine import Cores, Gpu
-from vsam_tune.study.stability import Speed, Stability
 
 FOUR = Cores(logical=8, physical=4, allowed=4, limit=3.5)
 SPEED = Speed(

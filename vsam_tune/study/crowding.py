@@ -3,9 +3,9 @@
 import math
 import os
 
-from vsam_tune.contention import contention_within
 from vsam_tune.errors import finding
-from vsam_tune.study.machine import cores
+from vsam_tune.machine.contention import contention_within
+from vsam_tune.machine.hardware import cores
 from vsam_tune.study.sections import Resources
 
 DISTURBING_CORES = 0.5  # choice: half a core of others, on average, is a neighbour that computes

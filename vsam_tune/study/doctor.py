@@ -9,12 +9,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from vsam_tune.contention import contention_within
 from vsam_tune.errors import InputError
+from vsam_tune.machine.contention import contention_within
+from vsam_tune.machine.hardware import Cores, Gpu, cores, free_bytes, gpus
+from vsam_tune.machine.speed_stability import Speed, Stability, measure_stability
 from vsam_tune.study.crowding import DISTURBING_CORES
 from vsam_tune.study.engine import connect
-from vsam_tune.study.machine import Cores, Gpu, cores, free_bytes, gpus
-from vsam_tune.study.stability import Speed, Stability, measure_stability
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "mlflow", "pandas")
 _FREE_GIB = 2.0  # of disk and of memory, below which a search is likely to fail

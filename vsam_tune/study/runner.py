@@ -13,11 +13,11 @@ from filelock import FileLock, Timeout
 
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
+from vsam_tune.machine.hardware import device
 from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
 from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.machine import device
 from vsam_tune.study.mlflow_store import stamp_tags
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing

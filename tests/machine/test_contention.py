@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune import contention
-from vsam_tune.contention import ALONE_CORES, Contention, Reading, between, contention_within
+from vsam_tune.machine import contention
+from vsam_tune.machine.contention import ALONE_CORES, Contention, Reading, between, contention_within
 
 START = Reading(
     wall_seconds=100.0, busy_seconds=5_000.0, own_seconds=7.0, family_seconds=9.0, switches=3, waiting_seconds=50.0

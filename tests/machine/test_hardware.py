@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from vsam_tune.study import machine
-from vsam_tune.study.machine import Gpu, cores, free_bytes, gpus
+from vsam_tune.machine import hardware as machine  # TODO-rename
+from vsam_tune.machine.hardware import Gpu, cores, free_bytes, gpus
 
 GIB = 2**30
 TWO = "0::/slice/job\n"
@@ -118,7 +118,7 @@ def test_without_nvidia_smi_there_are_no_gpus(tmp_path: Path, monkeypatch: pytes
 def test_what_nvidia_smi_fails_of_is_told(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsam_tune.study.machine._SECONDS", 0.2 if "sleep" in script else 10.0)
+    monkeypatch.setattr("vsam_tune.machine.hardware._SECONDS", 0.2 if "sleep" in script else 10.0)
     made_nvidia_smi(tmp_path, monkeypatch, script)
     with pytest.raises(OSError, match="^" + said):
         gpus()
