@@ -21,8 +21,8 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_base_optimizer, build_optimizer
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
-from vsam_tune.training.laps import Laps
-from vsam_tune.training.reference import Reference, TimedSAM
+from vsam_tune.training.speed.iteration_timer import Laps
+from vsam_tune.training.speed.sam_probe import Reference, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)

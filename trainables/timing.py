@@ -12,7 +12,7 @@ from trainables.classification import Classification
 from vsam_tune.machine.contention import Contention
 
 if TYPE_CHECKING:
-    from vsam_tune.training.laps import Block, Clock, Kind
+    from vsam_tune.training.speed.iteration_timer import Block, Clock, Kind
     from vsam_tune.training.trainer import Trainer
 
 _OF_MEDIAN = 1.2533  # the standard error of a median over that of a mean, of normal values: sqrt(pi / 2)
@@ -83,7 +83,7 @@ def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict
     Returns:
         Shares by kind. A kind that is to have a share and did not come stands there as SAM's or SGD's iteration.
     """
-    from vsam_tune.training.laps import Kind
+    from vsam_tune.training.speed.iteration_timer import Kind
 
     shares: dict[Kind, float] = {}
     for share, sampled in ((1 - sampled_fraction, False), (sampled_fraction, True)):
@@ -105,7 +105,7 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Cloc
     """
     import numpy as np
 
-    from vsam_tune.training.ais_vs_sam import ais_vs_sam
+    from vsam_tune.training.speed.ais_vs_sam import ais_vs_sam
 
     found = ais_vs_sam(blocks, counts, clock)
     steps = np.array([lap.seconds.wall for block in blocks for lap in block.reference])

@@ -4,7 +4,7 @@ import pytest
 
 from tests.trainables.trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
-from vsam_tune.training.laps import Block, Kind, Lap, Seconds
+from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Seconds
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 

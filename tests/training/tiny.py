@@ -11,8 +11,8 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
-from vsam_tune.training.laps import Laps
-from vsam_tune.training.reference import Reference, TimedSAM
+from vsam_tune.training.speed.iteration_timer import Laps
+from vsam_tune.training.speed.sam_probe import Reference, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 NUM_IMAGES = 27

@@ -14,10 +14,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from typing_extensions import override
 
 from vsam_tune.data.loader import Batch, ResidentLoader
-from vsam_tune.training.ais import AISMeter
 from vsam_tune.training.closures import Closures
-from vsam_tune.training.laps import Laps
-from vsam_tune.training.reference import Reference
+from vsam_tune.training.speed.ais import AISMeter
+from vsam_tune.training.speed.iteration_timer import Laps
+from vsam_tune.training.speed.sam_probe import Reference
 from vsam_tune.training.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsam_tune.training.ais import AISMeter
+from vsam_tune.training.speed.ais import AISMeter
 
 
 class Clock:

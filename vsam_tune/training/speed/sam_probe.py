@@ -21,8 +21,8 @@ from vsam_tune.optimizers.perturbation import copies, copy_
 from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.second_pass import RandomState
 from vsam_tune.optimizers.sharpness_aware import Closure
-from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS, AISvsSAM, ais_vs_sam
-from vsam_tune.training.laps import Block, Kind, Lap, Laps, Seconds
+from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS, AISvsSAM, ais_vs_sam
+from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Laps, Seconds
 from vsam_tune.training.trajectory import Trajectory
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsam_tune.training.laps import Block, Clock, Kind
+from vsam_tune.training.speed.iteration_timer import Block, Clock, Kind
 
 FEWEST_BLOCKS = 8
 LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree

@@ -8,9 +8,9 @@ from tests.contracts.tiny import equal_state
 from tests.training.tiny import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import reference as reference_module
-from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
-from vsam_tune.training.reference import FEWEST_STEPS, LEAST_STEPS, undisturbed
+from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS
+from vsam_tune.training.speed.sam_probe import FEWEST_STEPS, LEAST_STEPS, undisturbed
 
 _CLOCKS = ("ais", "reference")  # what holds seconds
 _OWN = ("train_loss", "epoch", "iteration", "sampled_fraction", "gradient_evaluations", "forward_passes")

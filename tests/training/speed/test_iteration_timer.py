@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vsam_tune.training import laps as laps_module
-from vsam_tune.training.laps import Kind, Laps, Stopwatch
+from vsam_tune.training.speed.iteration_timer import Kind, Laps, Stopwatch
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from vsam_tune.training.ais_vs_sam import FEWEST_BLOCKS, RUN_ERROR, ais_vs_sam
-from vsam_tune.training.laps import Block, Kind, Lap, Seconds
+from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS, RUN_ERROR, ais_vs_sam
+from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Seconds
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 
