@@ -20,7 +20,7 @@ import torch
 from benchmarks.machine import describe
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
-from vsam_tune.data.task import TaskData
+from vsam_tune.data.load import TaskData
 from vsam_tune.registry.data_and_models import MODELS
 
 STUDY = Path("studies/quickstart.yaml")

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from vsam_tune.data.images import Images
+from vsam_tune.data.load import TaskData, load_task
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.data.task import TaskData, load_task
 from vsam_tune.errors import InputError, finding
 from vsam_tune.models.build import build_model, count_parameters
 from vsam_tune.models.memory_format import memory_format
@@ -32,7 +32,7 @@ _EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger th
 
 
 def data_arguments(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `vsam_tune.data.task.load_task` for a trial, as JSON values."""
+    """Return the arguments of `vsam_tune.data.load.load_task` for a trial, as JSON values."""
     task = config["task"]
     names = (
         "data",

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from ray.tune import Trainable
 from typing_extensions import override
 
-from trainables.remarks import remarks
+from trainables.training_warnings import remarks
 from trainables.trial_log import TrialLog
 from vsam_tune.seeds import replicate_seed
 
 if TYPE_CHECKING:
+    from vsam_tune.data.load import TaskData
     from vsam_tune.data.loader import ResidentLoader
-    from vsam_tune.data.task import TaskData
     from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vsam_tune.data.task import load_task
+from vsam_tune.data.load import load_task
 
 
 @pytest.mark.parametrize(("name", "num_classes"), [("random_cifar10", 10), ("random_cifar100", 100)])

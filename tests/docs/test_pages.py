@@ -64,7 +64,7 @@ def test_study_files_are_read(text: str, tmp_path: Path) -> None:
 
 
 def test_the_data_example_is_read_as_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vsam_tune.data.task import load_task
+    from vsam_tune.data.load import load_task
 
     monkeypatch.chdir(tmp_path)
     written = next(text for language, text in blocks(ROOT / "docs" / "data-and-models.md") if language == "python")

@@ -15,7 +15,7 @@ from tests.trainables.trial import SEARCH_IMAGES, steps, trial_config
 from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
 from trainables.classification import Classification
 from vsam_tune.data.images import Images
-from vsam_tune.data.task import TaskData
+from vsam_tune.data.load import TaskData
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
 

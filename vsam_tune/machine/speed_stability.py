@@ -9,7 +9,7 @@ from typing import Any
 
 from vsam_tune.registry.object_reference import resolve_reference
 
-_MEASURE = "trainables.machine:measure"  # by name: the driver never loads torch
+_MEASURE = "trainables.machine_speed:measure"  # by name: the driver never loads torch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +71,7 @@ def stability(found: Mapping[str, Any]) -> Stability:
     """Return what the bursts come to.
 
     Args:
-        found: as `trainables.machine.measure` returned it; at least two bursts of each kind.
+        found: as `trainables.machine_speed.measure` returned it; at least two bursts of each kind.
     """
     slowdowns = [alone / beside for alone, beside in zip(found["alone"], found["beside"], strict=True)]
     speeds = {threads: _speed(bursts) for threads, bursts in found["bursts"].items()}

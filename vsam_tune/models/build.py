@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vsam_tune.errors import InputError, finding
-from vsam_tune.models.own_model import own_builder
+from vsam_tune.models.custom_model import own_builder
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.registry.object_reference import is_reference
 

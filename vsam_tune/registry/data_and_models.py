@@ -8,7 +8,7 @@ class Dataset:
     """A data set by name, or a scheme such as `npz:PATH`.
 
     Attributes:
-        reader: `module:function`; see `vsam_tune.data.task`.
+        reader: `module:function`; see `vsam_tune.data.load`.
         validation_fraction: part of the training set held out where a study does not say; a choice of ours.
         takes_path: whether a path follows the name after a colon.
         downloads: whether it can be fetched with `--download`.
@@ -90,7 +90,7 @@ DATASETS: dict[str, Dataset] = {
 }
 
 OWN_DATASET = Dataset(
-    reader="vsam_tune.data.own_reader:read",
+    reader="vsam_tune.data.custom_reader:read",
     validation_fraction=0.2,
     downloads=True,
     source="`module:function`, a reader of one's own",

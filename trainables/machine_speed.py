@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from vsam_tune.data.load import load_task
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.data.task import load_task
 from vsam_tune.models.build import build_model
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsam_tune.data.images import Images
-from vsam_tune.data.task import load_task, parse_spec
+from vsam_tune.data.load import load_task, parse_spec
 from vsam_tune.errors import InputError
 from vsam_tune.registry.data_and_models import DATASETS
 

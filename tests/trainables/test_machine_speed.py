@@ -1,12 +1,12 @@
 """Bursts of training on this machine."""
 
-from trainables.machine import Bursts, _iterations, _rounds
+from trainables.machine_speed import Bursts, _iterations, _rounds
 
 
 def test_a_burst_counts_the_images_of_every_batch_over_the_ends_of_epochs(monkeypatch):
     clock = iter([10.0, 12.0])
     bursts = Bursts("sgd")
-    monkeypatch.setattr("trainables.machine.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("trainables.machine_speed.time.perf_counter", lambda: next(clock))
     assert bursts.take(20) == (1100 + 2 * 64) / 2.0  # 18 iterations an epoch, the last of 12 images
 
 

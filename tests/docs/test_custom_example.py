@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, blocks
-from vsam_tune.data.task import load_task
+from vsam_tune.data.load import load_task
 from vsam_tune.models.build import count_parameters
 from vsam_tune.study.config import Study, load_study
 

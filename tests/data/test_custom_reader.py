@@ -6,8 +6,8 @@ import torch
 from tests import my_things
 from tests.trainables.trial import trial_config
 from vsam_tune.data.images import Images
+from vsam_tune.data.load import load_task
 from vsam_tune.data.source import Source
-from vsam_tune.data.task import load_task
 from vsam_tune.errors import InputError
 
 READER = "tests.my_things:stripes"
