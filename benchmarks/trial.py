@@ -6,7 +6,7 @@ from typing import Any
 
 from trainables.build import data_arguments, load_data, warm_up
 from vsam_tune.data.load import TaskData
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search_plan
 
 

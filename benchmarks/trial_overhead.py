@@ -22,8 +22,8 @@ import yaml
 from typing_extensions import override
 
 from trainables.classification import Classification
-from vsam_tune.study.config import load_study
 from vsam_tune.study.events import TrialEvents
+from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search
 from vsam_tune.study.searcher import OptunaSearcher
 

@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks.false_positives import claims, compare_report, dealt, excluded, search_report, spread, study_content
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 
 
 def searched(values, error=1.0):

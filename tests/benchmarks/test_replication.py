@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.replication import Group, groups, main, pooled, report, share, shrinkage, study_content
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 
 
 def row(trial, *, plain=True, replicates=True, on_front=True, moved=-0.5):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from vsam_tune.cli.main import main
 from vsam_tune.study import trainable
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.storage import RESOLVED, StudyStorage
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
 from vsam_tune.cli.missing import num_ended, tell_what_is_missing
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.run_kind import BASELINE
 from vsam_tune.study.runner import Run
 

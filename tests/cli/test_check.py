@@ -7,7 +7,7 @@ import pytest
 
 from vsam_tune.cli.check import cost
 from vsam_tune.cli.main import main
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 
 FACTS = {"train_images": 45_000, "iterations_per_epoch": 352, "plain_seconds": 0.1, "sampled_seconds": 0.2}
 

@@ -11,7 +11,7 @@ from tests.cli.ended_study import VALUES, Searched
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
-from vsam_tune.study.config import load_export, load_study
+from vsam_tune.study.file.study_file import load_export, load_study
 
 
 def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ def options_and_data() -> str:
 
 
 def contents() -> str:
-    """Return the table of tests/study/bad_inputs.yaml: what, content of the file, lines."""
+    """Return the table of tests/study/file/bad_inputs.yaml: what, content of the file, lines."""
     rows = [(each["what"], code(*_content(each["file"])), code(*each["lines"])) for each in FILES]
     return table(("what", "in the file", "on stderr"), rows)
 

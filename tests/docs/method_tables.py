@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from tests.docs.markdown import code, table
 from tests.docs.sections import yaml_value
 from vsam_tune.registry.methods import METHODS, Hyperparameter, Method
-from vsam_tune.study.settings import rule
+from vsam_tune.study.file.method import rule
 
 
 def at_a_glance() -> str:

@@ -11,10 +11,10 @@ from pydantic.fields import FieldInfo
 
 from search_spaces.schema import DIMENSIONS
 from tests.docs.markdown import code, table
-from vsam_tune.study.baseline_rows import Baselines
-from vsam_tune.study.quantization import Quantization
-from vsam_tune.study.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Replication, Resources, Source, Tracking
-from vsam_tune.study.task import Task
+from vsam_tune.study.file.baselines import Baselines
+from vsam_tune.study.file.quantization import Quantization
+from vsam_tune.study.file.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Replication, Resources, Source, Tracking
+from vsam_tune.study.file.task import Task
 
 _HEAD = ("key", "default", "rule", "meaning")
 _WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", dict: "mapping", tuple: "list"}

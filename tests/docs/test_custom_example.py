@@ -8,7 +8,7 @@ import pytest
 from tests.docs.pages import ROOT, blocks
 from vsam_tune.data.load import load_task
 from vsam_tune.models.build import count_parameters
-from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.file.study_file import Study, load_study
 
 PAGE = blocks(ROOT / "docs" / "data-and-models.md")
 MODULE = next(text for language, text in PAGE if language == "python" and "def build" in text)

@@ -9,9 +9,9 @@ import torch
 
 from tests.docs.generated import GENERATED, regenerated, used
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
-from vsam_tune.study.config import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
-from vsam_tune.study.differences import CHANGEABLE
-from vsam_tune.study.objectives import DIRECTIONS
+from vsam_tune.study.file.differences import CHANGEABLE
+from vsam_tune.study.file.objectives import DIRECTIONS
+from vsam_tune.study.file.study_file import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
 
 PYTHON = [(page.name, i) for page in DOCS for i, (language, _) in enumerate(blocks(page)) if language == "python"]
 YAML = [(page.name, text) for page in DOCS for language, text in blocks(page) if language == "yaml"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 from vsam_tune.errors import InputError
-from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.search import search_plan
 
 PAGE = ROOT / "docs" / "trainables.md"

@@ -18,7 +18,7 @@ from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study import runner
 from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
-from vsam_tune.study.config import load_study
+from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.mlflow_store import find_experiment
 from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search, search_plan

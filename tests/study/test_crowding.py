@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vsam_tune.study import crowding as module
 from vsam_tune.study.crowding import DISTURBING_CORES, crowding, neighbours, oversubscription, shared_cores
-from vsam_tune.study.sections import Resources
+from vsam_tune.study.file.sections import Resources
 
 
 @pytest.mark.parametrize(

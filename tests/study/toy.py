@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import yaml
 
-from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.search import search_plan

@@ -61,7 +61,7 @@ def test_check_is_a_dry_run_that_needs_no_folder(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("study", ["quickstart"])
 def test_a_study_of_ours_builds(study):
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import search_plan
 
     path = Path(__file__).parents[2] / "studies" / f"{study}.yaml"

@@ -129,7 +129,7 @@ def test_a_dry_run_times_it_and_says_what_the_weights_have_seen(trained):
 
 
 def test_a_search_is_warned_of_weights_that_know_the_validation_part(trained, tmp_path):
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
 
     file = tmp_path / "a.yaml"
     file.write_text(f"name: a\nmethod: sam\ntask: {{initial_checkpoint: {trained}}}\n")

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.run_kind import BASELINE
     from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, find_result
 

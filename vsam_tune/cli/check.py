@@ -12,7 +12,7 @@ from vsam_tune.cli.arguments import add_study_file, overrides
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.study.config import Study
+    from vsam_tune.study.file.study_file import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the study and print what it is and costs; return 0."""
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import ask_trainable, warnings
 
     study = load_study(arguments.study, overrides(arguments))
@@ -80,8 +80,8 @@ def _passes_of_baselines(study: "Study") -> list[float]:
 
     A forward pass without a backward counts a third; more epochs than the task's count as more evaluations.
     """
-    from vsam_tune.study.baseline_rows import Baselines
     from vsam_tune.study.baselines import wanted_rows
+    from vsam_tune.study.file.baselines import Baselines
 
     if study.foreign:
         return []

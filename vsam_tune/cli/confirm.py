@@ -16,7 +16,7 @@ from vsam_tune.cli.render import number_text, render_json, render_rows
 if TYPE_CHECKING:
     from vsam_tune.analysis.confirmation import Confirmation, Row
     from vsam_tune.analysis.estimates import Interval
-    from vsam_tune.study.config import Study
+    from vsam_tune.study.file.study_file import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
 
 def _study(arguments: argparse.Namespace) -> "Study":
     """Return the study of a file; or, of a name, the one that was searched under it."""
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.storage import RESOLVED, study_folder
 
     file = Path(arguments.study)

@@ -144,7 +144,7 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     import yaml
 
     from vsam_tune.errors import InputError, finding
-    from vsam_tune.study.config import export, load_study
+    from vsam_tune.study.file.study_file import export, load_study
     from vsam_tune.study.storage import RESOLVED, study_folder
 
     record = result.pick("knee" if arguments.pick is None else arguments.pick)

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.cli.front import write_front
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.study.config import load_study
+    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import search
     from vsam_tune.study.storage import ended_trials
 

@@ -14,7 +14,7 @@ from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.results import StudyResult
-    from vsam_tune.study.sections import Resources
+    from vsam_tune.study.file.sections import Resources
 
 _SUMMARIZED = ("test_accuracy", "ais", "ais_vs_sam", "sampled_fraction", "gradient_evaluations")
 _BESIDE = ("test_accuracy_error", "ais_error", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")  # in JSON
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if a replicate failed or diverged.
     """
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.study.config import load_export
+    from vsam_tune.study.file.study_file import load_export
     from vsam_tune.study.final import final_plan, train
     from vsam_tune.study.storage import ended_trials
 
@@ -76,8 +76,8 @@ def _resources(arguments: argparse.Namespace) -> "Resources":
         InputError: if `--cpus` or `--gpus` is no such number.
     """
     from vsam_tune.errors import InputError
-    from vsam_tune.study.findings import Findings, parse
-    from vsam_tune.study.sections import Resources
+    from vsam_tune.study.file.problems import Findings, parse
+    from vsam_tune.study.file.sections import Resources
 
     findings = Findings(Path("command line"))
     resources = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus}, "", findings)

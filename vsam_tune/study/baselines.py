@@ -16,11 +16,11 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_reference
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.baseline_rows import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
-from vsam_tune.study.config import Study, load_study
-from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
-from vsam_tune.study.findings import Findings, suggestion
+from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
+from vsam_tune.study.file.differences import common, differing_keys
+from vsam_tune.study.file.problems import Findings, suggestion
+from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import BASELINE
 from vsam_tune.study.runner import Run

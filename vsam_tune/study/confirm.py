@@ -16,10 +16,10 @@ from vsam_tune.analysis.results import FINISHED, Objective, StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.machine.hardware import device
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.baseline_rows import Row, changed_rows, stored_row, trial_row
 from vsam_tune.study.baselines import wanted_rows
-from vsam_tune.study.config import Study
 from vsam_tune.study.events import Listener
+from vsam_tune.study.file.baselines import Row, changed_rows, stored_row, trial_row
+from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import CONFIRM as CONFIRM_KIND
 from vsam_tune.study.runner import Run, budget_spent

@@ -6,7 +6,7 @@ import os
 from vsam_tune.errors import finding
 from vsam_tune.machine.contention import contention_within
 from vsam_tune.machine.hardware import cores
-from vsam_tune.study.sections import Resources
+from vsam_tune.study.file.sections import Resources
 
 DISTURBING_CORES = 0.5  # choice: half a core of others, on average, is a neighbour that computes
 _SECONDS = 0.3  # of looking at the machine; it counts in ticks of 10 ms

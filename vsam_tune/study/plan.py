@@ -8,8 +8,8 @@ from typing import Any
 
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
+from vsam_tune.study.file.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
 from vsam_tune.study.run_kind import TRIAL, RunKind
-from vsam_tune.study.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ import warnings
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from vsam_tune.study.sections import Nsga2, RandomSearch, Sampler, Tpe
+from vsam_tune.study.file.sections import Nsga2, RandomSearch, Sampler, Tpe
 
 
 def build_sampler(section: Sampler, *, trials_so_far: int) -> BaseSampler:

@@ -9,10 +9,10 @@ from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.config import Study
 from vsam_tune.study.crowding import crowding
-from vsam_tune.study.differences import common, differing_keys
 from vsam_tune.study.events import Listener
+from vsam_tune.study.file.differences import common, differing_keys
+from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.storage import BASELINES, BASELINES_FOLDER, find_result

@@ -274,7 +274,7 @@ def study_folder(study: str, root: Path) -> Path:
     """
     name = study
     if Path(study).suffix in (".yaml", ".yml"):
-        from vsam_tune.study.config import load_study  # noqa: PLC0415 - pydantic, where a name is enough
+        from vsam_tune.study.file.study_file import load_study  # noqa: PLC0415 - pydantic, where a name is enough
 
         name = load_study(Path(study)).name
     folder = root / name

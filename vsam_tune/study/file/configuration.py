@@ -11,10 +11,10 @@ from search_spaces.schema import Dimension
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.findings import Findings
-from vsam_tune.study.parameters import Named, Parameters, can_exist
-from vsam_tune.study.settings import check_base_optimizer, check_method, read_named
-from vsam_tune.study.task import Task, read_task
+from vsam_tune.study.file.hyperparameters import Named, Parameters, can_exist
+from vsam_tune.study.file.method import check_base_optimizer, check_method, read_named
+from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.task import Task, read_task
 
 DEFAULT_TRAINABLE = "trainables.classification:Classification"
 CONFIGURATION_KEYS = ("task", "base_optimizer", "method", "trainable")

@@ -8,9 +8,9 @@ import yaml
 
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.baseline_rows import Row, stored_row
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
-from vsam_tune.study.config import Study, load_study
+from vsam_tune.study.file.baselines import Row, stored_row
+from vsam_tune.study.file.study_file import Study, load_study
 
 QUICK = {
     "name": "a",

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from search_spaces.schema import Strict, broken
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.findings import Findings, parse, suggestion
+from vsam_tune.study.file.problems import Findings, parse, suggestion
 
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
 

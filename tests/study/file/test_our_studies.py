@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vsam_tune.study.config import load_export, load_study
+from vsam_tune.study.file.study_file import load_export, load_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 FILES = sorted(STUDIES.rglob("*.yaml"))

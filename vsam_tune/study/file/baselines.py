@@ -11,14 +11,14 @@ from typing_extensions import override
 from search_spaces.schema import Strict
 from vsam_tune.errors import finding
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.configuration import Configuration
-from vsam_tune.study.differences import differing_keys
-from vsam_tune.study.findings import Findings
-from vsam_tune.study.initial import Point
-from vsam_tune.study.limits import Limits
-from vsam_tune.study.parameters import Named, Parameters
-from vsam_tune.study.settings import check_settings, is_preset, read_named
-from vsam_tune.study.space import check_fixed
+from vsam_tune.study.file.configuration import Configuration
+from vsam_tune.study.file.constraints import Limits
+from vsam_tune.study.file.differences import differing_keys
+from vsam_tune.study.file.hyperparameters import Named, Parameters
+from vsam_tune.study.file.initial_points import Point
+from vsam_tune.study.file.method import check_settings, is_preset, read_named
+from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.space import check_fixed
 
 
 class Baselines(Strict):

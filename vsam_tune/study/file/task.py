@@ -9,10 +9,10 @@ from search_spaces.schema import Strict, broken
 from vsam_tune.registry.data_and_models import DATASETS, MODELS, OWN_DATASET
 from vsam_tune.registry.methods import Hyperparameter
 from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.parameters import Named
-from vsam_tune.study.quantization import Quantization
-from vsam_tune.study.settings import NO_REFERENCE, check_settings, is_plain, read_named
+from vsam_tune.study.file.hyperparameters import Named
+from vsam_tune.study.file.method import NO_REFERENCE, check_settings, is_plain, read_named
+from vsam_tune.study.file.problems import Findings, parse, suggestion
+from vsam_tune.study.file.quantization import Quantization
 
 _GIVEN_BY_THE_TRIAL = (
     "in_channels",

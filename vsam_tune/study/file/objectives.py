@@ -7,8 +7,8 @@ from pydantic import Field
 
 from search_spaces.schema import Strict
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.settings import is_number
+from vsam_tune.study.file.method import is_number
+from vsam_tune.study.file.problems import Findings, parse, suggestion
 
 Direction = Literal["maximize", "minimize"]
 

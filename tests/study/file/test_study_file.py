@@ -9,9 +9,9 @@ import yaml
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.config import load_export, load_study
+from vsam_tune.study.file.sections import Asha, Fifo, Nsga2, RandomSearch, Tpe
+from vsam_tune.study.file.study_file import load_export, load_study
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.sections import Asha, Fifo, Nsga2, RandomSearch, Tpe
 
 BAD_INPUTS = yaml.safe_load((Path(__file__).parent / "bad_inputs.yaml").read_text(encoding="utf-8"))
 SMALLEST = """\
@@ -219,6 +219,6 @@ def test_exports_are_told_from_studies(tmp_path: Path) -> None:
 
 def test_reading_a_study_loads_no_engine() -> None:
     engines = ["torch", "ray", "optuna", "mlflow", "plotly", "pandas"]
-    program = f"import sys, vsam_tune.study.config; print([m for m in {engines} if m in sys.modules])"
+    program = f"import sys, vsam_tune.study.file.study_file; print([m for m in {engines} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"

@@ -10,15 +10,20 @@ from typing_extensions import override
 
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError, finding
-from vsam_tune.study.baseline_rows import Baselines, read_rows
-from vsam_tune.study.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
-from vsam_tune.study.differences import differing_keys
-from vsam_tune.study.findings import Findings, parse
-from vsam_tune.study.initial import Point, default_initial, read_initial
-from vsam_tune.study.limits import Limits
-from vsam_tune.study.objectives import DEFAULT_OBJECTIVES, FOREIGN_OBJECTIVES, read_objectives, read_reference_point
-from vsam_tune.study.parameters import Named
-from vsam_tune.study.sections import (
+from vsam_tune.study.file.baselines import Baselines, read_rows
+from vsam_tune.study.file.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
+from vsam_tune.study.file.constraints import Limits
+from vsam_tune.study.file.differences import differing_keys
+from vsam_tune.study.file.hyperparameters import Named
+from vsam_tune.study.file.initial_points import Point, default_initial, read_initial
+from vsam_tune.study.file.objectives import (
+    DEFAULT_OBJECTIVES,
+    FOREIGN_OBJECTIVES,
+    read_objectives,
+    read_reference_point,
+)
+from vsam_tune.study.file.problems import Findings, parse
+from vsam_tune.study.file.sections import (
     SAMPLERS,
     TRIAL_SCHEDULERS,
     Budget,
@@ -34,9 +39,9 @@ from vsam_tune.study.sections import (
     read_replication,
     read_section,
 )
-from vsam_tune.study.space import Space, check_fixed, read_space, written
-from vsam_tune.study.task import absolute, absolute_data
-from vsam_tune.study.yaml_file import read_mapping
+from vsam_tune.study.file.space import Space, check_fixed, read_space, written
+from vsam_tune.study.file.strict_yaml import read_mapping
+from vsam_tune.study.file.task import absolute, absolute_data
 
 STUDY_KEYS = (
     "name",

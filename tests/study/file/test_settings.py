@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from search_spaces.schema import Dimension
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.config import Study, export, load_export, load_study
+from vsam_tune.study.file.study_file import Study, export, load_export, load_study
 
 SPACES = {
     "vsam": "method: vsam\nspace: {reuse: true, lr: true, rho: true}\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vsam_tune.study.baselines import wanted_rows
-from vsam_tune.study.config import Study, load_export, load_study
+from vsam_tune.study.file.study_file import Study, load_export, load_study
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.trainable import preflight
 
@@ -43,7 +43,9 @@ def test_what_is_named_is_handed_over_as_it_is(tmp_path: Path) -> None:
 def test_nothing_of_it_is_imported(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("raise SystemExit('imported')\n")
     (tmp_path / "a.yaml").write_text(STUDY)
-    program = "from pathlib import Path; from vsam_tune.study.config import load_study; load_study(Path('a.yaml'))"
+    program = (
+        "from pathlib import Path; from vsam_tune.study.file.study_file import load_study; load_study(Path('a.yaml'))"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
 
 

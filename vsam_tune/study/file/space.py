@@ -7,11 +7,11 @@ from pydantic import JsonValue
 from search_spaces.loader import DefaultSpace
 from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension
 from vsam_tune.registry.methods import Hyperparameter
-from vsam_tune.study.configuration import Configuration
-from vsam_tune.study.findings import Findings, parse, suggestion
-from vsam_tune.study.parameters import can_be, can_exist
-from vsam_tune.study.settings import allows, cure, is_preset, rule
-from vsam_tune.study.task import Task
+from vsam_tune.study.file.configuration import Configuration
+from vsam_tune.study.file.hyperparameters import can_be, can_exist
+from vsam_tune.study.file.method import allows, cure, is_preset, rule
+from vsam_tune.study.file.problems import Findings, parse, suggestion
+from vsam_tune.study.file.task import Task
 
 Space = dict[str, Dimension]
 

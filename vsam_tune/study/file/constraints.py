@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from search_spaces.schema import CategoricalDimension, Dimension
-from vsam_tune.study.configuration import Configuration
-from vsam_tune.study.findings import Findings
+from vsam_tune.study.file.configuration import Configuration
+from vsam_tune.study.file.problems import Findings
 
 
 class Limits:

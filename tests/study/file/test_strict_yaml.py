@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.yaml_file import read_mapping
+from vsam_tune.study.file.strict_yaml import read_mapping
 
 
 def read(folder: Path, text: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from search_spaces.schema import Dimension, FloatDimension
-from vsam_tune.study.findings import Findings
+from vsam_tune.study.file.problems import Findings
 
 Point = dict[str, JsonValue]
 

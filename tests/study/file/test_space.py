@@ -8,11 +8,11 @@ from search_spaces.loader import default_space
 from search_spaces.schema import FloatDimension
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.methods import METHODS, Hyperparameter
-from vsam_tune.study.findings import Findings
-from vsam_tune.study.initial import default_initial, read_initial
-from vsam_tune.study.parameters import Parameters, can_exist
-from vsam_tune.study.settings import allows, is_number, rule
-from vsam_tune.study.space import merge, written
+from vsam_tune.study.file.hyperparameters import Parameters, can_exist
+from vsam_tune.study.file.initial_points import default_initial, read_initial
+from vsam_tune.study.file.method import allows, is_number, rule
+from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.space import merge, written
 
 DEFAULTS = default_space("vsam")
 KNOWN = [*DEFAULTS.searched, *DEFAULTS.optional]

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from vsam_tune.registry.methods import METHODS, Hyperparameter
 from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.findings import Findings, suggestion
-from vsam_tune.study.parameters import Named, Parameters
+from vsam_tune.study.file.hyperparameters import Named, Parameters
+from vsam_tune.study.file.problems import Findings, suggestion
 
 NO_REFERENCE = "is neither known nor of the form module:name"
 WARMUP = "warmup_iterations"  # alone may be given in epochs; a trial turns them into iterations when it starts
