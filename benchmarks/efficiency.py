@@ -21,7 +21,7 @@ from benchmarks.trial import first_trial
 from trainables.build import build_trainer
 from vsam_tune.machine.contention import Contention
 from vsam_tune.registry.data_and_models import MODELS
-from vsam_tune.study.storage import load_result
+from vsam_tune.study.storage.study_storage import load_result
 
 TASK = """\
 name: efficiency

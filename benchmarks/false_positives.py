@@ -29,7 +29,7 @@ from vsam_tune.analysis.comparison import compare
 from vsam_tune.analysis.paired_tests import SIGNIFICANCE
 from vsam_tune.analysis.results import StudyResult, TrialRecord, standard_error
 from vsam_tune.cli.render import render_rows
-from vsam_tune.study.storage import load_baselines, load_result
+from vsam_tune.study.storage.study_storage import load_baselines, load_result
 
 METRICS = ("val_accuracy", "ais_vs_sam", "sampled_fraction")
 _NAME, _WIDTH = "one_configuration", 1e-9

@@ -9,7 +9,7 @@ from tests.cli.ended_study import Searched
 from tests.made_baselines import CIFAR, baselines, replicate, result_of, store
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
-from vsam_tune.study import storage
+from vsam_tune.study.storage import study_storage as storage  # TODO-rename
 
 METHODS = ("sgd", "sam", "esam", "vsam")
 

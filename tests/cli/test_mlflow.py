@@ -7,7 +7,7 @@ import pytest
 from tests.study.fabricated import config, record, report, result, study_folder
 from vsam_tune.cli.main import main
 from vsam_tune.study.mlflow_store import MlflowStore
-from vsam_tune.study.storage import DATABASE
+from vsam_tune.study.storage.study_storage import DATABASE
 from vsam_tune.study.tracked import write_tracked
 from vsam_tune.study.tracking import MlflowTracking
 

@@ -14,7 +14,7 @@ from dashboards import plot
 from tests.made_baselines import baselines
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.study import storage
+from vsam_tune.study.storage import study_storage as storage  # TODO-rename
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

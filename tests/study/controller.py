@@ -10,7 +10,7 @@ from ray.tune.schedulers import TrialScheduler
 from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.searcher import OptunaSearcher
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 

@@ -8,7 +8,7 @@ from mlflow.entities import Run
 
 from tests.study.fabricated import record, settings, study_folder
 from vsam_tune.study.mlflow_store import MlflowStore, find_experiment, run_params
-from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracked import default_uri
 
 

@@ -16,7 +16,7 @@ from vsam_tune.analysis.results import Objective
 from vsam_tune.study.asha import Asha, goes_on, rung_epochs
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.searcher import OptunaSearcher
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 LOSSES = st.one_of(st.floats(-3, 3), st.integers(-2, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
 RUNGS = st.dictionaries(st.integers(0, 30), LOSSES, min_size=1, max_size=20)

@@ -17,7 +17,14 @@ from vsam_tune.study.confirm import TIMING, Scope, Wanted, confirm, confirm_plan
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage import CONFIRM, DATABASE, StudyStorage, find_result, load_confirm, load_result
+from vsam_tune.study.storage.study_storage import (
+    CONFIRM,
+    DATABASE,
+    StudyStorage,
+    find_result,
+    load_confirm,
+    load_result,
+)
 
 SECTIONS: dict[str, Any] = {
     "trainable": "tests.study.trainables.confirmed:Confirmed",

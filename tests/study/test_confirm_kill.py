@@ -11,7 +11,7 @@ import pytest
 from tests.study.test_confirm import SECTIONS, Confirmed
 from tests.study.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.toy import write_toy
-from vsam_tune.study.storage import load_confirm
+from vsam_tune.study.storage.study_storage import load_confirm
 
 SLOW = {"method": {"name": "toy", "seconds": 0.15}}
 XS = [-1.0, 1.0]

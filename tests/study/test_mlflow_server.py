@@ -12,7 +12,7 @@ from tests.study.fabricated import config, record, report, result, settings, stu
 from tests.study.mlflow_server import Server
 from vsam_tune.study import tracking
 from vsam_tune.study.mlflow_store import find_experiment
-from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracked import default_uri, lacks_a_part, read_tracked
 from vsam_tune.study.tracking import MlflowTracking
 

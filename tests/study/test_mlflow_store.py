@@ -21,7 +21,7 @@ from tests.study.fabricated import (
 from tests.study.shelf import Shelf
 from vsam_tune.study import mlflow_store
 from vsam_tune.study.mlflow_store import find_experiment, open_client
-from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.storage.study_storage import trial_folder
 
 
 @pytest.fixture

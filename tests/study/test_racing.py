@@ -18,7 +18,7 @@ from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing, may_reach_front
 from vsam_tune.study.runner import _trial_scheduler
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 EPOCHS, REPLICATES = 4, 3
 RACE: dict[str, Any] = {"replicates": REPLICATES, "racing": True, "budget": {"trials": 99}}

@@ -11,7 +11,7 @@ import yaml
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.errors import InputError
 from vsam_tune.study.runner import Run, _workers, budget_spent, stamps
-from vsam_tune.study.storage import RESOLVED
+from vsam_tune.study.storage.study_storage import RESOLVED
 
 METRICS = {"epoch": 4.0}
 

@@ -15,10 +15,10 @@ from tests.study.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.learning_curve import read_curve
 from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search, search_plan, warnings
-from vsam_tune.study.storage import RESOLVED, load_result
+from vsam_tune.study.storage.learning_curve import read_curve
+from vsam_tune.study.storage.study_storage import RESOLVED, load_result
 
 RAISES, DIES, DIVERGES, ILL = 2, 1, 3, 4  # trial numbers
 EVENTFUL: dict[str, Any] = {

@@ -15,7 +15,7 @@ from tests.study.toy import toy_plan
 from vsam_tune.study import runner, tracking
 from vsam_tune.study.mlflow_store import MlflowStore
 from vsam_tune.study.runner import Run
-from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracked import Tracked, lacks_a_part, read_tracked, write_tracked, write_tracked_beside
 from vsam_tune.study.tracking import MlflowTracking
 

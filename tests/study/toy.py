@@ -10,7 +10,7 @@ from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 TRAINABLE = "tests.study.trainables.quadratic:Quadratic"
 X = {"type": "float", "low": -1.5, "high": 1.5}

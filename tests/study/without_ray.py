@@ -8,7 +8,7 @@ from typing import Any
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.searcher import OptunaSearcher
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 RAYS_OWN = {"training_iteration": 4, "time_total_s": 1.0, "pid": 7, "trial_id": "a", "done": True, "config/x": 0.5}
 LAST = {"epoch": 4, "iteration": 40, "loss": 1.25, "cost": 2.5, **RAYS_OWN}

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if no replicate of any method has completed.
     """
     from vsam_tune.analysis.comparison import compare
-    from vsam_tune.study.storage import load_baselines
+    from vsam_tune.study.storage.study_storage import load_baselines
 
     result = load_baselines(arguments.study, arguments.root)
     rows = _paper_rows(result.study["task"], arguments.paper)

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.confirm import Scope, confirm, wanted_trials
     from vsam_tune.study.run_kind import CONFIRM as KIND
-    from vsam_tune.study.storage import CONFIRM, CONFIRM_FOLDER, find_result
+    from vsam_tune.study.storage.study_storage import CONFIRM, CONFIRM_FOLDER, find_result
 
     study, root = _study(arguments), arguments.root
     scope = Scope(
@@ -85,7 +85,7 @@ def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
 def _study(arguments: argparse.Namespace) -> "Study":
     """Return the study of a file; or, of a name, the one that was searched under it."""
     from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.storage import RESOLVED, study_folder
+    from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
 
     file = Path(arguments.study)
     if file.suffix not in (".yaml", ".yml"):

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if no trial has completed.
     """
-    from vsam_tune.study.storage import load_result
+    from vsam_tune.study.storage.study_storage import load_result
 
     result = load_result(arguments.study, arguments.root)
     if not result.front():
@@ -145,7 +145,7 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
 
     from vsam_tune.errors import InputError, finding
     from vsam_tune.study.file.study_file import export, load_study
-    from vsam_tune.study.storage import RESOLVED, study_folder
+    from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
 
     record = result.pick("knee" if arguments.pick is None else arguments.pick)
     study = load_study(study_folder(arguments.study, arguments.root) / RESOLVED)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import search
-    from vsam_tune.study.storage import ended_trials
+    from vsam_tune.study.storage.study_storage import ended_trials
 
     study = load_study(arguments.study, overrides(arguments))
     objectives = [each.name for each in study.objectives]

@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from vsam_tune.errors import InputError, finding
-    from vsam_tune.study.learning_curve import read_curve
-    from vsam_tune.study.storage import load_result, study_folder
+    from vsam_tune.study.storage.learning_curve import read_curve
+    from vsam_tune.study.storage.study_storage import load_result, study_folder
 
     result = load_result(arguments.study, arguments.root)
     if not 0 <= arguments.trial < len(result.trials):

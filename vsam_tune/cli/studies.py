@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.analysis.results import STATES
     from vsam_tune.errors import InputError
-    from vsam_tune.study.storage import DATABASE, find_result
+    from vsam_tune.study.storage.study_storage import DATABASE, find_result
 
     rows, unread = [], 0
     for database in sorted(arguments.root.glob(f"*/{DATABASE}")):

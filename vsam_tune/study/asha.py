@@ -17,7 +17,7 @@ from vsam_tune.analysis.results import Objective, standard_error
 from vsam_tune.study.fifo import Fifo
 from vsam_tune.study.racing import Racing
 from vsam_tune.study.searcher import OptunaSearcher, numbers
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 
 def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from vsam_tune.study.plan import Plan
 from vsam_tune.study.run_kind import CONFIRM as CONFIRM_KIND
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage import (
+from vsam_tune.study.storage.study_storage import (
     CONFIRM,
     CONFIRM_FOLDER,
     DATABASE,

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
-from vsam_tune.study.learning_curve import position, read_curve
 from vsam_tune.study.run_kind import TRIAL, RunKind
-from vsam_tune.study.storage import RESOLVED
+from vsam_tune.study.storage.learning_curve import position, read_curve
+from vsam_tune.study.storage.study_storage import RESOLVED
 from vsam_tune.study.view import run_color
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vsam_tune.errors import InputError, finding
 from vsam_tune.study.mlflow_store import find_experiment, open_client
-from vsam_tune.study.storage import DATABASE, study_folder
+from vsam_tune.study.storage.study_storage import DATABASE, study_folder
 from vsam_tune.study.tracked import default_uri, read_tracked
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from optuna.trial import Trial
 
 from vsam_tune.analysis.results import StudyResult
-from vsam_tune.study.storage import StudyStorage
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 
 class Racing:

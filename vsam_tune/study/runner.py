@@ -23,7 +23,7 @@ from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.searcher import OptunaSearcher
-from vsam_tune.study.storage import RESOLVED, StudyStorage
+from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracked import lacks_a_part
 from vsam_tune.study.tracking import MlflowTracking
 from vsam_tune.study.trainable import preflight, resolve

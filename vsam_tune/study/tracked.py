@@ -8,7 +8,7 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from vsam_tune.study.creation import creation_lock
+from vsam_tune.study.storage.creation_lock import creation_lock
 
 _FILE = "mlflow.json"
 

@@ -15,7 +15,7 @@ from typing import Any
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.run_kind import TRIAL, RunKind
-from vsam_tune.study.storage import trial_folder
+from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracked import Tracked, default_uri, write_tracked, write_tracked_beside
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.creation import creation_lock
+from vsam_tune.study.storage.creation_lock import creation_lock
 
 _WAIT_SECONDS = 60  # for another process to write
 

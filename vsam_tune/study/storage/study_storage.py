@@ -20,8 +20,8 @@ from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.analysis.results import FINISHED, Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError, finding
-from vsam_tune.study.database import connected, open_or_create
-from vsam_tune.study.record import trial_record
+from vsam_tune.study.storage.database import connected, open_or_create
+from vsam_tune.study.storage.trial_record import trial_record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.study.toy import in_memory, on_disk, toy_plan, write_toy
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
-from vsam_tune.study.storage import (
+from vsam_tune.study.storage.study_storage import (
     BASELINES,
     DATABASE,
     StudyStorage,
@@ -183,7 +183,7 @@ def test_another_process_sees_the_same(tmp_path: Path) -> None:
         trial.suggest_float("x", x, x + 1)
         storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], METRICS)
     code = (
-        "import json, sys; from pathlib import Path; from vsam_tune.study.storage import load_result;"
+        "import json, sys; from pathlib import Path; from vsam_tune.study.storage.study_storage import load_result;"
         "print(json.dumps(load_result('toy', Path(sys.argv[1])).as_json()))"
     )
     read = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -228,7 +228,7 @@ def test_a_study_can_be_read_while_it_is_created(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     folder.mkdir()
     code = (
-        "import sys; from pathlib import Path; from vsam_tune.study.storage import ended_trials; print(flush=True)\n"
+        "import sys; from pathlib import Path; from vsam_tune.study.storage.study_storage import ended_trials; print(flush=True)\n"
         "while not (Path(sys.argv[1]) / 'end').exists(): assert ended_trials(Path(sys.argv[1])) == 0"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as reader:
@@ -346,7 +346,7 @@ def test_two_drivers_that_start_at_once_lose_nothing_of_each_other(tmp_path: Pat
     folder = tmp_path / "toy"
     folder.mkdir()
     code = (
-        "import sys; from pathlib import Path; from tests.study.test_storage import baselines_on_disk\n"
+        "import sys; from pathlib import Path; from tests.study.storage.test_study_storage import baselines_on_disk\n"
         "from tests.study.toy import on_disk, toy_plan\n"
         "folder, own = Path(sys.argv[1]), Path(sys.argv[2]); own.mkdir(); plan = toy_plan(own)\n"
         "print(flush=True); sys.stdin.readline()\n"

@@ -1,0 +1,1 @@
+"""A study's folder and its Optuna database, which is the truth."""
