@@ -6,10 +6,10 @@ import pytest
 
 from tests.study.fabricated import config, record, report, result, study_folder
 from vsam_tune.cli.main import main
-from vsam_tune.study.mlflow_store import MlflowStore
 from vsam_tune.study.storage.study_storage import DATABASE
-from vsam_tune.study.tracked import write_tracked
-from vsam_tune.study.tracking import MlflowTracking
+from vsam_tune.study.tracking.mlflow_store import MlflowStore
+from vsam_tune.study.tracking.tracking_state import write_tracked
+from vsam_tune.study.tracking.writer import MlflowTracking
 
 
 def make_study(root: Path, name: str = "made") -> Path:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from vsam_tune.study.mlflow_ui import server_command
+from vsam_tune.study.tracking.mlflow_server import server_command
 
 
 class Server:

@@ -19,11 +19,11 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.study import runner
 from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.mlflow_store import find_experiment
 from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search, search_plan
 from vsam_tune.study.storage.study_storage import BASELINES, DATABASE, find_result, load_baselines, load_result
-from vsam_tune.study.tracked import default_uri, lacks_a_part, read_tracked
+from vsam_tune.study.tracking.mlflow_store import find_experiment
+from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracked
 
 NOWHERE = "127.0.0.1:1"  # where no cluster answers: whoever needs none does not ask
 LOW, HIGH = {"name": "toy", "label": "low", "x": 0.0}, {"name": "toy", "label": "high", "x": 1.5}

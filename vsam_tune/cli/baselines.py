@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
     from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.run_kind import BASELINE
     from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
+    from vsam_tune.study.tracking.run_kind import BASELINE
 
     study = load_study(arguments.study, overrides(arguments))
     rows = wanted_rows(study, root=arguments.root, methods=arguments.methods, picks=arguments.pick)

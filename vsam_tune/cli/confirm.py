@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.confirm import Scope, confirm, wanted_trials
-    from vsam_tune.study.run_kind import CONFIRM as KIND
     from vsam_tune.study.storage.study_storage import CONFIRM, CONFIRM_FOLDER, find_result
+    from vsam_tune.study.tracking.run_kind import CONFIRM as KIND
 
     study, root = _study(arguments), arguments.root
     scope = Scope(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.results import StudyResult, TrialRecord
-    from vsam_tune.study.run_kind import RunKind
+    from vsam_tune.study.tracking.run_kind import RunKind
 
 
 def num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]]) -> int:

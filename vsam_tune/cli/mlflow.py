@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the address and become the server; return 0 where one is running already."""
-    from vsam_tune.study.mlflow_ui import check_port, experiment_id, server_command, tracked_study
-    from vsam_tune.study.view import runs_page
+    from vsam_tune.study.tracking.mlflow_server import check_port, experiment_id, server_command, tracked_study
+    from vsam_tune.study.tracking.mlflow_view import runs_page
 
     uri, study_id = tracked_study(arguments.study, arguments.root)
     serve = not (arguments.url or uri.startswith("http"))

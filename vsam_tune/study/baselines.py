@@ -22,10 +22,10 @@ from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import Findings, suggestion
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.plan import Plan
-from vsam_tune.study.run_kind import BASELINE
 from vsam_tune.study.runner import Run
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
-from vsam_tune.study.view import study_view
+from vsam_tune.study.tracking.mlflow_view import study_view
+from vsam_tune.study.tracking.run_kind import BASELINE
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 

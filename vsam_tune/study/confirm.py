@@ -21,7 +21,6 @@ from vsam_tune.study.events import Listener
 from vsam_tune.study.file.baselines import Row, changed_rows, stored_row, trial_row
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.plan import Plan
-from vsam_tune.study.run_kind import CONFIRM as CONFIRM_KIND
 from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import (
@@ -33,7 +32,8 @@ from vsam_tune.study.storage.study_storage import (
     load_confirm,
     load_result,
 )
-from vsam_tune.study.view import study_view
+from vsam_tune.study.tracking.mlflow_view import study_view
+from vsam_tune.study.tracking.run_kind import CONFIRM as CONFIRM_KIND
 
 logger = logging.getLogger(__name__)
 

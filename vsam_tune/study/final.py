@@ -12,7 +12,7 @@ from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run
-from vsam_tune.study.view import study_view
+from vsam_tune.study.tracking.mlflow_view import study_view
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 

@@ -9,7 +9,7 @@ from typing import Any
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.file.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
-from vsam_tune.study.run_kind import TRIAL, RunKind
+from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

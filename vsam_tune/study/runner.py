@@ -18,14 +18,14 @@ from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
 from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.mlflow_store import stamp_tags
 from vsam_tune.study.plan import Plan
 from vsam_tune.study.racing import Racing
 from vsam_tune.study.sampler import build_sampler
 from vsam_tune.study.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
-from vsam_tune.study.tracked import lacks_a_part
-from vsam_tune.study.tracking import MlflowTracking
+from vsam_tune.study.tracking.mlflow_store import stamp_tags
+from vsam_tune.study.tracking.tracking_state import lacks_a_part
+from vsam_tune.study.tracking.writer import MlflowTracking
 from vsam_tune.study.trainable import preflight, resolve
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
-from vsam_tune.study.view import run_color, runs_page, view_tags
+from vsam_tune.study.tracking.mlflow_view import run_color, runs_page, view_tags
 
 METRICS = ["val_accuracy", "ais", "sampled_fraction"]
 PARAMS = ["beta", "kappa", "num_slices", "warmup_iterations", "initial_rate"]

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from vsam_tune.errors import InputError, finding
-from vsam_tune.study.mlflow_store import find_experiment, open_client
 from vsam_tune.study.storage.study_storage import DATABASE, study_folder
-from vsam_tune.study.tracked import default_uri, read_tracked
+from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
+from vsam_tune.study.tracking.tracking_state import default_uri, read_tracked
 
 
 def tracked_study(study: str | None, root: Path) -> tuple[str, str | None]:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
-from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.storage.learning_curve import position, read_curve
 from vsam_tune.study.storage.study_storage import RESOLVED
-from vsam_tune.study.view import run_color
+from vsam_tune.study.tracking.mlflow_view import run_color
+from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

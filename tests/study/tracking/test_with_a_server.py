@@ -10,11 +10,11 @@ from mlflow.entities import Run
 
 from tests.study.fabricated import config, record, report, result, settings, study_folder, write_trajectory
 from tests.study.mlflow_server import Server
-from vsam_tune.study import tracking
-from vsam_tune.study.mlflow_store import find_experiment
 from vsam_tune.study.storage.study_storage import trial_folder
-from vsam_tune.study.tracked import default_uri, lacks_a_part, read_tracked
-from vsam_tune.study.tracking import MlflowTracking
+from vsam_tune.study.tracking import writer as tracking  # TODO-rename
+from vsam_tune.study.tracking.mlflow_store import find_experiment
+from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracked
+from vsam_tune.study.tracking.writer import MlflowTracking
 
 pytestmark = pytest.mark.mlflow
 

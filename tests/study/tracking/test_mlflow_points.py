@@ -12,8 +12,15 @@ from mlflow import MlflowClient
 
 from tests.study.fabricated import fabricate_trial, report, settings, write_trajectory
 from tests.study.shelf import Shelf
-from vsam_tune.study.mlflow_store import THINNED, curve_points, run_params, stamp_tags, thinned, trajectory_points
 from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.tracking.mlflow_store import (
+    THINNED,
+    curve_points,
+    run_params,
+    stamp_tags,
+    thinned,
+    trajectory_points,
+)
 
 
 @pytest.fixture

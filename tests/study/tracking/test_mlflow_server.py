@@ -13,10 +13,10 @@ import pytest
 
 from tests.study.fabricated import PARAMS, config, record, report, result, settings, study_folder, write_trajectory
 from tests.study.mlflow_server import wait_until_it_answers
-from vsam_tune.study.mlflow_ui import server_command
 from vsam_tune.study.storage.study_storage import DATABASE, trial_folder
-from vsam_tune.study.tracking import MlflowTracking
-from vsam_tune.study.view import view_tags
+from vsam_tune.study.tracking.mlflow_server import server_command
+from vsam_tune.study.tracking.mlflow_view import view_tags
+from vsam_tune.study.tracking.writer import MlflowTracking
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
-from vsam_tune.study.mlflow_store import STATUS, MlflowStore, run_params
-from vsam_tune.study.run_kind import TRIAL, RunKind
 from vsam_tune.study.storage.study_storage import trial_folder
-from vsam_tune.study.tracked import Tracked, default_uri, write_tracked, write_tracked_beside
+from vsam_tune.study.tracking.mlflow_store import STATUS, MlflowStore, run_params
+from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
+from vsam_tune.study.tracking.tracking_state import Tracked, default_uri, write_tracked, write_tracked_beside
 
 logger = logging.getLogger(__name__)
 

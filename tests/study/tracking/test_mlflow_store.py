@@ -19,9 +19,9 @@ from tests.study.fabricated import (
     write_trajectory,
 )
 from tests.study.shelf import Shelf
-from vsam_tune.study import mlflow_store
-from vsam_tune.study.mlflow_store import find_experiment, open_client
 from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.tracking import mlflow_store
+from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
 
 
 @pytest.fixture

@@ -13,11 +13,17 @@ from tests.study.fabricated import fabricate_trial, record, report, result, sett
 from tests.study.shelf import Shelf
 from tests.study.toy import toy_plan
 from vsam_tune.study import runner, tracking
-from vsam_tune.study.mlflow_store import MlflowStore
 from vsam_tune.study.runner import Run
 from vsam_tune.study.storage.study_storage import trial_folder
-from vsam_tune.study.tracked import Tracked, lacks_a_part, read_tracked, write_tracked, write_tracked_beside
-from vsam_tune.study.tracking import MlflowTracking
+from vsam_tune.study.tracking.mlflow_store import MlflowStore
+from vsam_tune.study.tracking.tracking_state import (
+    Tracked,
+    lacks_a_part,
+    read_tracked,
+    write_tracked,
+    write_tracked_beside,
+)
+from vsam_tune.study.tracking.writer import MlflowTracking
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
             live(writer, shelf, number)
         failure = writer.close(result([record(0), record(1), record(2)]))
     assert "Parquet" in failure
-    warnings = [entry.getMessage() for entry in caplog.records if entry.name == "vsam_tune.study.tracking"]
+    warnings = [entry.getMessage() for entry in caplog.records if entry.name == "vsam_tune.study.tracking.writer"]
     assert len(warnings) == 1
     assert "trials go on and are logged later" in warnings[0]
     runs = shelf.runs(study_id(shelf))

@@ -1,0 +1,1 @@
+"""MLflow, where people look at trials."""
