@@ -24,8 +24,8 @@ from typing_extensions import override
 from trainables.classification import Classification
 from vsam_tune.study.events import TrialEvents
 from vsam_tune.study.file.study_file import load_study
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search
-from vsam_tune.study.searcher import OptunaSearcher
 
 _WORKER = ("training", "worker: reference steps", "worker: reset", "worker: evaluation and files")
 _DRIVER = [  # class, method, the row it counts for; all run on the driver's one thread

@@ -7,9 +7,9 @@ from typing import Any
 
 from ray.tune.schedulers import TrialScheduler
 
-from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP

@@ -7,8 +7,8 @@ import optuna
 import yaml
 
 from vsam_tune.study.file.study_file import Study, load_study
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.sampler import build_sampler
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.sampler import build_sampler
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import StudyStorage
 

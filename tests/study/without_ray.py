@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.study.toy import in_memory, toy_plan
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 RAYS_OWN = {"training_iteration": 4, "time_total_s": 1.0, "pid": 7, "trial_id": "a", "done": True, "config/x": 0.5}

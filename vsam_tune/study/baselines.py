@@ -21,8 +21,8 @@ from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_ro
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import Findings, suggestion
 from vsam_tune.study.file.study_file import Study, load_study
-from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run
+from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.tracking.run_kind import BASELINE

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.engine import Unsaved
-from vsam_tune.study.searcher import numbers
+from vsam_tune.study.scheduling.searcher import numbers
 from vsam_tune.study.storage.learning_curve import append_point, mend_curve, position
 
 logger = logging.getLogger(__name__)

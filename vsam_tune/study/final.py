@@ -10,8 +10,8 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.study.events import Listener
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
-from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run
+from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.tracking.mlflow_view import study_view
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))

@@ -14,14 +14,14 @@ from filelock import FileLock, Timeout
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.machine.hardware import device
-from vsam_tune.study.asha import Asha, rung_epochs
 from vsam_tune.study.engine import connect, start_local
 from vsam_tune.study.events import Listener, TrialEvents
-from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.racing import Racing
-from vsam_tune.study.sampler import build_sampler
-from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.asha import Asha, rung_epochs
+from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.racing import Racing
+from vsam_tune.study.scheduling.sampler import build_sampler
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracking.mlflow_store import stamp_tags
 from vsam_tune.study.tracking.tracking_state import lacks_a_part

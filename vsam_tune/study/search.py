@@ -13,8 +13,8 @@ from vsam_tune.study.crowding import crowding
 from vsam_tune.study.events import Listener
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.study_file import Study
-from vsam_tune.study.plan import Plan
 from vsam_tune.study.runner import Run, budget_spent
+from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.trainable import preflight

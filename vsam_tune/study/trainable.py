@@ -9,7 +9,7 @@ from typing import Any
 from search_spaces.schema import CategoricalDimension
 from vsam_tune.errors import InputError, finding
 from vsam_tune.registry.object_reference import resolve_reference
-from vsam_tune.study.plan import Plan
+from vsam_tune.study.scheduling.plan import Plan
 
 
 def resolve(trainable: str) -> type[Any]:

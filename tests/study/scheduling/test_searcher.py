@@ -14,7 +14,7 @@ from search_spaces.schema import CategoricalDimension, FloatDimension, IntDimens
 from tests.study.toy import X, in_memory, on_disk, toy_plan
 from tests.study.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, searcher_of
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.searcher import OptunaSearcher, numbers, suggest_params
+from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers, suggest_params
 
 BESIDE_SAM = {
     "objectives": [{"name": "loss", "direction": "minimize"}, {"name": "ais_vs_sam", "direction": "maximize"}]

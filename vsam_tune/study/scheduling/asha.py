@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from vsam_tune.analysis.ranking import rank
 from vsam_tune.analysis.results import Objective, standard_error
-from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.racing import Racing
-from vsam_tune.study.searcher import OptunaSearcher, numbers
+from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.racing import Racing
+from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 

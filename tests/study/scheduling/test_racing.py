@@ -13,11 +13,11 @@ from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.test_search import searched
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
-from vsam_tune.study.asha import Asha
-from vsam_tune.study.fifo import Fifo
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.racing import Racing, may_reach_front
 from vsam_tune.study.runner import _trial_scheduler
+from vsam_tune.study.scheduling.asha import Asha
+from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.racing import Racing, may_reach_front
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 EPOCHS, REPLICATES = 4, 3

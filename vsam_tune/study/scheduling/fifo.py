@@ -10,8 +10,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from typing_extensions import override
 
 from vsam_tune.study.engine import Unsaved
-from vsam_tune.study.racing import Racing
-from vsam_tune.study.searcher import OptunaSearcher, numbers
+from vsam_tune.study.scheduling.racing import Racing
+from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from search_spaces.schema import Dimension
 from vsam_tune.study.engine import Unsaved
-from vsam_tune.study.plan import Plan
+from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from tests.reference import asha as reference
 from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.toy import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.asha import Asha, goes_on, rung_epochs
-from vsam_tune.study.plan import Plan
-from vsam_tune.study.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.asha import Asha, goes_on, rung_epochs
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 LOSSES = st.one_of(st.floats(-3, 3), st.integers(-2, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
