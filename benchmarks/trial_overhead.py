@@ -22,7 +22,7 @@ import yaml
 from typing_extensions import override
 
 from trainables.classification import Classification
-from vsam_tune.study.events import TrialEvents
+from vsam_tune.study.execution.events import TrialEvents
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search

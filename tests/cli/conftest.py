@@ -3,8 +3,8 @@ import json
 import pytest
 
 from tests.cli.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search_plan
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 from PIL import Image
 
 from vsam_tune.cli.main import main
-from vsam_tune.study import trainable
+from vsam_tune.study.execution import preflight as trainable  # TODO-rename
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
 

@@ -14,8 +14,8 @@ from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
 from vsam_tune.cli.missing import num_ended, tell_what_is_missing
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.tracking.run_kind import BASELINE
 
 STUDY = "name: mine\nbaselines: {seeds: 2, methods: [sgd, sam]}\n"

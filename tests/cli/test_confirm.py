@@ -13,8 +13,8 @@ from tests.study.fabricated import empty_store
 from vsam_tune.cli.main import main
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.confirm import Scope, confirm_plan, wanted_trials
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search_plan
 
 STUDY = """\

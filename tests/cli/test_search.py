@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.ended_study import STUDY, Searched
 from vsam_tune.cli.main import main
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search_plan
 
 

@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Study:
 def polynomial(study: Study, monkeypatch: pytest.MonkeyPatch) -> type[Any]:
     monkeypatch.syspath_prepend(study.file.parent)
     monkeypatch.delitem(sys.modules, "polynomial", raising=False)
-    from vsam_tune.study.trainable import resolve
+    from vsam_tune.study.execution.preflight import resolve
 
     return resolve(study.trainable)
 

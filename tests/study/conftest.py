@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
     """A Ray cluster of two workers on this machine, started once, to which searches connect."""
-    from vsam_tune.study.engine import _quiet_ray
+    from vsam_tune.study.execution.ray_cluster import _quiet_ray
 
     _quiet_ray()
     from ray.cluster_utils import Cluster

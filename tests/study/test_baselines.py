@@ -16,10 +16,10 @@ from tests.study.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study import runner
 from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
+from vsam_tune.study.execution import runner
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.search import search, search_plan
 from vsam_tune.study.storage.study_storage import BASELINES, DATABASE, find_result, load_baselines, load_result
 from vsam_tune.study.tracking.mlflow_store import find_experiment

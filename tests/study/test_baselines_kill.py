@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
+from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.toy import write_toy
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.study.storage.study_storage import DATABASE, load_baselines

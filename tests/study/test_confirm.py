@@ -14,8 +14,8 @@ from vsam_tune.errors import InputError
 from vsam_tune.machine.hardware import device
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.confirm import TIMING, Scope, Wanted, confirm, confirm_plan, wanted_trials
+from vsam_tune.study.execution.runner import Run, budget_spent
 from vsam_tune.study.file.study_file import Study, load_study
-from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import (
     CONFIRM,

@@ -8,8 +8,8 @@ from unittest.mock import ANY
 
 import pytest
 
+from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.test_confirm import SECTIONS, Confirmed
-from tests.study.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.toy import write_toy
 from vsam_tune.study.storage.study_storage import load_confirm
 

@@ -15,7 +15,7 @@ from tests.study.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.runner import Run
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.search import search, search_plan, warnings
 from vsam_tune.study.storage.learning_curve import read_curve
 from vsam_tune.study.storage.study_storage import RESOLVED, load_result

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.file.study_file import load_export
-    from vsam_tune.study.final import final_plan, train
+    from vsam_tune.study.final_training import final_plan, train
     from vsam_tune.study.storage.study_storage import ended_trials
 
     export = load_export(arguments.file, overrides(arguments))

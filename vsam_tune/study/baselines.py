@@ -16,12 +16,12 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_reference
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.events import Listener
+from vsam_tune.study.execution.events import Listener
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import Findings, suggestion
 from vsam_tune.study.file.study_file import Study, load_study
-from vsam_tune.study.runner import Run
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
 from vsam_tune.study.tracking.mlflow_view import study_view

@@ -17,10 +17,10 @@ from vsam_tune.errors import InputError, finding
 from vsam_tune.machine.hardware import device
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baselines import wanted_rows
-from vsam_tune.study.events import Listener
+from vsam_tune.study.execution.events import Listener
+from vsam_tune.study.execution.runner import Run, budget_spent
 from vsam_tune.study.file.baselines import Row, changed_rows, stored_row, trial_row
 from vsam_tune.study.file.study_file import Study
-from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import (

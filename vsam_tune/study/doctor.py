@@ -13,8 +13,8 @@ from vsam_tune.errors import InputError
 from vsam_tune.machine.contention import contention_within
 from vsam_tune.machine.hardware import Cores, Gpu, cores, free_bytes, gpus
 from vsam_tune.machine.speed_stability import Speed, Stability, measure_stability
-from vsam_tune.study.crowding import DISTURBING_CORES
-from vsam_tune.study.engine import connect
+from vsam_tune.study.execution.oversubscription import DISTURBING_CORES
+from vsam_tune.study.execution.ray_cluster import connect
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "mlflow", "pandas")
 _FREE_GIB = 2.0  # of disk and of memory, below which a search is likely to fail

@@ -9,15 +9,15 @@ from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.crowding import crowding
-from vsam_tune.study.events import Listener
+from vsam_tune.study.execution.events import Listener
+from vsam_tune.study.execution.oversubscription import crowding
+from vsam_tune.study.execution.preflight import preflight
+from vsam_tune.study.execution.runner import Run, budget_spent
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.study_file import Study
-from vsam_tune.study.runner import Run, budget_spent
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
 from vsam_tune.study.tracking.mlflow_view import study_view
-from vsam_tune.study.trainable import preflight
 
 logger = logging.getLogger(__name__)
 

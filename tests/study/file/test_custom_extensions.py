@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vsam_tune.study.baselines import wanted_rows
+from vsam_tune.study.execution.preflight import preflight
 from vsam_tune.study.file.study_file import Study, load_export, load_study
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.trainable import preflight
 
 STUDY = """\
 name: a
@@ -108,7 +108,7 @@ def test_a_trial_is_built_in_another_process_with_a_value_for_what_has_no_defaul
 def test_what_is_asked_first(
     space: str, initial: str, expected: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vsam_tune.study import trainable
+    from vsam_tune.study.execution import preflight as trainable  # TODO-rename
 
     study = study_of(tmp_path, f"{TESTED}space: {{{space}}}\ninitial: {initial}\n")
     asked = []

@@ -13,7 +13,7 @@ from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.test_search import searched
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
-from vsam_tune.study.runner import _trial_scheduler
+from vsam_tune.study.execution.runner import _trial_scheduler
 from vsam_tune.study.scheduling.asha import Asha
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan

@@ -13,7 +13,7 @@ from tests.study.fabricated import fabricate_trial, record, report, result, sett
 from tests.study.shelf import Shelf
 from tests.study.toy import toy_plan
 from vsam_tune.study import runner, tracking
-from vsam_tune.study.runner import Run
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import (

@@ -9,7 +9,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from typing_extensions import override
 
-from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.execution.ray_cluster import Unsaved
 from vsam_tune.study.scheduling.racing import Racing
 from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
 

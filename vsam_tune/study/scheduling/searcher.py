@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from search_spaces.schema import Dimension
-from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.execution.ray_cluster import Unsaved
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
 

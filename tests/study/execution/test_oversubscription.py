@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsam_tune.study import crowding as module
-from vsam_tune.study.crowding import DISTURBING_CORES, crowding, neighbours, oversubscription, shared_cores
+from vsam_tune.study.execution.oversubscription import (
+    DISTURBING_CORES,
+    crowding,
+    neighbours,
+    oversubscription,
+    shared_cores,
+)
 from vsam_tune.study.file.sections import Resources
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.study.toy import in_memory, toy_plan
 from vsam_tune.errors import InputError
-from vsam_tune.study.runner import Run, _workers, budget_spent, stamps
+from vsam_tune.study.execution.runner import Run, _workers, budget_spent, stamps
 from vsam_tune.study.storage.study_storage import RESOLVED
 
 METRICS = {"epoch": 4.0}
@@ -30,7 +30,7 @@ def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
 def test_a_process_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from tests.study.toy import toy_plan;"
-        "from vsam_tune.study.runner import Run; folder = Path(sys.argv[1]);"
+        "from vsam_tune.study.execution.runner import Run; folder = Path(sys.argv[1]);"
         "run = Run(toy_plan(folder), folder / 'toy').__enter__(); print('locked', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:

@@ -6,9 +6,9 @@ import pytest
 from tests.study.toy import TRAINABLE, toy_plan
 from tests.study.trainables.quadratic import Quadratic
 from vsam_tune.errors import InputError
+from vsam_tune.study.execution.preflight import preflight, resolve
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.trainable import preflight, resolve
 
 
 def test_a_trainable_is_found_by_module_and_class() -> None:

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial as RayTrial
 from typing_extensions import override
 
 from vsam_tune.analysis.results import TrialRecord
-from vsam_tune.study.engine import Unsaved
+from vsam_tune.study.execution.ray_cluster import Unsaved
 from vsam_tune.study.scheduling.searcher import numbers
 from vsam_tune.study.storage.learning_curve import append_point, mend_curve, position
 

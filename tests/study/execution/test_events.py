@@ -8,7 +8,7 @@ import pytest
 
 from tests.study.fabricated import record
 from vsam_tune.analysis.results import TrialRecord
-from vsam_tune.study.events import TrialEvents
+from vsam_tune.study.execution.events import TrialEvents
 from vsam_tune.study.storage.learning_curve import CURVE, append_point, mend_curve, position, read_curve
 from vsam_tune.study.storage.study_storage import trial_folder
 

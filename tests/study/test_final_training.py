@@ -14,7 +14,7 @@ from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import load_export
-from vsam_tune.study.final import final_plan, train
+from vsam_tune.study.final_training import final_plan, train
 
 TASK = "task: {data: digits, model: {name: cnn, width: 4}, epochs: 2, batch_size: 128}\n"
 SAM = TASK + "base_optimizer: {name: sgd, lr: 0.1}\nmethod: {name: sam, rho: 0.1}\n"

@@ -7,10 +7,10 @@ from typing import Any
 from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.seeds import derive_seed
-from vsam_tune.study.events import Listener
+from vsam_tune.study.execution.events import Listener
+from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
-from vsam_tune.study.runner import Run
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.tracking.mlflow_view import study_view
 

@@ -10,7 +10,7 @@ import pytest
 from ray import cloudpickle
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.engine import Unsaved, connect, end_remains
+from vsam_tune.study.execution.ray_cluster import Unsaved, connect, end_remains
 
 NOTES = "ray_processes.json"
 

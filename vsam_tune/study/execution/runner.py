@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, finding
 from vsam_tune.machine.hardware import device
-from vsam_tune.study.engine import connect, start_local
-from vsam_tune.study.events import Listener, TrialEvents
+from vsam_tune.study.execution.events import Listener, TrialEvents
+from vsam_tune.study.execution.preflight import preflight, resolve
+from vsam_tune.study.execution.ray_cluster import connect, start_local
 from vsam_tune.study.scheduling.asha import Asha, rung_epochs
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
@@ -26,7 +27,6 @@ from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
 from vsam_tune.study.tracking.mlflow_store import stamp_tags
 from vsam_tune.study.tracking.tracking_state import lacks_a_part
 from vsam_tune.study.tracking.writer import MlflowTracking
-from vsam_tune.study.trainable import preflight, resolve
 
 logger = logging.getLogger(__name__)
 

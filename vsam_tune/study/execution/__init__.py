@@ -1,0 +1,1 @@
+"""Ray runs the trials of a study."""
