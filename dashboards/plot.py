@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
     """Return what is drawn, and the figure."""
-    from dashboards.figures import front_figure  # noqa: PLC0415 - plotly
+    from dashboards.figures.front import front_figure  # noqa: PLC0415 - plotly
     from vsam_tune.study.storage.study_storage import load_result  # noqa: PLC0415 - Optuna
 
     result = load_result(study, root)
@@ -65,7 +65,7 @@ def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
 
 def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
     """Return what is drawn, and the figure."""
-    from dashboards.comparison_figure import comparison_figure  # noqa: PLC0415 - plotly
+    from dashboards.figures.comparison import comparison_figure  # noqa: PLC0415 - plotly
     from vsam_tune.analysis.comparison import compare  # noqa: PLC0415 - scipy
     from vsam_tune.study.storage.study_storage import load_baselines  # noqa: PLC0415 - Optuna
 

@@ -12,7 +12,7 @@ from tests.made_baselines import metrics, replicate, result_of
 from tests.study.fabricated import empty_store
 from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
-from vsam_tune.cli.missing import num_ended, tell_what_is_missing
+from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study

@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if a wanted training failed, diverged, or is not done.
     """
-    from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
+    from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
     from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
     from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from vsam_tune.analysis import published_tables as paper  # TODO-rename
 from vsam_tune.cli.arguments import add_format, add_study
-from vsam_tune.cli.remarks import heading, remarks
 from vsam_tune.cli.render import render_json, render_rows, spread_text
+from vsam_tune.cli.table_notes import heading, remarks
 from vsam_tune.errors import InputError, finding
 
 if TYPE_CHECKING:

@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if a wanted training or timing failed, diverged, or is not done.
     """
     from vsam_tune.analysis.confirmation import confirmation
-    from vsam_tune.cli.missing import num_ended, tell_what_is_missing
     from vsam_tune.cli.progress import Progress
+    from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
     from vsam_tune.study.confirm import Scope, confirm, wanted_trials
     from vsam_tune.study.storage.study_storage import CONFIRM, CONFIRM_FOLDER, find_result
     from vsam_tune.study.tracking.run_kind import CONFIRM as KIND

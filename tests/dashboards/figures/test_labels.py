@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.labels import place_labels
+from dashboards.figures.labels import place_labels
 
 LINE, FRAME = 10.0, (1000.0, 1000.0)
 

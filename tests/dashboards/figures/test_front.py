@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.figures import front_figure
+from dashboards.figures.front import front_figure
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
 ACCURACY = Objective("val_accuracy", "maximize")

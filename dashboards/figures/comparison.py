@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboards.labels import place_labels
+from dashboards.figures.labels import place_labels
 from vsam_tune.analysis.comparison import Comparison, Row
 
 _BLUE, _ORANGE, _GREY = "#0b5394", "#d55e00", "#9a9a9a"  # apart in lightness too

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.comparison_figure import comparison_figure
+from dashboards.figures.comparison import comparison_figure
 from tests.made_baselines import baselines, replicate, result_of
 from vsam_tune.analysis.comparison import compare
 
