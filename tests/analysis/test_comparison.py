@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.made_baselines import CIFAR, TASK, baselines, replicate, result_of
+from tests.support.fake_baselines import CIFAR, TASK, baselines, replicate, result_of
 from vsam_tune.analysis.comparison import compare
 from vsam_tune.analysis.published_tables import rows_of
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.made_confirmation import DEVICE, Made, searched
+from tests.support.fake_confirmation import DEVICE, Made, searched
 from vsam_tune.analysis.confirmation import Confirmation, Row, confirmation
 from vsam_tune.analysis.results import Objective
 

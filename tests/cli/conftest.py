@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.cli.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
+from tests.support.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.searcher import OptunaSearcher

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_baselines import metrics, replicate, result_of
-from tests.study.fabricated import empty_store
+from tests.support.fake_baselines import metrics, replicate, result_of
+from tests.support.fake_study import empty_store
 from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
 from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing

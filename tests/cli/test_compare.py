@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.ended_study import Searched
-from tests.made_baselines import CIFAR, baselines, replicate, result_of, store
+from tests.support.ended_study import Searched
+from tests.support.fake_baselines import CIFAR, baselines, replicate, result_of, store
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
 from vsam_tune.study.storage import study_storage as storage  # TODO-rename

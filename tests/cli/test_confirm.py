@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.study.fabricated import empty_store
+from tests.support.fake_study import empty_store
 from vsam_tune.cli.main import main
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.confirm import Scope, confirm_plan, wanted_trials

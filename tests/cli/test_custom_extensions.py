@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import my_things
+from tests.support import custom_extensions as my_things  # TODO-rename
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]  # several starts of Ray
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.ended_study import VALUES, Searched
+from tests.support.ended_study import VALUES, Searched
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
@@ -185,7 +185,7 @@ def test_without_a_file_what_was_picked_is_printed(searched: Searched, capsys: p
 
 
 def test_a_study_without_a_complete_trial_has_no_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.study.toy import on_disk, toy_plan
+    from tests.support.toy_study import on_disk, toy_plan
 
     (tmp_path / "toy").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "toy").ask()

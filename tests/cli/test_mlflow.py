@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.fabricated import config, record, report, result, study_folder
+from tests.support.fake_study import config, record, report, result, study_folder
 from vsam_tune.cli.main import main
 from vsam_tune.study.storage.study_storage import DATABASE
 from vsam_tune.study.tracking.mlflow_store import MlflowStore

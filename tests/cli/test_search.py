@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.ended_study import STUDY, Searched
+from tests.support.ended_study import STUDY, Searched
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.ended_study import DIVERGED, FAILED, Searched
-from tests.study.toy import on_disk, toy_plan
+from tests.support.ended_study import DIVERGED, FAILED, Searched
+from tests.support.toy_study import on_disk, toy_plan
 from vsam_tune.cli.main import main
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, closure_of, optimizer_class, taken, tiny_network, wrap
-from tests.contracts.value_reads import NoValueIsRead, ValueReadError
+from tests.support.tiny_trial import TinyTrial, closure_of, optimizer_class, taken, tiny_network, wrap
+from tests.support.value_reads import NoValueIsRead, ValueReadError
 from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state
+from tests.support.tiny_trial import TinyTrial, equal_state
 from vsam_tune.registry.methods import METHODS
 
 LOSS_TERMS = [name for name in METHODS if METHODS[name].loss_term]

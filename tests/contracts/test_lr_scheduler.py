@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial
+from tests.support.tiny_trial import TinyTrial
 from vsam_tune.registry.methods import METHODS
 
 

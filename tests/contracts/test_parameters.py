@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import BASES, TinyTrial, closure_of, tiny_network, two_groups, wrap
+from tests.support.tiny_trial import BASES, TinyTrial, closure_of, tiny_network, two_groups, wrap
 from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]

@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from tests.contracts.tiny import method_class, taken, tiny_network
+from tests.support.tiny_trial import method_class, taken, tiny_network
 from vsam_tune.loss_terms.loss_term import LossTerm
 from vsam_tune.registry.methods import METHODS
 

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, carried_over, equal_state
+from tests.support.tiny_trial import TinyTrial, carried_over, equal_state
 from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]

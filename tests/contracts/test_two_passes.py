@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import InterruptedPassError, TinyTrial, optimizer_class
+from tests.support.tiny_trial import InterruptedPassError, TinyTrial, optimizer_class
 from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboards import plot
-from tests.made_baselines import baselines
+from tests.support.fake_baselines import baselines
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError
 from vsam_tune.study.storage import study_storage as storage  # TODO-rename

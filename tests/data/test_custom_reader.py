@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from tests import my_things
-from tests.trainables.trial import trial_config
+from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support.trial import trial_config
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import load_task
 from vsam_tune.data.source import Source
 from vsam_tune.errors import InputError
 
-READER = "tests.my_things:stripes"
+READER = "tests.support.custom_extensions:stripes"
 CURE = "return checked_source(request.name, train, test)"
 
 

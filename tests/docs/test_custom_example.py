@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.support.docs.pages import ROOT, blocks
 from vsam_tune.data.load import load_task
 from vsam_tune.models.build import count_parameters
 from vsam_tune.study.file.study_file import Study, load_study
@@ -33,7 +33,7 @@ def test_the_reader_gives_a_task(study: Study) -> None:
 
 
 def test_the_network_is_built_and_learns(study: Study) -> None:
-    from tests.trainables.trial import trial_config
+    from tests.support.trial import trial_config
     from trainables.build import build_trainer, data_arguments, load_data
 
     settings = study.settings(dict(study.initial[0]))

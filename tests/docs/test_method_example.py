@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tests.contracts.tiny import batches, tiny_network
-from tests.docs.pages import ROOT, blocks
+from tests.support.docs.pages import ROOT, blocks
+from tests.support.tiny_trial import batches, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.docs.generated import GENERATED, regenerated, used
-from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
+from tests.support.docs.generated import GENERATED, regenerated, used
+from tests.support.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
 from vsam_tune.study.file.differences import CHANGEABLE
 from vsam_tune.study.file.objectives import DIRECTIONS
 from vsam_tune.study.file.study_file import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
@@ -20,7 +20,7 @@ YAML = [(page.name, text) for page in DOCS for language, text in blocks(page) if
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_generated_tables_are_those_of_the_code(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert text == regenerated(text), "python -m tests.docs.generated writes them anew"
+    assert text == regenerated(text), "python -m tests.support.docs.generated writes them anew"
 
 
 def test_each_generated_table_stands_in_one_place() -> None:

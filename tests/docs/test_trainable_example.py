@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.support.docs.pages import ROOT, blocks
 from vsam_tune.errors import InputError
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.search import search_plan

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state, tiny_network
-from tests.loss_terms.regression import BASE, NUM_CLASSES, Regression, epochs, relative_error, weights_of
 from tests.reference import mesa as reference
+from tests.support.regression import BASE, NUM_CLASSES, Regression, epochs, relative_error, weights_of
+from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import MESA
 from vsam_tune.training.closures import Closures

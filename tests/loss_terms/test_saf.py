@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, equal_state, tiny_network
-from tests.loss_terms.regression import BASE, NUM_CLASSES, NUM_IMAGES, Regression, epochs, relative_error
 from tests.reference import saf as reference
+from tests.support.regression import BASE, NUM_CLASSES, NUM_IMAGES, Regression, epochs, relative_error
+from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import SAF
 from vsam_tune.training.closures import Closures

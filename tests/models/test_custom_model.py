@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests import my_things
+from tests.support import custom_extensions as my_things  # TODO-rename
 from vsam_tune.errors import InputError
 from vsam_tune.models.build import build_model
 
-BUILDER = "tests.my_things:tiny"
+BUILDER = "tests.support.custom_extensions:tiny"
 
 
 def build(*, seed=0, **options):

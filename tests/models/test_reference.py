@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.models.building import build
 from tests.reference import networks
+from tests.support.building import build
 
 
 def drawn(name, image_size, **options):

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, same_trajectory
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows
 from tests.reference import ae_looksam as reference
 from tests.reference.ae_sam import Rule
 from tests.reference.looksam import direction
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows
+from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import AELookSAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

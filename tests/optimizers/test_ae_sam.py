@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.contracts.tiny import (
+from tests.reference import ae_sam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import (
     TinyTrial,
     carried_over,
     equal_state,
     same_trajectory,
     step_and_repeat_if_interrupted,
 )
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
-from tests.reference import ae_sam as reference
 from vsam_tune.optimizers import AESAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.optimizers import two_workers
-from tests.optimizers.sample_problems import ranges
-from tests.optimizers.two_workers import BASE, ITERATIONS, SCOPES, SELECTING, WHOLE, WRAPPERS
 from tests.reference import workers as reference
+from tests.support import two_workers
+from tests.support.sample_problems import ranges
+from tests.support.two_workers import BASE, ITERATIONS, SCOPES, SELECTING, WHOLE, WRAPPERS
 
 pytestmark = pytest.mark.slow  # two processes that import torch, and wait for each other
 

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.contracts.tiny import TinyTrial
-from tests.optimizers.problems import assert_follows, train
-from tests.optimizers.sample_problems import SampleNetwork, SampleQuadratic, ranges
 from tests.reference import esam as reference
+from tests.support.problems import assert_follows, train
+from tests.support.sample_problems import SampleNetwork, SampleQuadratic, ranges
+from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import ESAM, SAM
 from vsam_tune.optimizers.esam import largest, num_selected
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import InterruptedPassError, TinyTrial, fail_in_call
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import fsam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import InterruptedPassError, TinyTrial, fail_in_call
 from vsam_tune.optimizers import FSAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import TinyTrial
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import gsam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import GSAM, SAM
 
 BASE = {"momentum": 0.9, "weight_decay": 0.01}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, carried_over, equal_state, same_trajectory
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import looksam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import TinyTrial, carried_over, equal_state, same_trajectory
 from vsam_tune.optimizers import SAM, LookSAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

@@ -8,9 +8,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.contracts.tiny import TinyTrial, same_trajectory
-from tests.optimizers.problems import Quadratic
 from tests.reference import looksam as reference
+from tests.support.problems import Quadratic
+from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import LookSAM
 from vsam_tune.optimizers.orthogonal_direction import projection
 

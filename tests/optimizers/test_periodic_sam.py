@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, same_trajectory
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import periodic_sam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import PeriodicSAM
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}

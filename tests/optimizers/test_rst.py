@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from tests.contracts.tiny import (
+from tests.reference import rst as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import (
     TinyTrial,
     carried_over,
     equal_state,
     same_trajectory,
     step_and_repeat_if_interrupted,
 )
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
-from tests.reference import rst as reference
 from vsam_tune.optimizers import RST
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

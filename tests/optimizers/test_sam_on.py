@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import TinyTrial
-from tests.optimizers.problems import assert_follows, train
-from tests.optimizers.sample_problems import SampleNetwork, SampleQuadratic, ranges
 from tests.reference import sam as sam_reference
 from tests.reference import sam_on as reference
+from tests.support.problems import assert_follows, train
+from tests.support.sample_problems import SampleNetwork, SampleQuadratic, ranges
+from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import SAM, SAMON
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import TinyTrial
+from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import ESAM, SAM, SAMON, VSAM, PeriodicSAM
 
 METHODS = [SAM, PeriodicSAM, VSAM]

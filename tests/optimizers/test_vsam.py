@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import TinyTrial, same_trajectory
-from tests.optimizers.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.reference import vsam as reference
+from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import SAM, VSAM, PeriodicSAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}

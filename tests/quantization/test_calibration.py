@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import batches, equal_state
-from tests.quantization.networks import KINDS, images, input_quantizers, quantizers, small_model, tiny_quantized
+from tests.support.quantized_networks import KINDS, images, input_quantizers, quantizers, small_model, tiny_quantized
+from tests.support.tiny_trial import batches, equal_state
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.layers import quantized_layers
 from vsam_tune.quantization.lsq import initial_step

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state, tiny_network
-from tests.quantization.networks import quantizers, tiny_quantized
-from tests.training.tiny import tiny_trainer
+from tests.support.quantized_networks import quantizers, tiny_quantized
+from tests.support.tiny_trainer import tiny_trainer
+from tests.support.tiny_trial import equal_state, tiny_network
 from vsam_tune.errors import InputError
 from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.lsq import initial_step

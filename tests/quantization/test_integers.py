@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import batches, tiny_network
-from tests.quantization.networks import tiny_quantized
+from tests.support.quantized_networks import tiny_quantized
+from tests.support.tiny_trial import batches, tiny_network
 from vsam_tune.quantization.integers import IntegerWeight, NotIntegersError, check_integers
 from vsam_tune.quantization.layers import quantized_layers
 from vsam_tune.quantization.transform import quantize_model

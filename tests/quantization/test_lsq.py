@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tests.contracts.value_reads import NoValueIsRead
 from tests.reference import lsq as reference
+from tests.support.value_reads import NoValueIsRead
 from vsam_tune.quantization.lsq import initial_step, integer_range, quantize
 
 V = (-0.9, -0.3, 0.05, 0.26, 0.4, 1.2)  # of the worked numbers: METHODS 10.2

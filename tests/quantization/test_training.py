@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import batches, closure_of, equal_state, wrap
-from tests.contracts.value_reads import NoValueIsRead
-from tests.quantization.networks import KINDS, images, quantizers, small_model, tiny_quantized
 from tests.reference import lsq as reference
-from tests.training.tiny import ticking, tiny_trainer, train_to_end
+from tests.support.quantized_networks import KINDS, images, quantizers, small_model, tiny_quantized
+from tests.support.tiny_trainer import ticking, tiny_trainer, train_to_end
+from tests.support.tiny_trial import batches, closure_of, equal_state, wrap
+from tests.support.value_reads import NoValueIsRead
 from vsam_tune.optimizers import SAM, VSAM
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.integers import check_integers

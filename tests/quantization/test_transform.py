@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import batches, tiny_network
-from tests.quantization.networks import KINDS, Shared, images, quantizers, small_model, tiny_quantized
+from tests.support.quantized_networks import KINDS, Shared, images, quantizers, small_model, tiny_quantized
+from tests.support.tiny_trial import batches, tiny_network
 from vsam_tune.errors import InputError
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.layers import quantized_layers

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.my_things import stripes
+from tests.support.custom_extensions import stripes
 from vsam_tune.errors import InputError
 from vsam_tune.registry.object_reference import check_call, is_reference, resolve_reference
 
@@ -46,15 +46,15 @@ def test_anything_else_is_none(name):
 
 
 def test_it_is_found_in_its_module():
-    assert resolve("tests.my_things:stripes") is stripes
+    assert resolve("tests.support.custom_extensions:stripes") is stripes
 
 
 @pytest.mark.parametrize(
     ("reference", "rule"),
     [
         ("tests.nowhere:read", "No module named 'tests.nowhere'"),
-        ("tests.my_things:spots", "module 'tests.my_things' has no attribute 'spots'"),
-        ("tests.my_things:NUMBER", "is neither a function nor a class"),
+        ("tests.support.custom_extensions:spots", "module 'tests.support.custom_extensions' has no attribute 'spots'"),
+        ("tests.support.custom_extensions:NUMBER", "is neither a function nor a class"),
     ],
 )
 def test_what_is_not_there_is_told(reference, rule):

@@ -10,9 +10,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
-from tests.study.fabricated import empty_store
-from tests.study.toy import toy_study
-from tests.study.trainables.quadratic import read_steps
+from tests.support.fake_study import empty_store
+from tests.support.toy_study import toy_study
+from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed
@@ -28,7 +28,7 @@ from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, r
 NOWHERE = "127.0.0.1:1"  # where no cluster answers: whoever needs none does not ask
 LOW, HIGH = {"name": "toy", "label": "low", "x": 0.0}, {"name": "toy", "label": "high", "x": 1.5}
 SECTIONS: dict[str, Any] = {
-    "trainable": "tests.study.trainables.replicate:Replicate",
+    "trainable": "tests.support.trainables.replicate:Replicate",
     "task": {"epochs": 3, "seed": 5},
     "baselines": {"seeds": 2, "methods": [LOW, HIGH]},
 }

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
-from tests.study.toy import write_toy
+from tests.support.toy_study import write_toy
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.study.storage.study_storage import DATABASE, load_baselines
 
 SECTIONS = {
-    "trainable": "tests.study.trainables.replicate:Replicate",
+    "trainable": "tests.support.trainables.replicate:Replicate",
     "method": {"name": "toy", "seconds": 0.15},
     "baselines": {"seeds": 3, "methods": [{"name": "toy", "x": 0.0}, {"name": "toy", "x": 1.5}]},
 }

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from tests.study.test_baselines import NOWHERE, Trained
-from tests.study.toy import toy_study
-from tests.study.trainables.quadratic import read_steps
+from tests.support.toy_study import toy_study
+from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
 from vsam_tune.machine.hardware import device
@@ -27,7 +27,7 @@ from vsam_tune.study.storage.study_storage import (
 )
 
 SECTIONS: dict[str, Any] = {
-    "trainable": "tests.study.trainables.confirmed:Confirmed",
+    "trainable": "tests.support.trainables.confirmed:Confirmed",
     "task": {"epochs": 3, "seed": 5},
     "initial": [{"x": -1.0}, {"x": 0.0}, {"x": 1.0}, {"x": 1.4}],
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.test_confirm import SECTIONS, Confirmed
-from tests.study.toy import write_toy
+from tests.support.toy_study import write_toy
 from vsam_tune.study.storage.study_storage import load_confirm
 
 SLOW = {"method": {"name": "toy", "seconds": 0.15}}

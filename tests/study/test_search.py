@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.study.toy import toy_study
-from tests.study.trainables.quadratic import read_steps
+from tests.support.toy_study import toy_study
+from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
 from vsam_tune.seeds import derive_seed

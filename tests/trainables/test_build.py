@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch._dynamo.utils import counters
 
-from tests.contracts.tiny import equal_state, optimizer_class
-from tests.trainables.trial import SEARCH_IMAGES, steps, trial_config
+from tests.support.tiny_trial import equal_state, optimizer_class
+from tests.support.trial import SEARCH_IMAGES, steps, trial_config
 from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
 from trainables.classification import Classification
 from vsam_tune.data.images import Images

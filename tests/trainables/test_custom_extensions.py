@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.contracts.tiny import equal_state
-from tests.trainables.trial import end_of, steps, trial_config
+from tests.support.tiny_trial import equal_state
+from tests.support.trial import end_of, steps, trial_config
 from trainables.build import dry_run
 
 TASK = {
-    "data": "tests.my_things:stripes",
-    "model": {"name": "tests.my_things:tiny", "width": 2},
+    "data": "tests.support.custom_extensions:stripes",
+    "model": {"name": "tests.support.custom_extensions:tiny", "width": 2},
     "subset": None,
     "validation_fraction": None,
     "label_noise": 0.0,
@@ -18,7 +18,7 @@ METHODS = {"Timid": {"share": 0.5}, "Confidence": {"weight": 0.1}}
 
 def own_config(folder, name, **changes):
     config = trial_config(folder, **TASK, **changes)
-    return {**config, "method": {"name": f"tests.my_things:{name}", **METHODS[name]}}
+    return {**config, "method": {"name": f"tests.support.custom_extensions:{name}", **METHODS[name]}}
 
 
 def test_a_dry_run_builds_it():

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from tests.contracts.tiny import equal_state
-from tests.trainables.trial import end_of, saved_in, steps, trial_config, without_ais
+from tests.support.tiny_trial import equal_state
+from tests.support.trial import end_of, saved_in, steps, trial_config, without_ais
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import equal_state
-from tests.trainables.trial import end_of, steps, trial_config, without_ais
+from tests.support.tiny_trial import equal_state
+from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
 from vsam_tune.errors import InputError
 from vsam_tune.quantization.integers import check_integers

@@ -6,9 +6,9 @@ import statistics
 import pyarrow.parquet as pq
 import pytest
 
-from tests.contracts.tiny import equal_state
+from tests.support.tiny_trial import equal_state
+from tests.support.trial import EVALUATED, end_of, steps, trial_config, without_ais
 from tests.trainables.test_files import crash_in
-from tests.trainables.trial import EVALUATED, end_of, steps, trial_config, without_ais
 from vsam_tune.seeds import derive_seed
 from vsam_tune.training.standard_errors import accuracy_error
 

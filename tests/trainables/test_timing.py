@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.trainables.trial import trial_config
+from tests.support.trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
 from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Seconds
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state
-from tests.trainables.trial import end_of, steps, trial_config, without_ais
+from tests.support.tiny_trial import equal_state
+from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables import build
 from vsam_tune.registry.methods import METHODS
 

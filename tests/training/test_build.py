@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contracts.tiny import closure_of, optimizer_class, quick_settings, tiny_network
+from tests.support.tiny_trial import closure_of, optimizer_class, quick_settings, tiny_network
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state
+from tests.support.tiny_trial import equal_state
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 
 STATE = {

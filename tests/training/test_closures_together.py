@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from tests.contracts.tiny import equal_state, optimizer_class
-from tests.contracts.value_reads import NoValueIsRead
-from tests.training.tiny import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end, weights
+from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end, weights
+from tests.support.tiny_trial import equal_state, optimizer_class
+from tests.support.value_reads import NoValueIsRead
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.trainer import Trainer

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests import my_things
-from tests.contracts.tiny import tiny_network
+from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support.tiny_trial import tiny_network
 from vsam_tune.errors import InputError
 from vsam_tune.training.build import build_optimizer
 
@@ -15,7 +15,7 @@ def build(name, **settings):
     return build_optimizer(
         tiny_network(),
         base=SGD,
-        method={"name": f"tests.my_things:{name}", **settings},
+        method={"name": f"tests.support.custom_extensions:{name}", **settings},
         iterations_per_epoch=10,
         epochs=3,
         num_images=40,
@@ -27,7 +27,7 @@ def build(name, **settings):
 def refused(name, **settings):
     with pytest.raises(InputError) as caught:
         build(name, **settings)
-    return [line.removeprefix(f"method tests.my_things:{name}: ") for line in caught.value.lines]
+    return [line.removeprefix(f"method tests.support.custom_extensions:{name}: ") for line in caught.value.lines]
 
 
 def test_a_wrapper_stands_around_the_base_optimizer():
@@ -71,7 +71,7 @@ def test_what_is_no_method_is_told(name):
     with pytest.raises(InputError) as caught:
         build(name)
     assert caught.value.lines == (
-        f"method: name = 'tests.my_things:{name}': is neither an optimizer of torch nor a "
+        f"method: name = 'tests.support.custom_extensions:{name}': is neither an optimizer of torch nor a "
         "vsam_tune.loss_terms.loss_term.LossTerm. Cure: name a SharpnessAware or a LossTerm, in a module that is "
         "installed or in this folder.",
     )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state, quick_settings
+from tests.support.tiny_trial import equal_state, quick_settings
 from vsam_tune.data.images import Images
 from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.models.build import build_model

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.tiny import ITERATIONS_PER_EPOCH, tiny_trainer, train_to_end
+from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_trainer, train_to_end
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.trainer import cosine
 

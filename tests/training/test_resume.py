@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state
-from tests.training.tiny import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end
+from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end
+from tests.support.tiny_trial import equal_state
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import trainer as trainer_module
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint

@@ -8,9 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from tests.contracts.tiny import equal_state, optimizer_class
-from tests.contracts.value_reads import NoValueIsRead
-from tests.training.tiny import (
+from tests.support.tiny_trainer import (
     ITERATIONS_PER_EPOCH,
     NUM_IMAGES,
     images,
@@ -20,6 +18,8 @@ from tests.training.tiny import (
     train_to_end,
     weights,
 )
+from tests.support.tiny_trial import equal_state, optimizer_class
+from tests.support.value_reads import NoValueIsRead
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import trainer as trainer_module
 from vsam_tune.training.trainer import DivergedError

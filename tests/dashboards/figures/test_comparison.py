@@ -3,7 +3,7 @@
 import pytest
 
 from dashboards.figures.comparison import comparison_figure
-from tests.made_baselines import baselines, replicate, result_of
+from tests.support.fake_baselines import baselines, replicate, result_of
 from vsam_tune.analysis.comparison import compare
 
 TRIALS = [

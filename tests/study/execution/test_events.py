@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.study.fabricated import record
+from tests.support.fake_study import record
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.execution.events import TrialEvents
 from vsam_tune.study.storage.learning_curve import CURVE, append_point, mend_curve, position, read_curve

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.toy import TRAINABLE, toy_plan
-from tests.study.trainables.quadratic import Quadratic
+from tests.support.toy_study import TRAINABLE, toy_plan
+from tests.support.trainables.quadratic import Quadratic
 from vsam_tune.errors import InputError
 from vsam_tune.study.execution.preflight import preflight, resolve
 from vsam_tune.study.file.study_file import load_study
@@ -27,8 +27,8 @@ def test_a_module_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     ("name", "rule"),
     [
         ("nowhere:Class", "No module named 'nowhere'"),
-        ("tests.study.toy:Nothing", "module 'tests.study.toy' has no attribute 'Nothing'"),
-        ("tests.study.toy:toy_plan", "is no ray.tune.Trainable"),
+        ("tests.support.toy_study:Nothing", "module 'tests.support.toy_study' has no attribute 'Nothing'"),
+        ("tests.support.toy_study:toy_plan", "is no ray.tune.Trainable"),
         ("pathlib:Path", "is no ray.tune.Trainable"),
     ],
 )

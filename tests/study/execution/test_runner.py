@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.study.toy import in_memory, toy_plan
+from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.errors import InputError
 from vsam_tune.study.execution.runner import Run, _workers, budget_spent, stamps
 from vsam_tune.study.storage.study_storage import RESOLVED
@@ -29,7 +29,7 @@ def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_a_process_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from tests.study.toy import toy_plan;"
+        "import sys, time; from pathlib import Path; from tests.support.toy_study import toy_plan;"
         "from vsam_tune.study.execution.runner import Run; folder = Path(sys.argv[1]);"
         "run = Run(toy_plan(folder), folder / 'toy').__enter__(); print('locked', flush=True); time.sleep(60)"
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.study.toy import write_toy
-from tests.study.trainables.quadratic import read_steps
+from tests.support.toy_study import write_toy
+from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
 from vsam_tune.study.storage.study_storage import RESOLVED, load_result

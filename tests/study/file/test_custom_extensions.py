@@ -20,9 +20,9 @@ space: {share: {type: float, low: 0.25, high: 1.0}}
 TESTED = """\
 name: a
 task:
-  data: tests.my_things:stripes
-  model: {name: tests.my_things:tiny, width: 2}
-method: tests.my_things:Timid
+  data: tests.support.custom_extensions:stripes
+  model: {name: tests.support.custom_extensions:tiny, width: 2}
+method: tests.support.custom_extensions:Timid
 """
 
 

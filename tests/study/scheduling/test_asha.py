@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tests.reference import asha as reference
-from tests.study.controller import CONTINUE, STOP, Controller
-from tests.study.toy import in_memory, on_disk, toy_plan
+from tests.support.controller import CONTINUE, STOP, Controller
+from tests.support.toy_study import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.scheduling.asha import Asha, goes_on, rung_epochs
 from vsam_tune.study.scheduling.plan import Plan

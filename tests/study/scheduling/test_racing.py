@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.study.controller import CONTINUE, STOP, Controller
 from tests.study.test_search import searched
-from tests.study.toy import in_memory, toy_plan
+from tests.support.controller import CONTINUE, STOP, Controller
+from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.execution.runner import _trial_scheduler
 from vsam_tune.study.scheduling.asha import Asha
@@ -181,7 +181,7 @@ def test_a_race_stops_what_is_dominated_and_never_what_would_be_on_the_front(
 def test_a_search_spends_its_replicates_on_the_front(ray_address: str, tmp_path: Path) -> None:
     sections = {
         **RACE,
-        "trainable": "tests.study.trainables.replicated:Replicated",
+        "trainable": "tests.support.trainables.replicated:Replicated",
         "task": {"epochs": 2},
         "initial": [{"x": 1.0}, {"x": -1.0}, {"x": 1.5}, {"x": 0.0}],
         "budget": {"trials": 4},

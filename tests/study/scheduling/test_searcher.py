@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search_spaces.schema import CategoricalDimension, FloatDimension, IntDimension
-from tests.study.toy import X, in_memory, on_disk, toy_plan
-from tests.study.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, searcher_of
+from tests.support.toy_study import X, in_memory, on_disk, toy_plan
+from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, searcher_of
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers, suggest_params
 

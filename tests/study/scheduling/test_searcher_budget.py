@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
-from tests.study.toy import X, on_disk, toy_plan
-from tests.study.without_ray import LAST, Toy, searcher_of
+from tests.support.toy_study import X, on_disk, toy_plan
+from tests.support.without_ray import LAST, Toy, searcher_of
 
 # How many
 

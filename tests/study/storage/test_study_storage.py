@@ -6,7 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.study.toy import in_memory, on_disk, toy_plan, write_toy
+from tests.support.toy_study import in_memory, on_disk, toy_plan, write_toy
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
 from vsam_tune.study.storage.study_storage import (
@@ -347,7 +347,7 @@ def test_two_drivers_that_start_at_once_lose_nothing_of_each_other(tmp_path: Pat
     folder.mkdir()
     code = (
         "import sys; from pathlib import Path; from tests.study.storage.test_study_storage import baselines_on_disk\n"
-        "from tests.study.toy import on_disk, toy_plan\n"
+        "from tests.support.toy_study import on_disk, toy_plan\n"
         "folder, own = Path(sys.argv[1]), Path(sys.argv[2]); own.mkdir(); plan = toy_plan(own)\n"
         "print(flush=True); sys.stdin.readline()\n"
         "storage = on_disk(plan, folder) if own.name == 'search' else baselines_on_disk(folder)\n"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from tests.study.fabricated import fabricate_trial, report, settings, write_trajectory
-from tests.study.shelf import Shelf
+from tests.support.fake_study import fabricate_trial, report, settings, write_trajectory
+from tests.support.mlflow_folder import Shelf
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking.mlflow_store import (
     THINNED,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.study.fabricated import (
+from tests.support.fake_study import (
     BEGIN,
     BEGIN_MS,
     PARAMS,
@@ -18,7 +18,7 @@ from tests.study.fabricated import (
     seconds_later,
     write_trajectory,
 )
-from tests.study.shelf import Shelf
+from tests.support.mlflow_folder import Shelf
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking import mlflow_store
 from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client

@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.study.fabricated import config, record, report, result, settings, study_folder, write_trajectory
-from tests.study.mlflow_server import Server
+from tests.support.fake_study import config, record, report, result, settings, study_folder, write_trajectory
+from tests.support.mlflow_server import Server
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking import writer as tracking  # TODO-rename
 from vsam_tune.study.tracking.mlflow_store import find_experiment

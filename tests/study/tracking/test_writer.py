@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.study import fabricated
-from tests.study.fabricated import fabricate_trial, record, report, result, settings
-from tests.study.shelf import Shelf
-from tests.study.toy import toy_plan
+from tests.support import fake_study as fabricated  # TODO-rename
+from tests.support.fake_study import fabricate_trial, record, report, result, settings
+from tests.support.mlflow_folder import Shelf
+from tests.support.toy_study import toy_plan
 from vsam_tune.study import runner, tracking
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.storage.study_storage import trial_folder

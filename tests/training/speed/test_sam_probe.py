@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.tiny import equal_state
-from tests.training.tiny import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
+from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
+from tests.support.tiny_trial import equal_state
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import reference as reference_module
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from tests.contracts.tiny import closure_of
-from tests.optimizers.problems import TinyNetwork
+from tests.support.problems import TinyNetwork
+from tests.support.tiny_trial import closure_of
 
 
 class SampleQuadratic:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tests.contracts.tiny import batches, tiny_network
+from tests.support.tiny_trial import batches, tiny_network
 from vsam_tune.models.build import build_model
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.quantizer import Quantizer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.study.toy import in_memory, toy_plan
+from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage

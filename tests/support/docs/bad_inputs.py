@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.docs.markdown import code, table
+from tests.support.docs.markdown import code, table
 
 TESTS = Path(__file__).parents[1]
 SECTIONS: list[dict[str, Any]] = yaml.safe_load((TESTS / "cli" / "bad_inputs.yaml").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from tests.contracts.tiny import quick_settings, tiny_network
+from tests.support.tiny_trial import quick_settings, tiny_network
 from vsam_tune.data.images import Images, channel_statistics
 from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.registry.methods import METHODS

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.contracts.tiny import batches, tiny_network
+from tests.support.tiny_trial import batches, tiny_network
 
 
 class Quadratic:

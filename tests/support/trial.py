@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.contracts.tiny import quick_settings
+from tests.support.tiny_trial import quick_settings
 
 SEARCH_IMAGES = 152  # of the subset of 200: 48 are held out
 EVALUATED = {"val": 48, "test": 349}

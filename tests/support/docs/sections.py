@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from search_spaces.schema import DIMENSIONS
-from tests.docs.markdown import code, table
+from tests.support.docs.markdown import code, table
 from vsam_tune.study.file.baselines import Baselines
 from vsam_tune.study.file.quantization import Quantization
 from vsam_tune.study.file.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Replication, Resources, Source, Tracking

@@ -1,4 +1,4 @@
-"""The tables of docs that follow from code: `python -m tests.docs.generated` writes them anew, a test compares."""
+"""The tables of docs that follow from code: `python -m tests.support.docs.generated` writes them anew, a test compares."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from search_spaces.loader import base_space, default_space
 from search_spaces.schema import Dimension
-from tests.docs import bad_inputs
-from tests.docs.markdown import code, table
-from tests.docs.method_tables import METHOD_TABLES, setting_row
-from tests.docs.sections import SECTION_TABLES, attributes
-from tests.models.multiply_adds import multiply_adds
+from tests.support.docs import bad_inputs
+from tests.support.docs.markdown import code, table
+from tests.support.docs.method_tables import METHOD_TABLES, setting_row
+from tests.support.docs.sections import SECTION_TABLES, attributes
+from tests.support.multiply_adds import multiply_adds
 from vsam_tune.analysis.comparison import Row
 from vsam_tune.analysis.confirmation import Row as ConfirmedRow
 from vsam_tune.models.build import build_shapes, count_parameters

@@ -4,7 +4,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tests.study.trainables.quadratic import Quadratic
+from tests.support.trainables.quadratic import Quadratic
 
 
 class Replicated(Quadratic):

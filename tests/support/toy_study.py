@@ -12,7 +12,7 @@ from vsam_tune.study.scheduling.sampler import build_sampler
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import StudyStorage
 
-TRAINABLE = "tests.study.trainables.quadratic:Quadratic"
+TRAINABLE = "tests.support.trainables.quadratic:Quadratic"
 X = {"type": "float", "low": -1.5, "high": 1.5}
 
 
