@@ -17,14 +17,14 @@ from filelock import FileLock
 from PIL import Image
 
 from vsam_tune.cli.main import main
-from vsam_tune.study.execution import preflight as trainable  # TODO-rename
+from vsam_tune.study.execution import preflight
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
 
 HERE = Path(__file__).parent
 SECTIONS = yaml.safe_load((HERE / "bad_inputs.yaml").read_text(encoding="utf-8"))
 CASES = [case for section in SECTIONS for case in section["cases"]]
-FILES = yaml.safe_load((HERE.parent / "study" / "bad_inputs.yaml").read_text(encoding="utf-8"))
+FILES = yaml.safe_load((HERE.parent / "study" / "file" / "bad_inputs.yaml").read_text(encoding="utf-8"))
 STUDY, EXPORT = "name: ok\nmethod: sgd\ntask: {epochs: 2}\n", "method: sgd\n"
 
 
@@ -68,7 +68,7 @@ def started(tmp_path_factory) -> Path:
 @pytest.fixture
 def folder(started, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trainable, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(preflight, "ProcessPoolExecutor", InThisProcess)
     monkeypatch.setattr(sys, "path", list(sys.path))  # a trainable's folder is added to it
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # a module of that folder, another one in each case
     shutil.copytree(started, tmp_path / "runs" / "mine")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support import custom_extensions
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]  # several starts of Ray
 
@@ -56,7 +56,7 @@ def rows(folder: Path, *arguments: str) -> dict:
 
 
 def test_own_data_model_and_methods_are_checked_searched_and_trained(tmp_path):
-    shutil.copy(my_things.__file__, tmp_path / "my_things.py")
+    shutil.copy(custom_extensions.__file__, tmp_path / "my_things.py")
     (tmp_path / "own.yaml").write_text(OWN)
     facts = rows(tmp_path, "check", "own.yaml")
     assert (facts["train_images"], facts["parameters"]) == (192, 407)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support import custom_extensions
 from tests.support.trial import trial_config
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import load_task
@@ -22,7 +22,7 @@ def test_its_images_become_a_task():
     data = load_task(READER)
     assert (len(data.train), len(data.validation), len(data.test)) == (192, 48, 60)  # 0.2 is held out
     assert (data.num_classes, data.in_channels, data.image_size) == (3, 1, 8)
-    assert torch.equal(data.test.x, my_things.stripes(type("Request", (), {"name": "it"})).test.x)
+    assert torch.equal(data.test.x, custom_extensions.stripes(type("Request", (), {"name": "it"})).test.x)
 
 
 def test_the_settings_of_a_task_hold_for_it():
@@ -33,7 +33,7 @@ def test_the_settings_of_a_task_hold_for_it():
 
 def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(my_things, "stripes", lambda request: asked.append(request) or Source(
+    monkeypatch.setattr(custom_extensions, "stripes", lambda request: asked.append(request) or Source(
         train=part(), test=part(), num_classes=2
     ))  # fmt: skip
     load_task(READER, data_root=tmp_path, download=True, resize=3, validation_fraction=0.5)
@@ -82,14 +82,14 @@ def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_source_is_told(returned, lines, monkeypatch):
-    monkeypatch.setattr(my_things, "stripes", lambda _: returned)
+    monkeypatch.setattr(custom_extensions, "stripes", lambda _: returned)
     with pytest.raises(InputError) as caught:
         load_task(READER)
     assert [line.removeprefix(f"{READER}: ") for line in caught.value.lines] == lines
 
 
 def test_a_function_that_takes_no_request_is_told(monkeypatch):
-    monkeypatch.setattr(my_things, "stripes", lambda: None)
+    monkeypatch.setattr(custom_extensions, "stripes", lambda: None)
     with pytest.raises(InputError) as caught:
         load_task(READER)
     assert caught.value.lines == (f"{READER}: too many positional arguments. Cure: it takes no arguments.",)
@@ -99,7 +99,7 @@ def test_what_the_reader_finds_wrong_itself_comes_as_it_is(monkeypatch):
     def read(request):
         raise InputError(f"{request.name}: the disk is not mounted. Cure: mount it.")
 
-    monkeypatch.setattr(my_things, "stripes", read)
+    monkeypatch.setattr(custom_extensions, "stripes", read)
     with pytest.raises(InputError, match="the disk is not mounted"):
         load_task(READER)
 

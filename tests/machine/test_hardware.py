@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from vsam_tune.machine import hardware as machine  # TODO-rename
+from vsam_tune.machine import hardware
 from vsam_tune.machine.hardware import Gpu, cores, free_bytes, gpus
 
 GIB = 2**30
@@ -129,17 +129,17 @@ def test_a_device_is_its_processors_and_gpus_without_the_name_of_the_machine(
 ) -> None:
     information = tmp_path / "cpuinfo"
     information.write_text("processor\t: 0\nmodel name\t: A Processor 9\nprocessor\t: 1\nmodel name\t: A Processor 9\n")
-    monkeypatch.setattr(machine, "_CPU_INFO", information)
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(machine.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(machine, "gpus", lambda: [machine._gpu("NVIDIA H100, 81559, 4, 345, 1980, 0")])
-    assert machine.device() == "2 cores of A Processor 9, Linux, NVIDIA H100"
+    monkeypatch.setattr(hardware, "_CPU_INFO", information)
+    monkeypatch.setattr(hardware.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(hardware.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(hardware, "gpus", lambda: [hardware._gpu("NVIDIA H100, 81559, 4, 345, 1980, 0")])
+    assert hardware.device() == "2 cores of A Processor 9, Linux, NVIDIA H100"
 
     def fails() -> list[Gpu]:
         raise OSError("no driver")
 
-    monkeypatch.setattr(machine, "gpus", fails)
+    monkeypatch.setattr(hardware, "gpus", fails)
     information.unlink()
-    monkeypatch.setattr(machine.platform, "processor", lambda: "")
-    monkeypatch.setattr(machine.platform, "machine", lambda: "arm64")
-    assert machine.device() == "2 cores of arm64, Linux"
+    monkeypatch.setattr(hardware.platform, "processor", lambda: "")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+    assert hardware.device() == "2 cores of arm64, Linux"

@@ -5,8 +5,8 @@ import statistics
 import pytest
 
 from vsam_tune.errors import InputError
+from vsam_tune.machine import speed_stability as module
 from vsam_tune.machine.speed_stability import measure_stability, stability
-from vsam_tune.study import stability as module
 
 FOUND = {
     "threads": 2,

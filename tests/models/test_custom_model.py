@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support import custom_extensions
 from vsam_tune.errors import InputError
 from vsam_tune.models.build import build_model
 
@@ -16,7 +16,7 @@ def build(*, seed=0, **options):
 
 
 def refused(monkeypatch, builder, **options):
-    monkeypatch.setattr(my_things, "tiny", builder)
+    monkeypatch.setattr(custom_extensions, "tiny", builder)
     with pytest.raises(InputError) as caught:
         build(**options)
     (line,) = caught.value.lines
@@ -34,8 +34,10 @@ def test_it_gets_what_the_images_are_and_its_options():
 
 def test_options_need_not_be_numbers(monkeypatch):
     seen = []
-    tiny = my_things.tiny
-    monkeypatch.setattr(my_things, "tiny", lambda *images, **options: seen.append((images, options)) or tiny(*images))
+    tiny = custom_extensions.tiny
+    monkeypatch.setattr(
+        custom_extensions, "tiny", lambda *images, **options: seen.append((images, options)) or tiny(*images)
+    )
     build(stages=[1, 2], kind="wide", extra=None)
     assert seen == [((1, 8, 3), {"stages": [1, 2], "kind": "wide", "extra": None})]
 
@@ -49,21 +51,23 @@ def test_its_weights_depend_on_the_seed_alone_and_the_global_generator_ends_as_i
 
 
 def test_layers_that_learn_their_shapes_from_the_first_images_have_them(monkeypatch):
-    monkeypatch.setattr(my_things, "tiny", lambda *_: nn.Sequential(nn.Flatten(), nn.LazyLinear(3)))
+    monkeypatch.setattr(custom_extensions, "tiny", lambda *_: nn.Sequential(nn.Flatten(), nn.LazyLinear(3)))
     first, again = build(), build()
     assert first[1].weight.shape == (3, 64)
     assert torch.equal(first[1].weight, again[1].weight)
 
 
 def test_looking_at_it_changes_no_statistics(monkeypatch):
-    monkeypatch.setattr(my_things, "tiny", lambda *_: nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 3)))
+    monkeypatch.setattr(
+        custom_extensions, "tiny", lambda *_: nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 3))
+    )
     norm = build()[0]
     assert norm.num_batches_tracked == 0
     assert torch.equal(norm.running_var, torch.ones(1))
 
 
 def test_an_option_that_it_does_not_take(monkeypatch):
-    line = refused(monkeypatch, my_things.tiny, depth=3)
+    line = refused(monkeypatch, custom_extensions.tiny, depth=3)
     assert line == (
         "got an unexpected keyword argument 'depth'. Cure: it takes in_channels, image_size, num_classes, width, bias."
     )
@@ -107,6 +111,6 @@ def test_an_error_of_the_builder_itself_is_not_hidden(monkeypatch):
     def tiny(*_):
         raise TypeError("mine")
 
-    monkeypatch.setattr(my_things, "tiny", tiny)
+    monkeypatch.setattr(custom_extensions, "tiny", tiny)
     with pytest.raises(TypeError, match="mine"):
         build()

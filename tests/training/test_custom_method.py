@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support import custom_extensions as my_things  # TODO-rename
+from tests.support import custom_extensions
 from tests.support.tiny_trial import tiny_network
 from vsam_tune.errors import InputError
 from vsam_tune.training.build import build_optimizer
@@ -32,7 +32,7 @@ def refused(name, **settings):
 
 def test_a_wrapper_stands_around_the_base_optimizer():
     optimizer, loss_term = build("Timid", share=0.5, rho=0.2)
-    assert type(optimizer) is my_things.Timid
+    assert type(optimizer) is custom_extensions.Timid
     assert type(optimizer.base) is torch.optim.SGD
     assert optimizer.param_groups[0]["rho"] == 0.1
     assert loss_term is None
@@ -58,11 +58,11 @@ def test_what_the_loop_gives_it_is_no_setting(taken):
 
 
 def test_a_constructor_that_takes_any_setting_gets_it(monkeypatch):
-    class Any(my_things.Timid):
+    class Any(custom_extensions.Timid):
         def __init__(self, base, *, model=None, **settings):
             super().__init__(base, model=model, share=settings["part"])
 
-    monkeypatch.setattr(my_things, "Timid", Any)
+    monkeypatch.setattr(custom_extensions, "Timid", Any)
     assert build("Timid", part=0.5)[0].param_groups[0]["rho"] == 0.025
 
 

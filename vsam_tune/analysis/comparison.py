@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from vsam_tune.analysis import paired_tests as paired  # TODO-rename
+from vsam_tune.analysis import paired_tests
 from vsam_tune.analysis.estimates import complete_replicates
 from vsam_tune.analysis.published_tables import PaperRow, beside
 from vsam_tune.analysis.results import StudyResult, TrialRecord
@@ -133,12 +133,12 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
     sam = _sam(entries)
     held_against = complete[sam] if sam else {}
     samples = {
-        label: paired.differences(_accuracies(records), _accuracies(held_against))
+        label: paired_tests.differences(_accuracies(records), _accuracies(held_against))
         for label, records in complete.items()
         if label != sam
     }
     compared = {label: sample for label, sample in samples.items() if len(sample)}
-    p_values = dict(zip(compared, paired.corrected_p_values(list(compared.values())), strict=True))
+    p_values = dict(zip(compared, paired_tests.corrected_p_values(list(compared.values())), strict=True))
     rows = [
         _row(
             label,
@@ -181,7 +181,7 @@ def _row(
     papers: tuple[PaperRow | None, PaperRow | None],
 ) -> Row:
     ais = _median(records, "ais")
-    low, high = (None if differences is None else paired.mean_interval(differences)) or (None, None)
+    low, high = (None if differences is None else paired_tests.mean_interval(differences)) or (None, None)
     own, quoted = papers
     return Row(
         method=label,

@@ -8,11 +8,11 @@ from statistics import mean
 import numpy as np
 from scipy import stats
 
-from vsam_tune.analysis import paired_tests as paired  # TODO-rename
+from vsam_tune.analysis import paired_tests
 from vsam_tune.analysis.results import TrialRecord, standard_error
 
 Interval = tuple[float, float]
-QUANTILE = float(stats.norm.ppf((1 + paired.CONFIDENCE) / 2))  # 1.96 standard errors
+QUANTILE = float(stats.norm.ppf((1 + paired_tests.CONFIDENCE) / 2))  # 1.96 standard errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class Estimate:
 
     Attributes:
         mean: over its seeds; or what was timed.
-        interval: at `paired.CONFIDENCE`; None where nothing is known of the spread.
+        interval: at `paired_tests.CONFIDENCE`; None where nothing is known of the spread.
         error: one standard error as the trials themselves state it; 0 where they state none.
         by_seed: values by replicate; empty for what was timed.
     """
@@ -56,7 +56,7 @@ def over_seeds(records: Mapping[int, TrialRecord], name: str) -> Estimate | None
     errors = [standard_error(records[seed].metrics, name) for seed in values]
     return Estimate(
         mean=mean(values.values()),
-        interval=paired.mean_interval(np.array(list(values.values()))),
+        interval=paired_tests.mean_interval(np.array(list(values.values()))),
         error=math.hypot(*errors) / len(errors),
         by_seed=values,
     )
@@ -77,7 +77,7 @@ def timed(metrics: Mapping[str, float], name: str, fractions: Sequence[float]) -
     if not math.isfinite(value):
         return None
     half = QUANTILE * metrics.get(f"{name}_error", 0.0)
-    spread = paired.mean_interval(np.array(fractions, dtype=np.float64))
+    spread = paired_tests.mean_interval(np.array(fractions, dtype=np.float64))
     # that it is weighed by: seeds that came later may have moved their mean
     fraction = metrics.get("sampled_fraction", mean(fractions) if fractions else math.nan)
     if spread is not None and math.isfinite(ideal) and fraction < 1:
@@ -92,8 +92,8 @@ def difference(ours: Estimate, theirs: Estimate) -> Interval:
     By the seeds that both have, pair by pair. Where there is one, or all differences are equal, and for what was timed,
     by the standard errors that the trials state: counts without any are exact.
     """
-    pairs = paired.differences(ours.by_seed, theirs.by_seed)
-    interval = paired.mean_interval(pairs)
+    pairs = paired_tests.differences(ours.by_seed, theirs.by_seed)
+    interval = paired_tests.mean_interval(pairs)
     if interval is not None:
         return interval
     center = float(pairs.mean()) if len(pairs) else ours.mean - theirs.mean

@@ -1,6 +1,6 @@
 """The numbers of the paper's tables 1 to 5 (vSAM, arXiv 2403.08821), to stand beside a study's own.
 
-`paper_tables.csv` holds them as printed. Rows that the paper quotes from other papers, measured there under other
+`published_tables.csv` holds them as printed. Rows that the paper quotes from other papers, measured there under other
 settings and on other machines, are kept apart from its own runs.
 """
 
@@ -68,7 +68,7 @@ class PaperRow:
 @functools.cache
 def tables() -> tuple[PaperRow, ...]:
     """Return all rows, those of table 3 first."""
-    with (files("vsam_tune") / "paper_tables.csv").open(encoding="utf-8") as file:
+    with (files("vsam_tune.analysis") / "published_tables.csv").open(encoding="utf-8") as file:
         rows = [_row(cells) for cells in csv.DictReader(file)]
     return tuple(sorted(rows, key=lambda row: (row.table != _MAIN, row.table)))
 

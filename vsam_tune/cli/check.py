@@ -92,11 +92,11 @@ def _passes_of_baselines(study: "Study") -> list[float]:
 
 def _paper_ais(study: "Study") -> tuple[float, float] | None:
     """Return SGD's and SAM's images a second on the paper's RTX 3090; None where the paper does not have them."""
-    from vsam_tune.analysis import published_tables as paper  # TODO-rename
+    from vsam_tune.analysis import published_tables
 
     settings = study.task.model_dump(mode="json")
     settings["data"] = settings["data"].removeprefix("random_")
     quantized = bool(settings.get("quantization"))
-    rows = paper.rows_of(paper.task_of(settings), quantized=quantized)
+    rows = published_tables.rows_of(published_tables.task_of(settings), quantized=quantized)
     ais = {row.method: row.ais for row in rows if row.ais and row.method in ("sgd", "sam")}
     return (ais["sgd"], ais["sam"]) if len(ais) == 2 else None

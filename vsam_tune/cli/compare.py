@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.analysis import published_tables as paper  # TODO-rename
+from vsam_tune.analysis import published_tables
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.render import render_json, render_rows, spread_text
 from vsam_tune.cli.table_notes import heading, remarks
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
     parser.add_argument(
         "--paper",
-        choices=paper.tasks(),
+        choices=published_tables.tasks(),
         metavar="DATASET/MODEL",
-        help=f"put the paper's numbers of this task beside: {', '.join(paper.tasks())}",
+        help=f"put the paper's numbers of this task beside: {', '.join(published_tables.tasks())}",
     )
 
 
@@ -57,17 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _paper_rows(task: Mapping[str, Any], asked: str | None) -> tuple[paper.PaperRow, ...]:
+def _paper_rows(task: Mapping[str, Any], asked: str | None) -> tuple[published_tables.PaperRow, ...]:
     """Return the rows of the task that was asked for, or of the study's own if it is one of the paper's.
 
     Raises:
         InputError: if the paper has no table of the task that was asked for.
     """
     quantized = task.get("quantization") is not None
-    rows = paper.rows_of(asked or paper.task_of(task), quantized=quantized)
+    rows = published_tables.rows_of(asked or published_tables.task_of(task), quantized=quantized)
     if asked and not rows:
         kind = "with" if quantized else "without"
-        others = [each for each in paper.tasks() if paper.rows_of(each, quantized=quantized)]
+        others = [each for each in published_tables.tasks() if published_tables.rows_of(each, quantized=quantized)]
         rule, cure = f"the paper has no table of it {kind} quantization", f"one of {', '.join(others)}"
         raise InputError(finding("--paper", "", asked, rule, cure))
     return rows
@@ -78,7 +78,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in row.items() if name not in ("paper", "quoted")}
     for kind in ("paper", "quoted"):
         held = row[kind] or {}
-        flat |= {f"{kind}_{name}": held.get(name) for name in paper.SHOWN}
+        flat |= {f"{kind}_{name}": held.get(name) for name in published_tables.SHOWN}
     return flat
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vsam_tune.analysis import published_tables as paper  # TODO-rename
+from vsam_tune.analysis import published_tables
 from vsam_tune.cli.render import number_text, spread_text
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ def _differences(comparison: "Comparison", study: str) -> list[str]:
 def _paper_task(comparison: "Comparison", beside: str) -> str:
     """Return which of the paper's tasks stands beside, and how it differs."""
     task = comparison.task
-    if paper.task_of(task) != beside:
+    if published_tables.task_of(task) != beside:
         return f"paper: of another task, {beside}; compare orders and fractions, not values"
     if task.get("quantization") is not None:
         return f"paper: {beside}, table 5; its epochs and batch size are not said"
-    return f"paper: {beside}, {paper.EPOCHS} epochs at batch size {paper.BATCH_SIZE}, three seeds, one RTX 3090"
+    size = f"{published_tables.EPOCHS} epochs at batch size {published_tables.BATCH_SIZE}"
+    return f"paper: {beside}, {size}, three seeds, one RTX 3090"
 
 
 def _quoted(comparison: "Comparison") -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune.study import crowding as module
+from vsam_tune.study.execution import oversubscription as module
 from vsam_tune.study.execution.oversubscription import (
     DISTURBING_CORES,
     crowding,

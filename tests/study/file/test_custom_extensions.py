@@ -108,7 +108,7 @@ def test_a_trial_is_built_in_another_process_with_a_value_for_what_has_no_defaul
 def test_what_is_asked_first(
     space: str, initial: str, expected: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vsam_tune.study.execution import preflight as trainable  # TODO-rename
+    from vsam_tune.study.execution import preflight
 
     study = study_of(tmp_path, f"{TESTED}space: {{{space}}}\ninitial: {initial}\n")
     asked = []
@@ -126,6 +126,6 @@ def test_what_is_asked_first(
         def result(self) -> dict[str, float]:
             return {}
 
-    monkeypatch.setattr(trainable, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(preflight, "ProcessPoolExecutor", Pool)
     preflight(search_plan(study), time_iterations=False)
     assert asked == [expected]

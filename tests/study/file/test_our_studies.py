@@ -7,7 +7,7 @@ import yaml
 
 from vsam_tune.study.file.study_file import load_export, load_study
 
-STUDIES = Path(__file__).parents[2] / "studies"
+STUDIES = Path(__file__).parents[3] / "studies"
 FILES = sorted(STUDIES.rglob("*.yaml"))
 IDS = [str(file.relative_to(STUDIES)) for file in FILES]
 

@@ -228,7 +228,8 @@ def test_a_study_can_be_read_while_it_is_created(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     folder.mkdir()
     code = (
-        "import sys; from pathlib import Path; from vsam_tune.study.storage.study_storage import ended_trials; print(flush=True)\n"
+        "import sys; from pathlib import Path\n"
+        "from vsam_tune.study.storage.study_storage import ended_trials; print(flush=True)\n"
         "while not (Path(sys.argv[1]) / 'end').exists(): assert ended_trials(Path(sys.argv[1])) == 0"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as reader:

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from tests.support.fake_study import config, record, report, result, settings, study_folder, write_trajectory
 from tests.support.mlflow_server import Server
 from vsam_tune.study.storage.study_storage import trial_folder
-from vsam_tune.study.tracking import writer as tracking  # TODO-rename
+from vsam_tune.study.tracking import writer
 from vsam_tune.study.tracking.mlflow_store import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracked
 from vsam_tune.study.tracking.writer import MlflowTracking
@@ -35,8 +35,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.1)
-    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.1)
+    monkeypatch.setattr(writer, "_RETRY_SECONDS", 0.5)
 
 
 def track(uri: str, folder: Path) -> MlflowTracking:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.support import fake_study as fabricated  # TODO-rename
+from tests.support import fake_study
 from tests.support.fake_study import fabricate_trial, record, report, result, settings
 from tests.support.mlflow_folder import Shelf
 from tests.support.toy_study import toy_plan
-from vsam_tune.study import runner, tracking
+from vsam_tune.study.execution import runner
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.tracking import writer
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import (
     Tracked,
@@ -32,7 +33,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def track(shelf: Shelf, **arguments: Any) -> MlflowTracking:
-    plain = {"tags": {}, "config": fabricated.config, "run_tags": {"vsam_tune.device": "a desk"}}
+    plain = {"tags": {}, "config": fake_study.config, "run_tags": {"vsam_tune.device": "a desk"}}
     return MlflowTracking(None, "made", shelf.folder, **{**plain, **arguments})
 
 
@@ -73,7 +74,7 @@ def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(shelf: Shelf
 
 
 def test_points_are_logged_while_a_trial_runs(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.05)
     writer = track(shelf)
     live(writer, shelf, 0, None)
     deadline = time.monotonic() + 20
@@ -122,7 +123,7 @@ def test_trials_that_ended_unseen_are_logged_in_full_at_the_next_close(shelf: Sh
 def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
     shelf: Shelf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "_RETRY_SECONDS", 0.05)
     broken = shelf.folder / trial_folder(0) / "trajectory.parquet"
     writer = track(shelf)
     with caplog.at_level(logging.WARNING):
@@ -141,7 +142,7 @@ def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
     assert [runs[f"trial {number}"].info.status for number in range(3)] == ["RUNNING", "FINISHED", "FINISHED"]
     assert "summary" in runs
     assert lacks_a_part(shelf.folder, None)
-    fabricated.write_trajectory(broken)
+    fake_study.write_trajectory(broken)
     assert track(shelf).close(result([record(0), record(1), record(2)])) == ""
     assert shelf.runs(study_id(shelf))["trial 0"].info.status == "FINISHED"
     assert not lacks_a_part(shelf.folder, None)
@@ -167,8 +168,8 @@ def test_a_store_that_hangs_holds_neither_the_search_nor_close(shelf: Shelf, mon
 
 
 def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_RETRY_SECONDS", 60.0)
-    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "_RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.0)
     failed, log_trial = threading.Event(), MlflowStore.log_trial
 
     def fail_once(*arguments: Any, **options: Any) -> None:
@@ -189,7 +190,7 @@ def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch:
 def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "_GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.0)
     opening, released = threading.Event(), threading.Event()
 
     def open_slowly(*arguments: Any, **options: Any) -> MlflowStore:
@@ -197,7 +198,7 @@ def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
         released.wait(30)
         return MlflowStore(*arguments, **options)
 
-    monkeypatch.setattr(tracking, "MlflowStore", open_slowly)
+    monkeypatch.setattr(writer, "MlflowStore", open_slowly)
     writer = track(shelf)
     live(writer, shelf, 0)
     assert opening.wait(30)

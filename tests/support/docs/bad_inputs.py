@@ -8,9 +8,9 @@ import yaml
 
 from tests.support.docs.markdown import code, table
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 SECTIONS: list[dict[str, Any]] = yaml.safe_load((TESTS / "cli" / "bad_inputs.yaml").read_text(encoding="utf-8"))
-FILES: list[dict[str, Any]] = yaml.safe_load((TESTS / "study" / "bad_inputs.yaml").read_text(encoding="utf-8"))
+FILES: list[dict[str, Any]] = yaml.safe_load((TESTS / "study" / "file" / "bad_inputs.yaml").read_text(encoding="utf-8"))
 
 
 def options_and_data() -> str:

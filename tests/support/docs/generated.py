@@ -1,4 +1,4 @@
-"""The tables of docs that follow from code: `python -m tests.support.docs.generated` writes them anew, a test compares."""
+"""The tables of docs that follow from code: `python -m tests.support.docs.generated` writes them anew."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.data_and_models import DATASETS, MODELS
 from vsam_tune.registry.methods import METHODS
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

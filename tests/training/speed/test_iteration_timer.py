@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from vsam_tune.training import laps as laps_module
+from vsam_tune.training.speed import iteration_timer as laps_module
 from vsam_tune.training.speed.iteration_timer import Kind, Laps, Stopwatch
 
 CPU = torch.device("cpu")

@@ -7,8 +7,8 @@ import torch
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_loader, tiny_reference, tiny_trainer, train_to_end
 from tests.support.tiny_trial import equal_state
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.training import reference as reference_module
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
+from vsam_tune.training.speed import sam_probe as reference_module
 from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS
 from vsam_tune.training.speed.sam_probe import FEWEST_STEPS, LEAST_STEPS, undisturbed
 
