@@ -35,7 +35,7 @@ format: $(INSTALLED)
 # the environment: made when it is missing, and made again when the lock file has changed
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "make: $(PYTHON) is older than 3.11. Cure: make PYTHON=python3.11"; exit 2; }
+	  || { echo "make: $(PYTHON) is older than 3.11. Fix: make PYTHON=python3.11"; exit 2; }
 	@echo "installing into $(VENV): some 6 GB with torch's CUDA parts, two minutes on a fast line"
 	$(PYTHON) -m venv $(VENV)
 	PIP_CONSTRAINT=requirements.lock $(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'

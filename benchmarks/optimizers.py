@@ -21,7 +21,7 @@ from benchmarks.machine import hint
 from benchmarks.ratios import EVALUATION, FORWARD, SAM, SGD
 from benchmarks.recording import CLOCKS, Recording
 from benchmarks.session import network, record_peaks, record_rounds
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.registry.methods import METHODS
 
@@ -72,10 +72,10 @@ def _check(options: argparse.Namespace) -> None:
         InputError: if some are out of range, all of them at once.
     """
     counts = {name: getattr(options, name) for name in ("batch", "rounds", "warmup", "threads")}
-    rule, cure = "must be at least 1", "leave the option out for its default"
-    found = [finding(f"--{name}", "", value, rule, cure) for name, value in counts.items() if value < 1]
+    rule, fix = "must be at least 1", "leave the option out for its default"
+    found = [problem(f"--{name}", "", value, rule, fix) for name, value in counts.items() if value < 1]
     if not 0 <= options.fraction <= MAX_FRACTION:
-        found.append(finding("--fraction", "", options.fraction, f"must be in [0, {MAX_FRACTION}]", "write 0.3"))
+        found.append(problem("--fraction", "", options.fraction, f"must be in [0, {MAX_FRACTION}]", "write 0.3"))
     if found:
         raise InputError(*found)
 
@@ -121,8 +121,8 @@ def _listed(option: str, text: str | None, known: Mapping[str, object]) -> list[
     """
     listed = list(known) if text is None else text.split(",")
     if unknown := [key for key in listed if key not in known]:
-        cure = f"take some of {', '.join(known)}"
-        raise InputError(finding(f"--{option}", "", ", ".join(unknown), "unknown", cure))
+        fix = f"take some of {', '.join(known)}"
+        raise InputError(problem(f"--{option}", "", ", ".join(unknown), "unknown", fix))
     return listed
 
 

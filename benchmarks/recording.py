@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.ratios import Ratios
 from benchmarks.rounds import Timed
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 CLOCKS = ("wall", "cpu")
 
@@ -41,8 +41,8 @@ class Recording:
         content = json.loads(path.read_text(encoding="utf-8"))
         for key, value in settings.items():
             if (held := content["settings"].get(key)) != value:
-                cure = "write the same settings as then, or another --out"
-                raise InputError(finding(str(path), key, held, f"was measured so, not with {value!r}", cure))
+                fix = "write the same settings as then, or another --out"
+                raise InputError(problem(str(path), key, held, f"was measured so, not with {value!r}", fix))
         return cls(path, content)
 
     @property

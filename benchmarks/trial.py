@@ -18,7 +18,7 @@ def first_trial(study: Path, overrides: Mapping[str, object] | None = None) -> t
         overrides: values by dotted key, as `load_study` takes them.
     """
     plan = search_plan(load_study(study, overrides))
-    config = plan.handed_over(dict(plan.initial[0]), 0, "")
+    config = plan.trial_config(dict(plan.initial[0]), 0, "")
     data = load_data(data_arguments(config))
     warm_up(config, data)
     return config, data

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsam_tune.cli.arguments import add_study
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         write(figure, arguments.out)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
-        raise InputError(finding("--out", "", str(arguments.out), rule, "name another file")) from error
+        raise InputError(problem("--out", "", str(arguments.out), rule, "name another file")) from error
     sys.stderr.write(f"wrote {name} to {arguments.out}\n")
     return 0
 
@@ -80,14 +80,14 @@ def _writer(out: Path) -> Callable[["go.Figure", Path], None]:
         InputError: if the format is unknown or needs what is not installed.
     """
     if not out.parent.is_dir():
-        raise InputError(finding("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}"))
+        raise InputError(problem("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}"))
     if out.suffix == ".html":
         return _write_html
     if out.suffix != ".png":
-        raise InputError(finding("--out", "", str(out), "must end in .html or .png", "write --out front.html"))
+        raise InputError(problem("--out", "", str(out), "must end in .html or .png", "write --out front.html"))
     if importlib.util.find_spec("kaleido") is None:
-        cure = "pip install kaleido, or write --out FILE.html"
-        raise InputError(finding("--out", "", str(out), "a PNG needs kaleido, which is not installed", cure))
+        fix = "pip install kaleido, or write --out FILE.html"
+        raise InputError(problem("--out", "", str(out), "a PNG needs kaleido, which is not installed", fix))
     return _write_png
 
 
@@ -107,6 +107,6 @@ def _write_png(figure: "go.Figure", out: Path) -> None:
     try:
         image = figure.to_image(format="png", **_PNG_SIZE)
     except RuntimeError as error:  # plotly's word for kaleido without a Chrome
-        cure = "install Chrome or Chromium, or write --out FILE.html"
-        raise InputError(finding("--out", "", str(out), "kaleido found no browser to draw with", cure)) from error
+        fix = "install Chrome or Chromium, or write --out FILE.html"
+        raise InputError(problem("--out", "", str(out), "kaleido found no browser to draw with", fix)) from error
     out.write_bytes(image)

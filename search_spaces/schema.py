@@ -25,20 +25,20 @@ _HIGH = "write the largest value to try"
 
 
 class Strict(BaseModel):
-    """A part of a file that a user writes: typed, frozen, no unknown keys. Descriptions are cures."""
+    """A part of a file that a user writes: typed, frozen, no unknown keys. Descriptions are fixes."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-def broken(key: str, rule: str, cure: str) -> PydanticCustomError:
+def broken(key: str, rule: str, fix: str) -> PydanticCustomError:
     """Return the error of a rule that pydantic has no word for, to be raised in a validator.
 
     Args:
         key: the key, within the model, that the rule is about; empty for the whole of it.
         rule: what has to hold.
-        cure: what to write instead.
+        fix: what to write instead.
     """
-    return PydanticCustomError("rule", "{rule}", {"key": key, "rule": rule, "cure": cure})
+    return PydanticCustomError("rule", "{rule}", {"key": key, "rule": rule, "fix": fix})
 
 
 class _Conditional(Strict):

@@ -11,7 +11,7 @@ from torch import nn
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import TaskData, load_task
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.models.build import build_model, count_parameters
 from vsam_tune.models.memory_format import memory_format
 from vsam_tune.quantization.calibration import calibrate
@@ -21,8 +21,8 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_base_optimizer, build_optimizer
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
-from vsam_tune.training.speed.iteration_timer import Laps
-from vsam_tune.training.speed.sam_probe import Reference, TimedSAM
+from vsam_tune.training.speed.iteration_timer import IterationTimer
+from vsam_tune.training.speed.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, reference=reference), evaluation
 
 
-def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> Reference:
+def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
     """Return the reference of a trial: SAM around its base optimizer, on its model and batches.
 
     Args:
@@ -108,13 +108,13 @@ def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader,
         loader: of the training images.
         passes: settings of the closures.
     """
-    laps = Laps(loader.device)
+    laps = IterationTimer(loader.device)
     sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), laps=laps, rho=0.05, model=model)
     trainer = Trainer(
         model, sam, loader, epochs=config["task"]["epochs"], closures=Closures(model, sam, **passes), laps=laps
     )
     seed = derive_seed(config["seed"], "reference")
-    return Reference(trainer, laps, num_iterations=trainer.num_iterations, seed=seed)
+    return SamProbe(trainer, laps, num_iterations=trainer.num_iterations, seed=seed)
 
 
 def _loaders(
@@ -239,7 +239,7 @@ def _check_batch_size(batch_size: int, num_images: int) -> None:
     if one_alone(batch_size):
         rule = f"a batch of an epoch would hold one of {num_images} images, which batch norm cannot take"
         fitting = next((size for size in range(batch_size + 1, num_images) if not one_alone(size)), num_images)
-        raise InputError(finding("task", "batch_size", batch_size, rule, f"write {fitting}"))
+        raise InputError(problem("task", "batch_size", batch_size, rule, f"write {fitting}"))
 
 
 def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
@@ -251,8 +251,8 @@ def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
     smallest = _smallest_batch(batch_size, num_images)
     if micro_batches > 1 and smallest < 2 * micro_batches:
         rule = f"a part of a batch of {smallest} images would hold one alone, which batch norm cannot take"
-        cure = f"write at most {smallest // 2}, or another batch_size"
-        raise InputError(finding("task", "micro_batches", micro_batches, rule, cure))
+        fix = f"write at most {smallest // 2}, or another batch_size"
+        raise InputError(problem("task", "micro_batches", micro_batches, rule, fix))
 
 
 def _check_selection(batch_size: int, num_images: int, optimizer: torch.optim.Optimizer, method: str) -> None:
@@ -265,7 +265,7 @@ def _check_selection(batch_size: int, num_images: int, optimizer: torch.optim.Op
     smallest = _smallest_batch(batch_size, num_images)
     if smallest_pass is not None and smallest_pass(smallest) == 1:
         rule = f"{method} would select one image of an epoch's last {smallest}, which batch norm cannot take"
-        raise InputError(finding("task", "batch_size", batch_size, rule, "write another one, or sds_keep: 1"))
+        raise InputError(problem("task", "batch_size", batch_size, rule, "write another one, or sds_keep: 1"))
 
 
 def _smallest_batch(batch_size: int, num_images: int) -> int:
@@ -280,7 +280,7 @@ def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, m
     """
     if micro_batches > 1 and getattr(optimizer, "sample_losses", False):
         rule = f"{method} takes the gradient of a whole batch, or of samples that it selects from all of it"
-        raise InputError(finding("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
+        raise InputError(problem("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
 
 
 def _seconds(trainer: Trainer, position: int = 0) -> float:

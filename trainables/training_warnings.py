@@ -33,7 +33,7 @@ def _rate_that_never_adapted(trainer: "Trainer", method: Mapping[str, Any]) -> s
     window = method.get("window", "unknown")  # a method of one's own need not have it set
     return (
         f"the sampling rate never adapted in {iterations} iterations: {trainer.trajectory.num_sampled} sampled, window"
-        f" {window}. Cure: a smaller window, fewer warmup_iterations, or a larger initial_rate"
+        f" {window}. Fix: a smaller window, fewer warmup_iterations, or a larger initial_rate"
     )
 
 
@@ -43,7 +43,7 @@ def _term_that_never_began(trainer: "Trainer") -> str:
     if not all(map(math.isnan, trainer.trajectory.table()["penalty"])):
         return ""
     return (
-        f"the loss term added nothing in {trainer.epochs} epochs: this was the base optimizer's training. Cure: a"
+        f"the loss term added nothing in {trainer.epochs} epochs: this was the base optimizer's training. Fix: a"
         " smaller start_epoch or lag_epochs, a weight above 0, or more epochs"
     )
 

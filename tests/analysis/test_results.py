@@ -307,23 +307,23 @@ def test_the_forms_of_pick_are_listed():
 @pytest.mark.parametrize(
     ("rule", "line"),
     [
-        ("best", "--pick: 'best': must be one of knee, trial=N. Cure: write --pick knee."),
-        ("", "--pick: '': must be one of knee, trial=N. Cure: write --pick knee."),
-        ("knee=2", "--pick: knee = '2': takes no value. Cure: write --pick knee."),
+        ("best", "--pick: 'best': must be one of knee, trial=N. Fix: write --pick knee."),
+        ("", "--pick: '': must be one of knee, trial=N. Fix: write --pick knee."),
+        ("knee=2", "--pick: knee = '2': takes no value. Fix: write --pick knee."),
         (
             "trial=9",
             "--pick: trial = '9': must be the number of one of the 9 trials of mine. "
-            "Cure: take one that vsam-tune trials mine lists as complete.",
+            "Fix: take one that vsam-tune trials mine lists as complete.",
         ),
         (
             "trial",
             "--pick: trial = '': must be the number of one of the 9 trials of mine. "
-            "Cure: take one that vsam-tune trials mine lists as complete.",
+            "Fix: take one that vsam-tune trials mine lists as complete.",
         ),
         (
             "trial=5",
             "--pick: trial = 5: must be complete, but its state is pruned. "
-            "Cure: take one that vsam-tune trials mine lists as complete.",
+            "Fix: take one that vsam-tune trials mine lists as complete.",
         ),
     ],
 )

@@ -76,7 +76,7 @@ def test_what_is_unknown_is_refused_in_one_line(arguments, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "Cure: " in error
+    assert "Fix: " in error
 
 
 def test_the_settings_have_a_table_of_their_own(capsys):

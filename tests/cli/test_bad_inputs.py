@@ -165,7 +165,7 @@ def test_bad_input_gets_its_lines_in_a_process_of_its_own(case, folder):
 
 def test_the_tables_hold_as_many_different_inputs_as_they_seem_to():
     assert len(set(ids(CASES))) == len(CASES) >= 25
-    assert all("Cure: " in line for case in CASES for line in case["stderr"])
+    assert all("Fix: " in line for case in CASES for line in case["stderr"])
 
 
 def test_a_first_start_that_cannot_work_pins_nothing(folder, capsys):

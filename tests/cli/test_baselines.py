@@ -84,7 +84,7 @@ def test_a_training_that_diverged_is_told_and_is_exit_code_1(
     out, err = capsys.readouterr()
     where = tmp_path / "runs" / "mine" / "baselines" / "trials" / "00003"
     why = "sam seed 1 is pruned (diverged at iteration 120)"
-    assert err == f"{where}: {why}. Cure: other settings, under a label: of their own\n"
+    assert err == f"{where}: {why}. Fix: other settings, under a label: of their own\n"
     assert "92.00" in out
     assert main(["baselines", *arguments, "--methods", "sgd"]) == 0
 
@@ -102,13 +102,13 @@ def test_what_failed_or_is_not_done_is_told_by_its_newest_training(
     result = result_of(trials)
     assert num_ended(result, wanted) == 1
     assert num_ended(None, wanted) == 0
-    assert tell_what_is_missing(result, wanted, tmp_path, kind=BASELINE, cure="") == 1
+    assert tell_what_is_missing(result, wanted, tmp_path, kind=BASELINE, fix="") == 1
     where = tmp_path / "trials" / "00001"
     assert capsys.readouterr().err.splitlines() == [
-        f"{where}: sam seed 0 is fail (ValueError: so). Cure: the same command",
-        "mine: 2 of 4 trainings are not done. Cure: the same command goes on",
+        f"{where}: sam seed 0 is fail (ValueError: so). Fix: the same command",
+        "mine: 2 of 4 trainings are not done. Fix: the same command goes on",
     ]
-    assert tell_what_is_missing(result, wanted[:1], tmp_path, kind=BASELINE, cure="") == 0
+    assert tell_what_is_missing(result, wanted[:1], tmp_path, kind=BASELINE, fix="") == 0
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,6 @@ def test_other_commands_are_not_confused_by_baselines_alone(tmp_path: Path, caps
     assert (row["study"], row["complete"], row["waiting"]) == ("mine", 0, 0)
     for command in (["front", "mine"], ["trials", "mine"], ["show", "mine", "0"]):
         assert main([*command, *root]) == 2
-        assert capsys.readouterr().err.endswith("holds no search yet. Cure: vsam-tune search STUDY.yaml.\n")
+        assert capsys.readouterr().err.endswith("holds no search yet. Fix: vsam-tune search STUDY.yaml.\n")
     assert main(["mlflow", "mine", *root, "--url"]) == 0
     assert main(["compare", "mine", *root]) == 0

@@ -103,13 +103,13 @@ def test_without_sam_nothing_is_held_against_it(compare: Compare) -> None:
     printed = compare(baselines({"sgd": [90.0, 91.0]}))
     assert "percent_of_sam" not in printed[2]
     assert (
-        printed[-1] == "no differences to SAM: no complete replicate of it and another. Cure: vsam-tune baselines mine"
+        printed[-1] == "no differences to SAM: no complete replicate of it and another. Fix: vsam-tune baselines mine"
     )
 
 
 def test_replicates_that_are_not_complete_are_named(compare: Compare) -> None:
     trials = [replicate(0, "sam", 0), replicate(1, "sgd", 0), replicate(2, "sgd", 1, state="fail")]
-    listed = "replicates that are not complete, and not counted: sgd (1). Cure: vsam-tune baselines mine"
+    listed = "replicates that are not complete, and not counted: sgd (1). Fix: vsam-tune baselines mine"
     assert listed in compare(result_of(trials))
 
 
@@ -128,7 +128,7 @@ def test_a_quantized_study_stands_beside_table_5(compare: Compare) -> None:
     assert printed[4].split()[-4:] == ["88.47", "1,720", "191", "W4A4"]
     assert compare(result, "--paper", "cifar100/resnet18", code=2) == [
         "--paper: 'cifar100/resnet18': the paper has no table of it with quantization."
-        " Cure: one of cifar10/resnet18, cifar10/mobilenet."
+        " Fix: one of cifar10/resnet18, cifar10/mobilenet."
     ]
 
 
@@ -165,7 +165,7 @@ def test_latex_is_a_tabular_below_comments(compare: Compare) -> None:
 
 def test_baselines_of_which_nothing_is_complete_are_no_comparison(compare: Compare) -> None:
     result = result_of([replicate(0, "sam", 0, state="fail")])
-    line = "mine: no replicate of a baseline has completed. Cure: vsam-tune baselines mine"
+    line = "mine: no replicate of a baseline has completed. Fix: vsam-tune baselines mine"
     assert compare(result, code=1) == [line]
 
 
@@ -181,5 +181,5 @@ def test_a_study_without_baselines_says_how_to_train_them(
     searched: Searched, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", "mine", "--root", str(searched.root)]) == 2
-    line = f"{searched.folder / 'optuna.db'}: holds no baselines yet. Cure: vsam-tune baselines mine.\n"
+    line = f"{searched.folder / 'optuna.db'}: holds no baselines yet. Fix: vsam-tune baselines mine.\n"
     assert capsys.readouterr() == ("", line)

@@ -170,7 +170,7 @@ def test_a_timing_without_a_speed_that_can_be_believed_fails_with_a_cure_and_its
     out, err = capsys.readouterr()
     assert "\n1 of 2 points remain on the front of mine, 1 not judged yet\n" in out
     assert err == (
-        "mine: no ais_vs_sam of vsam trial 1: their timings disagree within themselves. Cure: --time-only, with a"
+        "mine: no ais_vs_sam of vsam trial 1: their timings disagree within themselves. Fix: --time-only, with a"
         " larger --timing-seconds\n"
     )
 
@@ -180,7 +180,7 @@ def test_a_timing_that_was_disturbed_is_warned_of(confirmed: Confirmed, capsys: 
     out, err = capsys.readouterr()
     assert "not alone, one row at a time" in out
     assert err.startswith("mine: others used the processors while vsam trial 0, vsam trial 1, sgd, sam were timed: ")
-    assert err.endswith("Cure: --time-only when the machine is idle\n")
+    assert err.endswith("Fix: --time-only when the machine is idle\n")
     confirmed.finish(time_only=True)  # another timing, alone
     assert confirmed(*THREE) == 0
     out, err = capsys.readouterr()
@@ -193,8 +193,8 @@ def test_a_seed_that_diverged_is_told_and_is_exit_code_1(
     assert confirmed.finish(diverged=True)(*THREE) == 1
     where = confirmed.home / "confirm" / "trials" / "00007"
     why = "sam confirm seed 1 is pruned (diverged at iteration 20)"
-    cure = "none, it is what that seed gives: no mean counts it"
-    assert capsys.readouterr().err == f"{where}: {why}. Cure: {cure}\n"
+    fix = "none, it is what that seed gives: no mean counts it"
+    assert capsys.readouterr().err == f"{where}: {why}. Fix: {fix}\n"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from vsam_tune.cli.main import main
 from vsam_tune.study import doctor
 
-ROW = {"what": "a", "found": "b", "fine": False, "cure": "c"}
+ROW = {"what": "a", "found": "b", "fine": False, "fix": "c"}
 
 
 @pytest.mark.parametrize(("needed", "code"), [(True, 1), (False, 0)])

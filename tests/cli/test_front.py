@@ -190,4 +190,4 @@ def test_a_study_without_a_complete_trial_has_no_front(tmp_path: Path, capsys: p
     (tmp_path / "toy").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "toy").ask()
     assert main(["front", "toy", "--root", str(tmp_path)]) == 1
-    assert capsys.readouterr() == ("", "toy: no trial has completed. Cure: vsam-tune search toy\n")
+    assert capsys.readouterr() == ("", "toy: no trial has completed. Fix: vsam-tune search toy\n")

@@ -54,23 +54,23 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["serach", "x.yaml"], "vsam-tune: 'serach' is no command. Cure: vsam-tune search"),
-        (["xyzzy"], "vsam-tune: 'xyzzy' is no command. Cure: vsam-tune --help"),
+        (["serach", "x.yaml"], "vsam-tune: 'serach' is no command. Fix: vsam-tune search"),
+        (["xyzzy"], "vsam-tune: 'xyzzy' is no command. Fix: vsam-tune --help"),
         (
             ["methods", "--fromat", "json"],
-            "vsam-tune methods: unrecognized arguments: --fromat json. Cure: vsam-tune methods --help",
+            "vsam-tune methods: unrecognized arguments: --fromat json. Fix: vsam-tune methods --help",
         ),
         (
             ["search"],
-            "vsam-tune search: the following arguments are required: STUDY.yaml. Cure: vsam-tune search --help",
+            "vsam-tune search: the following arguments are required: STUDY.yaml. Fix: vsam-tune search --help",
         ),
         (
             ["search", "x.yaml", "--tri", "5"],
-            "vsam-tune search: unrecognized arguments: --tri 5. Cure: vsam-tune search --help",
+            "vsam-tune search: unrecognized arguments: --tri 5. Fix: vsam-tune search --help",
         ),
         (
             ["search", "x.yaml", "--trials", "-5"],
-            "vsam-tune search: argument --trials: '-5' must be a whole number >= 1. Cure: vsam-tune search --help",
+            "vsam-tune search: argument --trials: '-5' must be a whole number >= 1. Fix: vsam-tune search --help",
         ),
     ],
 )
@@ -91,11 +91,11 @@ def test_what_nobody_foresaw_is_one_line_too(
 ) -> None:
     monkeypatch.setattr(methods, "run", raising(RuntimeError("so\n  and so")))
     assert main(["methods"]) == 1
-    cure = "VSAM_TUNE_DEBUG=1 vsam-tune methods ... shows where"
-    assert capsys.readouterr() == ("", f"vsam-tune methods: RuntimeError: so and so. Cure: {cure}\n")
+    fix = "VSAM_TUNE_DEBUG=1 vsam-tune methods ... shows where"
+    assert capsys.readouterr() == ("", f"vsam-tune methods: RuntimeError: so and so. Fix: {fix}\n")
     monkeypatch.setattr(methods, "run", raising(RuntimeError()))
     assert main(["methods"]) == 1
-    assert capsys.readouterr().err.startswith("vsam-tune methods: RuntimeError: RuntimeError(). Cure: ")
+    assert capsys.readouterr().err.startswith("vsam-tune methods: RuntimeError: RuntimeError(). Fix: ")
     monkeypatch.setenv("VSAM_TUNE_DEBUG", "1")
     with pytest.raises(RuntimeError):
         main(["methods"])

@@ -8,7 +8,7 @@ from tests.support.fake_study import config, record, report, result, study_folde
 from vsam_tune.cli.main import main
 from vsam_tune.study.storage.study_storage import DATABASE
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
-from vsam_tune.study.tracking.tracking_state import write_tracked
+from vsam_tune.study.tracking.tracking_state import write_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking
 
 
@@ -44,15 +44,17 @@ def test_a_study_that_was_never_logged_gets_the_address_of_the_ui(
 def test_the_store_is_the_one_that_the_last_start_wrote_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_study(tmp_path)
     elsewhere = f"sqlite:///{study_folder(tmp_path / 'elsewhere') / 'mlflow.db'}"
-    study_id = write_tracked(folder, None, complete=True).study_id
-    write_tracked(folder, elsewhere, complete=False)
+    study_id = write_tracking_state(folder, None, complete=True).study_id
+    write_tracking_state(folder, elsewhere, complete=False)
     MlflowStore(elsewhere, "made", study_id, artifacts=folder.as_uri(), tags={})
     assert main(["mlflow", "made", "--root", str(tmp_path), "--url"]) == 0
     assert "/#/experiments/2/runs" in capsys.readouterr().out
 
 
 def test_a_tracking_server_that_is_away_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_tracked(make_study(tmp_path), "http://127.0.0.1:9", complete=False)  # the discard port: nothing listens
+    write_tracking_state(
+        make_study(tmp_path), "http://127.0.0.1:9", complete=False
+    )  # the discard port: nothing listens
     assert main(["mlflow", "made", "--root", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -64,7 +66,7 @@ def test_several_studies_have_to_be_told_apart(tmp_path: Path, capsys: pytest.Ca
     for name in ("one", "two"):
         make_study(tmp_path, name)
     assert main(["mlflow", "--root", str(tmp_path), "--url"]) == 2
-    assert capsys.readouterr().err == f"{tmp_path}: holds 2 studies: one, two. Cure: vsam-tune mlflow one.\n"
+    assert capsys.readouterr().err == f"{tmp_path}: holds 2 studies: one, two. Fix: vsam-tune mlflow one.\n"
 
 
 def test_no_study_and_an_unknown_study_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,14 +30,14 @@ def test_a_finished_study_prints_its_front_and_says_how_to_go_on(
     assert "vsam-tune train best.yaml --seeds 3" in out
     finished, failed = err.splitlines()
     assert finished == "mine is finished: 3 complete, 1 pruned; a larger budget goes on: --trials N"
-    assert failed == f"mine: trials 3 failed. Cure: vsam-tune show {copied.file} N says why"
+    assert failed == f"mine: trials 3 failed. Fix: vsam-tune show {copied.file} N says why"
 
 
 def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     copied.file.write_text(STUDY.replace("epochs: 3", "epochs: 4").replace("max_rate: 1.0", "rho: 0.2"))
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
     out, err = capsys.readouterr()
-    rule = f"differs from the study that was started in {copied.folder}. Cure: what it was, or another name:."
+    rule = f"differs from the study that was started in {copied.folder}. Fix: what it was, or another name:."
     keys = ["method.max_rate", "method.rho", "task.epochs"]
     assert (out, err.splitlines()) == ("", [f"{copied.file}: {key}: {rule}" for key in keys])
 
@@ -45,7 +45,7 @@ def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys:
 def test_a_study_that_another_process_searches_is_refused(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     with Run(search_plan(load_study(copied.file)), copied.folder):
         assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
-    line = f"{copied.folder}: another process works on this study. Cure: wait for it, or end it.\n"
+    line = f"{copied.folder}: another process works on this study. Fix: wait for it, or end it.\n"
     assert capsys.readouterr() == ("", line)
 
 
@@ -54,6 +54,6 @@ def test_fresh_refuses_a_study_that_exists_and_touches_nothing(
 ) -> None:
     before = copied.result
     assert main(["search", str(copied.file), "--root", str(copied.root), "--fresh"]) == 2
-    line = f"{copied.file}: name = 'mine': {copied.folder} exists. Cure: another name:, or --root DIR; nothing is ever"
+    line = f"{copied.file}: name = 'mine': {copied.folder} exists. Fix: another name:, or --root DIR; nothing is ever"
     assert capsys.readouterr() == ("", f"{line} deleted.\n")
     assert copied.result == before

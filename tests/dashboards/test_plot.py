@@ -105,9 +105,9 @@ def test_html_draws_in_a_browser(tmp_path):
 
 def test_what_is_wrong_with_the_file_is_said_before_the_study_is_read(study, tmp_path):
     assert refusal("mine", "--out", tmp_path / "front.pdf").endswith(
-        "must end in .html or .png. Cure: write --out front.html."
+        "must end in .html or .png. Fix: write --out front.html."
     )
-    assert "its folder does not exist. Cure: mkdir -p" in refusal("mine", "--out", tmp_path / "no" / "f.html")
+    assert "its folder does not exist. Fix: mkdir -p" in refusal("mine", "--out", tmp_path / "no" / "f.html")
     assert study == []
 
 
@@ -122,7 +122,7 @@ def test_a_png_without_kaleido_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     line = refusal("mine", "--out", tmp_path / "front.png")
     assert line.endswith(
-        "a PNG needs kaleido, which is not installed. Cure: pip install kaleido, or write --out FILE.html."
+        "a PNG needs kaleido, which is not installed. Fix: pip install kaleido, or write --out FILE.html."
     )
 
 

@@ -11,7 +11,7 @@ from vsam_tune.data.source import Source
 from vsam_tune.errors import InputError
 
 READER = "tests.support.custom_extensions:stripes"
-CURE = "return checked_source(request.name, train, test)"
+FIX = "return checked_source(request.name, train, test)"
 
 
 def part(number=6, *, x=torch.uint8, y=torch.int64):
@@ -45,39 +45,39 @@ def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("returned", "lines"),
     [
-        (3, [f"must return a vsam_tune.data.source.Source, not int. Cure: {CURE}."]),
+        (3, [f"must return a vsam_tune.data.source.Source, not int. Fix: {FIX}."]),
         (
             Source(train=part(), test=(1, 2), num_classes=2),
-            ["test: must be an Images, not tuple. Cure: make it Images(x, y)."],
+            ["test: must be an Images, not tuple. Fix: make it Images(x, y)."],
         ),
         (
             Source(train=part(x=torch.float32), test=part(y=torch.int32), num_classes=2),
             [
-                "train.x = 'float32 (6, 1, 4, 4)': must be a uint8 tensor, (N, C, H, W). Cure: make it one, values 0 to"
+                "train.x = 'float32 (6, 1, 4, 4)': must be a uint8 tensor, (N, C, H, W). Fix: make it one, values 0 to"
                 " 255.",
-                "test.y = 'int32 (6,)': must be an int64 tensor, (N,). Cure: make it one, from 0.",
+                "test.y = 'int32 (6,)': must be an int64 tensor, (N,). Fix: make it one, from 0.",
             ],
         ),
         (
             Source(train=Images([[1]], torch.zeros(3, 1, dtype=torch.int64)), test=part(), num_classes=2),
             [
-                "train.x = 'list': must be a uint8 tensor, (N, C, H, W). Cure: make it one, values 0 to 255.",
-                "train.y = 'int64 (3, 1)': must be an int64 tensor, (N,). Cure: make it one, from 0.",
+                "train.x = 'list': must be a uint8 tensor, (N, C, H, W). Fix: make it one, values 0 to 255.",
+                "train.y = 'int64 (3, 1)': must be an int64 tensor, (N,). Fix: make it one, from 0.",
             ],
         ),
         (
             Source(train=Images(part(6).x, part(5).y), test=part(), num_classes=2),
-            ["length of train.y = 5: must be one label an image; there are 6 images. Cure: make both from the same"
+            ["length of train.y = 5: must be one label an image; there are 6 images. Fix: make both from the same"
              " images."],
         ),
         (
             Source(train=part(1), test=part(), num_classes=2),
-            ["train: labels must be 0 to K-1, K >= 2, each at least once; 1 of 2 classes occur. Cure: number the"
+            ["train: labels must be 0 to K-1, K >= 2, each at least once; 1 of 2 classes occur. Fix: number the"
              " classes without gaps, from 0."],
         ),
         (
             Source(train=part(), test=part(), num_classes=10),
-            [f"num_classes = 10: must be 2, the largest training label plus one. Cure: {CURE}."],
+            [f"num_classes = 10: must be 2, the largest training label plus one. Fix: {FIX}."],
         ),
     ],
 )  # fmt: skip
@@ -92,12 +92,12 @@ def test_a_function_that_takes_no_request_is_told(monkeypatch):
     monkeypatch.setattr(custom_extensions, "stripes", lambda: None)
     with pytest.raises(InputError) as caught:
         load_task(READER)
-    assert caught.value.lines == (f"{READER}: too many positional arguments. Cure: it takes no arguments.",)
+    assert caught.value.lines == (f"{READER}: too many positional arguments. Fix: it takes no arguments.",)
 
 
 def test_what_the_reader_finds_wrong_itself_comes_as_it_is(monkeypatch):
     def read(request):
-        raise InputError(f"{request.name}: the disk is not mounted. Cure: mount it.")
+        raise InputError(f"{request.name}: the disk is not mounted. Fix: mount it.")
 
     monkeypatch.setattr(custom_extensions, "stripes", read)
     with pytest.raises(InputError, match="the disk is not mounted"):

@@ -61,7 +61,7 @@ def test_grey_and_palette_images_become_colour(folder):
 def test_a_missing_part(folder, part):
     (folder / part).rename(folder / "elsewhere")
     assert line_of(folder) == (
-        f"{folder / part}: there is no such folder. Cure: put images into train/CLASS/ and test/CLASS/ below it."
+        f"{folder / part}: there is no such folder. Fix: put images into train/CLASS/ and test/CLASS/ below it."
     )
 
 
@@ -75,14 +75,14 @@ def test_a_class_without_images(folder):
     (folder / "train" / "emu").mkdir()
     line = line_of(folder)
     assert line.startswith(f"{folder / 'train'}: Found no valid file for the classes emu.")
-    assert line.endswith("Cure: put images into CLASS/.")
+    assert line.endswith("Fix: put images into CLASS/.")
 
 
 def test_other_classes_in_the_two_parts(folder):
     (folder / "test" / "dog").rename(folder / "test" / "wolf")
     assert line_of(folder) == (
         f"{folder}: train and test must have the same class folders; only one of them has dog, wolf. "
-        "Cure: add or remove these folders."
+        "Fix: add or remove these folders."
     )
 
 
@@ -96,18 +96,18 @@ def test_a_truncated_image_is_named(folder, suffix, kept):
     file.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
     line = line_of(folder, resize=4)
     assert line.startswith(f"{file}: is no readable image (")
-    assert line.endswith("Cure: replace or remove this file.")
+    assert line.endswith("Fix: replace or remove this file.")
 
 
 def test_images_of_several_sizes_ask_for_resize(folder):
     file = folder / "test" / "dog" / "1.png"
     save(file, (8, 7), (0, 0, 0))
-    assert line_of(folder) == f"{file}: is 8x7 and the first image is 6x6. Cure: set resize, e.g. resize: 32."
+    assert line_of(folder) == f"{file}: is 8x7 and the first image is 6x6. Fix: set resize, e.g. resize: 32."
 
 
 def test_an_image_smaller_than_resize_is_named(folder):
     file = folder / "train" / "cat" / "1.png"
     save(file, (9, 3), (0, 0, 0))
     assert line_of(folder, resize=5) == (
-        f"{file}: resize = 5: must be at most 3, the smaller side of this image. Cure: write 3, or remove this file."
+        f"{file}: resize = 5: must be at most 3, the smaller side of this image. Fix: write 3, or remove this file."
     )

@@ -116,7 +116,7 @@ def test_images_that_are_not_square_need_resize(tmp_path):
     y = np.arange(8) % 2
     np.savez(tmp_path / "set.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     data = f"npz:{tmp_path / 'set.npz'}"
-    assert lines_of(data) == (f"{data}: images are 4x6, and must be square. Cure: set resize: 4.",)
+    assert lines_of(data) == (f"{data}: images are 4x6, and must be square. Fix: set resize: 4.",)
     assert load_task(data, resize=4, validation_fraction=0.5).train.x.shape == (4, 1, 4, 4)
 
 
@@ -129,14 +129,14 @@ def lines_of(data, **arguments):
 @pytest.mark.parametrize("resize", [0, -1, 9])
 def test_images_do_not_grow(resize):
     assert lines_of("digits", resize=resize) == (
-        f"digits: resize = {resize}: must be in 1 to 8, the size of the images. Cure: write 8 or less.",
+        f"digits: resize = {resize}: must be in 1 to 8, the size of the images. Fix: write 8 or less.",
     )
 
 
 @pytest.mark.parametrize("noise", [-0.1, 1.1, float("nan")])
 def test_noise_is_a_probability(noise):
     assert lines_of("digits", label_noise=noise) == (
-        f"digits: label_noise = {noise}: must be a probability, in [0, 1]. Cure: write 0 for clean labels.",
+        f"digits: label_noise = {noise}: must be a probability, in [0, 1]. Fix: write 0 for clean labels.",
     )
 
 
@@ -159,12 +159,12 @@ def test_parse_spec(data, name, path):
         (
             "mnist",
             "data: 'mnist': no such data set. "
-            "Cure: write one of digits, cifar10, cifar100, fashion_mnist, random_cifar10, random_cifar100, npz, "
+            "Fix: write one of digits, cifar10, cifar100, fashion_mnist, random_cifar10, random_cifar100, npz, "
             "folder.",
         ),
-        ("npz", "data: 'npz': the path is missing. Cure: write npz:PATH."),
-        ("folder:", "data: 'folder:': the path is missing. Cure: write folder:PATH."),
-        ("digits:/x", "data: 'digits:/x': digits takes no path. Cure: write digits."),
+        ("npz", "data: 'npz': the path is missing. Fix: write npz:PATH."),
+        ("folder:", "data: 'folder:': the path is missing. Fix: write folder:PATH."),
+        ("digits:/x", "data: 'digits:/x': digits takes no path. Fix: write digits."),
     ],
 )
 def test_parse_spec_refuses(data, line):
@@ -175,7 +175,7 @@ def test_parse_spec_refuses(data, line):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_of_the_table_reaches_its_reader(name, tmp_path):
-    """Nothing is there, so that each reader of files answers with its own finding; the others have their images."""
+    """Nothing is there, so that each reader of files answers with its own problem; the others have their images."""
     if name == "digits" or name.startswith("random_"):
         assert load_task(name).num_classes == (100 if name.endswith("100") else 10)
         return

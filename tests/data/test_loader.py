@@ -141,16 +141,16 @@ def test_the_images_are_shared_on_the_cpu():
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"batch_size": 0}, "loader: batch_size = 0: must be at least 1. Cure: write 64 or 128."),
+        ({"batch_size": 0}, "loader: batch_size = 0: must be at least 1. Fix: write 64 or 128."),
         (
             {"augmentation": ["crop", "mixup"]},
             "loader: augmentation = ['crop', 'mixup']: must be names among crop, flip, cutout, each once. "
-            "Cure: correct the list.",
+            "Fix: correct the list.",
         ),
         (
             {"augmentation": ["flip", "flip"]},
             "loader: augmentation = ['flip', 'flip']: must be names among crop, flip, cutout, each once. "
-            "Cure: correct the list.",
+            "Fix: correct the list.",
         ),
     ],
 )

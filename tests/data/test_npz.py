@@ -62,62 +62,62 @@ def test_a_test_part_may_lack_a_class(write):
         (
             {"x_test": None, "labels": LABELS},
             "must hold x_train, y_train, x_test, y_test; it lacks x_test. "
-            "Cure: rename the arrays; there are: x_train, y_train, y_test, labels.",
+            "Fix: rename the arrays; there are: x_train, y_train, y_test, labels.",
         ),
         (
             {"x_train": GREY / 255},
             "x_train.dtype = 'float64': must be uint8. "
-            "Cure: store 0 to 255, e.g. (255 * x).round().astype(numpy.uint8).",
+            "Fix: store 0 to 255, e.g. (255 * x).round().astype(numpy.uint8).",
         ),
         (
             {"x_train": np.zeros((6, 3, 32, 32), np.uint8), "x_test": np.zeros((3, 32, 32, 3), np.uint8)},
             "x_train.shape = (6, 3, 32, 32): must be (N, H, W), or (N, H, W, C) with C at most 4. "
-            "Cure: put channels last, e.g. x.transpose(0, 2, 3, 1).",
+            "Fix: put channels last, e.g. x.transpose(0, 2, 3, 1).",
         ),
         (
             {"x_train": np.zeros((6, 0, 4), np.uint8)},
-            "x_train.shape = (6, 0, 4): images must have pixels. Cure: store images.",
+            "x_train.shape = (6, 0, 4): images must have pixels. Fix: store images.",
         ),
         (
             {"y_train": LABELS.astype(np.float32)},
             "y_train.dtype = 'float32': must be an integer type. "
-            "Cure: store class numbers from 0, e.g. y.astype(numpy.int64).",
+            "Fix: store class numbers from 0, e.g. y.astype(numpy.int64).",
         ),
         (
             {"y_test": np.eye(3, dtype=int)},
             "y_test.shape = (3, 3): must be (N,) or (N, 1). "
-            "Cure: store class numbers, e.g. y.argmax(1) where rows are one-hot.",
+            "Fix: store class numbers, e.g. y.argmax(1) where rows are one-hot.",
         ),
         (
             {"y_train": LABELS[:5]},
             "length of y_train = 5: y_train must have one label an image; x_train holds 6 images. "
-            "Cure: write both from the same images.",
+            "Fix: write both from the same images.",
         ),
         (
             {"y_train": LABELS - 1},
             "train label = -1: labels must be in 0 to 1, those of the training part; 2 are not. "
-            "Cure: correct or remove these images.",
+            "Fix: correct or remove these images.",
         ),
         (
             {"y_train": LABELS * 2, "y_test": LABELS[:3] * 2},
             "train: labels must be 0 to K-1, K >= 2, each at least once; 3 of 5 classes occur. "
-            "Cure: number the classes without gaps, from 0.",
+            "Fix: number the classes without gaps, from 0.",
         ),
         (
             {"y_train": LABELS * 0, "y_test": LABELS[:3] * 0},
             "train: labels must be 0 to K-1, K >= 2, each at least once; 1 of 2 classes occur. "
-            "Cure: number the classes without gaps, from 0.",
+            "Fix: number the classes without gaps, from 0.",
         ),
         (
             {"y_test": np.array([0, 1, 3])},
             "test label = 3: labels must be in 0 to 2, those of the training part; 1 are not. "
-            "Cure: correct or remove these images.",
+            "Fix: correct or remove these images.",
         ),
-        ({"x_test": GREY[:0], "y_test": LABELS[:0]}, "test: holds no images. Cure: add images to it."),
+        ({"x_test": GREY[:0], "y_test": LABELS[:0]}, "test: holds no images. Fix: add images to it."),
         (
             {"x_test": np.zeros((3, 5, 5), np.uint8)},
             "training and test images must have one shape; they are 1x4x4 and 1x5x5. "
-            "Cure: convert one part to the other's size and colours.",
+            "Fix: convert one part to the other's size and colours.",
         ),
     ],
 )
@@ -138,7 +138,7 @@ def test_all_defects_are_told_at_once(write):
 
 def test_a_missing_file(tmp_path):
     request = Request(name="npz", path=tmp_path / "absent.npz")
-    assert lines_of(request) == ["there is no such file. Cure: correct the path after npz:."]
+    assert lines_of(request) == ["there is no such file. Fix: correct the path after npz:."]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.999])
@@ -150,7 +150,7 @@ def test_a_truncated_file(tmp_path, save, kept):
     path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
     (line,) = lines_of(Request(name="npz", path=path))
     assert line.startswith("is no readable NumPy archive (")
-    assert line.endswith("Cure: write or copy it again with numpy.savez.")
+    assert line.endswith("Fix: write or copy it again with numpy.savez.")
 
 
 def test_a_flipped_bit_fails_the_checksum(tmp_path):
@@ -166,7 +166,7 @@ def test_a_flipped_bit_fails_the_checksum(tmp_path):
 def test_one_array_is_no_archive(tmp_path):
     np.save(tmp_path / "one.npy", GREY)
     (line,) = lines_of(Request(name="npz", path=tmp_path / "one.npy"))
-    assert line == "holds one array, no archive. Cure: use numpy.savez."
+    assert line == "holds one array, no archive. Fix: use numpy.savez."
 
 
 def test_pickled_objects_are_refused_not_run(tmp_path):

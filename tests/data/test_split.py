@@ -62,7 +62,7 @@ def test_a_fraction_that_leaves_a_part_too_small(fraction, shown):
     assert error.value.lines == (
         f"d: validation_fraction = {shown}: must leave an image of each class on both sides: "
         "in [0.05, 0.95]. "
-        "Cure: write a number in that range, or use more images.",
+        "Fix: write a number in that range, or use more images.",
     )
 
 
@@ -72,7 +72,7 @@ def test_a_subset_that_is_too_small_or_too_large(size):
         subset_index("d", shuffled([20, 20]), num_classes=2, size=size, seed=0)
     assert error.value.lines == (
         f"d: subset = {size}: must be 40, or in 2 to 38: every class on both sides. "
-        "Cure: write such a number, or leave it out.",
+        "Fix: write such a number, or leave it out.",
     )
 
 
@@ -80,7 +80,7 @@ def test_a_subset_that_is_too_small_or_too_large(size):
 def test_a_class_with_too_few_images_is_named(y, name, count):
     expected = (
         f"d: class {name} must have 2 training images for a split; {count} found. "
-        "Cure: add images of this class, or keep a larger subset.",
+        "Fix: add images of this class, or keep a larger subset.",
     )
     for cut in (
         lambda: split_index("d", torch.tensor(y), num_classes=max(y) + 1, fraction=0.5, seed=0),

@@ -130,7 +130,7 @@ def test_a_truncated_fashion_mnist_file(fashion, name, kept):
 )
 def test_not_downloaded(tmp_path, name, folder):
     assert line_of(Request(name=name, root=tmp_path)) == (
-        f"{tmp_path}: '{name}': is not there. Cure: use --download, or set data_root to the folder that holds {folder}."
+        f"{tmp_path}: '{name}': is not there. Fix: use --download, or set data_root to the folder that holds {folder}."
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -140,7 +140,7 @@ def test_a_truncated_cifar_file_is_found_by_its_checksum(cifar10):
     file.write_bytes(file.read_bytes()[:-1])
     line = line_of(Request(name="cifar10", root=cifar10))
     assert line.startswith(f"{cifar10 / 'cifar-10-batches-py'}: files are missing or damaged (")
-    assert line.endswith("Cure: delete this folder, then use --download.")
+    assert line.endswith("Fix: delete this folder, then use --download.")
 
 
 def test_download_once(archive, tmp_path_factory):
@@ -157,7 +157,7 @@ def test_a_damaged_download_is_refused(archive, tmp_path_factory):
     line = line_of(Request(name="cifar10", root=root, download=True))
     assert line == (
         f"{root}: 'cifar10': the download failed (File not found or corrupted.). "
-        "Cure: check network and disk, or copy cifar-10-batches-py into this folder from a machine "
+        "Fix: check network and disk, or copy cifar-10-batches-py into this folder from a machine "
         "that has it."
     )
 

@@ -35,7 +35,7 @@ def polynomial(study: Study, monkeypatch: pytest.MonkeyPatch) -> type[Any]:
 
 
 def config(study: Study, folder: Path, **params: float) -> dict[str, Any]:
-    return search_plan(study).handed_over(params, 0, str(folder))
+    return search_plan(study).trial_config(params, 0, str(folder))
 
 
 def test_what_it_is_given_is_what_the_page_lists(study: Study, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_images_that_are_too_small(name):
         build(name, image_size=SMALLEST[name] - 1)
     assert error.value.lines == (
         f"model {name}: image size = {SMALLEST[name] - 1}: must be at least {SMALLEST[name]} pixels for this "
-        "network. Cure: use larger images, or the model cnn.",
+        "network. Fix: use larger images, or the model cnn.",
     )
 
 
@@ -102,27 +102,27 @@ def test_the_defaults_of_the_table_are_options_of_the_builder(name):
 @pytest.mark.parametrize(
     ("name", "options", "lines"),
     [
-        ("vgg", {}, (f"model: 'vgg': no such model. Cure: write one of {', '.join(MODELS)}.",)),
-        ("resnet18", {"width": 8}, ("model resnet18: width = 8: no such option. Cure: known: none.",)),
+        ("vgg", {}, (f"model: 'vgg': no such model. Fix: write one of {', '.join(MODELS)}.",)),
+        ("resnet18", {"width": 8}, ("model resnet18: width = 8: no such option. Fix: known: none.",)),
         (
             "cnn",
             {"width": 0, "depth": 3},
             (
-                "model cnn: width = 0: must be at least 1. Cure: write 32.",
-                "model cnn: depth = 3: no such option. Cure: known: width.",
+                "model cnn: width = 0: must be at least 1. Fix: write 32.",
+                "model cnn: depth = 3: no such option. Fix: known: width.",
             ),
         ),
         (
             "wrn",
             {"depth": 26},
-            ("model wrn: depth = 26: must be 6 n + 4, three stages of n blocks of two convolutions. Cure: write 28.",),
+            ("model wrn: depth = 26: must be 6 n + 4, three stages of n blocks of two convolutions. Fix: write 28.",),
         ),
         (
             "pyramidnet",
             {"depth": 1},
             (
                 "model pyramidnet: depth = 1: must be 6 n + 2, three stages of n blocks of two convolutions. "
-                "Cure: write 8.",
+                "Fix: write 8.",
             ),
         ),
         (
@@ -130,7 +130,7 @@ def test_the_defaults_of_the_table_are_options_of_the_builder(name):
             {"width_percent": 3},
             (
                 "model mobilenet_v1: width_percent = 3: must leave the first convolution, of 32 channels at 100, one. "
-                "Cure: write 4 or more.",
+                "Fix: write 4 or more.",
             ),
         ),
     ],

@@ -69,15 +69,15 @@ def test_looking_at_it_changes_no_statistics(monkeypatch):
 def test_an_option_that_it_does_not_take(monkeypatch):
     line = refused(monkeypatch, custom_extensions.tiny, depth=3)
     assert line == (
-        "got an unexpected keyword argument 'depth'. Cure: it takes in_channels, image_size, num_classes, width, bias."
+        "got an unexpected keyword argument 'depth'. Fix: it takes in_channels, image_size, num_classes, width, bias."
     )
 
 
 def test_a_builder_of_something_else(monkeypatch):
-    assert refused(monkeypatch, lambda *_: 3) == ("must return a torch.nn.Module, not int. Cure: return the network.")
+    assert refused(monkeypatch, lambda *_: 3) == ("must return a torch.nn.Module, not int. Fix: return the network.")
 
 
-SHAPES = "Cure: make it take (B, C, H, W) float32 images, and return (B, num_classes) logits."
+SHAPES = "Fix: make it take (B, C, H, W) float32 images, and return (B, num_classes) logits."
 
 
 @pytest.mark.parametrize(

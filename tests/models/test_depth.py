@@ -15,14 +15,14 @@ def test_each_number_of_blocks_has_a_depth(blocks, others):
 
 
 @given(depth=st.integers(1, 300), others=st.integers(0, 5))
-def test_other_depths_are_refused_with_the_nearest_one_as_the_cure(depth, others):
+def test_other_depths_are_refused_with_the_nearest_one_as_the_fix(depth, others):
     known = [6 * blocks + others for blocks in range(1, 60)]
     try:
         blocks_per_stage("wrn", depth, others=others)
     except InputError as error:
-        cure = int(re.search(r"Cure: write (\d+)\.$", str(error))[1])
+        fix = int(re.search(r"Fix: write (\d+)\.$", str(error))[1])
         assert depth not in known
-        assert cure in known
-        assert abs(cure - depth) == min(abs(each - depth) for each in known)
+        assert fix in known
+        assert abs(fix - depth) == min(abs(each - depth) for each in known)
     else:
         assert depth in known

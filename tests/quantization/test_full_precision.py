@@ -59,8 +59,8 @@ def test_a_checkpoint_that_does_not_fit(change, line):
     model = tiny_network()
     with pytest.raises(InputError) as error:
         load_full_precision(model, change(tiny_network(seed=7).state_dict()), where="a.pt")
-    cure = " Cure: name the checkpoint of a trial with this model and data, without quantization."
-    assert error.value.lines == (line + cure,)
+    fix = " Fix: name the checkpoint of a trial with this model and data, without quantization."
+    assert error.value.lines == (line + fix,)
     assert equal_state(model.state_dict(), tiny_network().state_dict())
 
 

@@ -171,7 +171,7 @@ def test_a_layer_that_would_stay_in_full_precision_is_refused(model, name, kind)
     with pytest.raises(InputError) as error:
         quantize_model(model)
     assert error.value.lines == (
-        f"model: {name} = '{kind}': cannot be quantized, only Conv2d and Linear can. Cure: take a model that has no "
+        f"model: {name} = '{kind}': cannot be quantized, only Conv2d and Linear can. Fix: take a model that has no "
         "other weights, or leave quantization out.",
     )
     assert [type(module) for module in model.modules()] == kinds

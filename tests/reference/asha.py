@@ -8,7 +8,7 @@ which is eta, everything goes on. What is not finite never does.
 import math
 
 
-def goes_on(rows: list[tuple[int, float]], number: int, eta: int) -> bool:
+def advances(rows: list[tuple[int, float]], number: int, eta: int) -> bool:
     finite = [(loss, trial) for trial, loss in rows if math.isfinite(loss)]
     rest = [trial for trial, loss in rows if not math.isfinite(loss)]
     ranked = [trial for _, trial in sorted(finite)] + sorted(rest)

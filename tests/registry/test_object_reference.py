@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from tests.support.custom_extensions import stripes
 from vsam_tune.errors import InputError
-from vsam_tune.registry.object_reference import check_call, is_reference, resolve_reference
+from vsam_tune.registry.object_reference import check_call, is_object_path, resolve_object
 
 IDENTIFIERS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
-resolve = partial(resolve_reference, where="task", key="data", cure="name one")
+resolve = partial(resolve_object, where="task", key="data", fix="name one")
 
 
 @given(st.lists(IDENTIFIERS, min_size=1, max_size=3), IDENTIFIERS)
 def test_modules_and_names_make_references(modules, name):
-    assert is_reference(f"{'.'.join(modules)}:{name}")
+    assert is_object_path(f"{'.'.join(modules)}:{name}")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_modules_and_names_make_references(modules, name):
     ],
 )
 def test_anything_else_is_none(name):
-    assert not is_reference(name)
+    assert not is_object_path(name)
 
 
 def test_it_is_found_in_its_module():
@@ -60,7 +60,7 @@ def test_it_is_found_in_its_module():
 def test_what_is_not_there_is_told(reference, rule):
     with pytest.raises(InputError) as caught:
         resolve(reference)
-    assert caught.value.lines == (f"task: data = '{reference}': {rule}. Cure: name one.",)
+    assert caught.value.lines == (f"task: data = '{reference}': {rule}. Fix: name one.",)
 
 
 def test_a_module_that_is_no_python_is_told_with_its_line(tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_a_call_that_fits(arguments, options):
 def test_a_call_that_does_not_fit(arguments, options, rule):
     with pytest.raises(InputError) as caught:
         check_call(three, *arguments, where="here", options=options)
-    assert caught.value.lines == (f"here: {rule}. Cure: it takes a, b, c.",)
+    assert caught.value.lines == (f"here: {rule}. Fix: it takes a, b, c.",)
 
 
 def test_a_function_that_does_not_say_what_it_takes_is_not_asked():

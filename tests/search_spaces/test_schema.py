@@ -81,7 +81,7 @@ def test_a_range_that_cannot_be_drawn_from_is_refused(fields: dict[str, object],
         FloatDimension.model_validate({"type": "float", **fields})
     (error,) = caught.value.errors()
     assert (error["ctx"]["key"], error["ctx"]["rule"]) == (key, rule)
-    assert error["ctx"]["cure"]
+    assert error["ctx"]["fix"]
 
 
 @pytest.mark.parametrize("choices", [[], ["a"], ["a", "a"], [1, 1.0], [None, 1], [[1], [2]]])

@@ -23,7 +23,7 @@ from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search, search_plan
 from vsam_tune.study.storage.study_storage import BASELINES, DATABASE, find_result, load_baselines, load_result
 from vsam_tune.study.tracking.mlflow_store import find_experiment
-from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracked
+from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 
 NOWHERE = "127.0.0.1:1"  # where no cluster answers: whoever needs none does not ask
 LOW, HIGH = {"name": "toy", "label": "low", "x": 0.0}, {"name": "toy", "label": "high", "x": 1.5}
@@ -65,7 +65,7 @@ class Trained:
 
     def runs(self) -> dict[str, MlflowRun]:
         """Return all MLflow runs of the study by name, from one experiment."""
-        client, tracked = MlflowClient(tracking_uri=default_uri(self.home)), read_tracked(self.home)
+        client, tracked = MlflowClient(tracking_uri=default_uri(self.home)), read_tracking_state(self.home)
         assert tracked is not None
         experiments = client.search_experiments(filter_string=f"tags.`vsam_tune.study` = '{tracked.study_id}'")
         assert [each.name for each in experiments] == ["toy"]
@@ -75,7 +75,7 @@ class Trained:
 
     def columns(self) -> list[str]:
         """Return the columns of the saved view."""
-        client, tracked = MlflowClient(tracking_uri=default_uri(self.home)), read_tracked(self.home)
+        client, tracked = MlflowClient(tracking_uri=default_uri(self.home)), read_tracking_state(self.home)
         assert tracked is not None
         tags = client.get_experiment(find_experiment(client, tracked.study_id)).tags
         columns: list[str] = json.loads(json.loads(tags["mlflow.sharedViewState.study"])["state"])["selectedColumns"]
@@ -216,17 +216,17 @@ def refused(made: Trained, sections: dict[str, Any], **options: Any) -> list[str
 
 def test_another_task_is_refused(tmp_path: Path) -> None:
     made = started(tmp_path, complete=1)
-    rule = "differs from what was trained in DIR/runs/toy/baselines. Cure: what it was, or another name:."
+    rule = "differs from what was trained in DIR/runs/toy/baselines. Fix: what it was, or another name:."
     assert refused(made, {**SECTIONS, "task": {"epochs": 4, "seed": 5}}) == [f"DIR/toy.yaml: task.epochs: {rule}"]
 
 
 def test_a_row_that_was_trained_may_not_change(tmp_path: Path) -> None:
     made = started(tmp_path, complete=1)
     rule = "differs from what low was trained with in DIR/runs/toy/baselines"
-    cure = "Cure: what it was, or another label: or name:."
+    fix = "Fix: what it was, or another label: or name:."
     assert refused(made, with_rows({**LOW, "x": 0.5, "lr": 0.1}, HIGH)) == [
-        f"DIR/toy.yaml: baselines.methods[0].lr: {rule}. {cure}",
-        f"DIR/toy.yaml: baselines.methods[0].x: {rule}. {cure}",
+        f"DIR/toy.yaml: baselines.methods[0].lr: {rule}. {fix}",
+        f"DIR/toy.yaml: baselines.methods[0].x: {rule}. {fix}",
     ]
 
 
@@ -246,7 +246,7 @@ def test_a_task_that_differs_from_the_searchs_is_refused(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         made.train(sections={**SECTIONS, "task": {"epochs": 3, "seed": 6}})
     rule = f"differs from what was trained in {made.home}"
-    assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.seed: {rule}. Cure: what it was, or another name:.",)
+    assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.seed: {rule}. Fix: what it was, or another name:.",)
     assert find_result(made.home, BASELINES) is None
 
 
@@ -254,7 +254,7 @@ def test_a_search_on_another_task_than_its_baselines_is_refused(tmp_path: Path) 
     made = started(tmp_path, complete=1)
     with pytest.raises(InputError) as caught:
         made.search(NOWHERE, task={"epochs": 4, "seed": 5})
-    rule = f"differs from what was trained in {made.home / 'baselines'}. Cure: what it was, or another name:."
+    rule = f"differs from what was trained in {made.home / 'baselines'}. Fix: what it was, or another name:."
     assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.epochs: {rule}",)
     assert find_result(made.home) is None
 
@@ -350,10 +350,10 @@ def test_a_setting_that_reaches_past_the_end_of_the_run_is_warned_of(tmp_path: P
     found = [line.removeprefix(f"{file}: ").split(" ")[0].rstrip(":") for line in lines]
     assert [key.split(".", 2)[2] for key in found] == ["start_epoch", "warmup_iterations", "interval", "interval"]
     assert "a trial has 4 epochs: its loss term never begins" in lines[0]
-    assert "Cure: a value below 3" in lines[0]
+    assert "Fix: a value below 3" in lines[0]
 
 
 def test_a_row_that_is_not_known_is_told_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Trained(tmp_path).train(methods=["lov"])
-    assert str(caught.value) == "--methods: 'lov': is no row of the baselines. Cure: write low."
+    assert str(caught.value) == "--methods: 'lov': is no row of the baselines. Fix: write low."

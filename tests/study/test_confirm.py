@@ -164,14 +164,14 @@ def test_a_study_that_was_not_searched_has_nothing_to_confirm(tmp_path: Path) ->
 
 def test_a_search_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([])
-    assert refused(made, initial=[]).startswith("DIR/runs/toy/optuna.db: holds no complete trial to confirm. Cure: ")
+    assert refused(made, initial=[]).startswith("DIR/runs/toy/optuna.db: holds no complete trial to confirm. Fix: ")
 
 
 def test_a_study_file_that_differs_from_what_was_searched_is_refused(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
     rule = "differs from the study that was searched in DIR/runs/toy"
-    cure = "what it was, or vsam-tune confirm toy"
-    assert refused(made, task={"epochs": 4, "seed": 5}) == f"DIR/toy.yaml: task.epochs: {rule}. Cure: {cure}."
+    fix = "what it was, or vsam-tune confirm toy"
+    assert refused(made, task={"epochs": 4, "seed": 5}) == f"DIR/toy.yaml: task.epochs: {rule}. Fix: {fix}."
 
 
 def test_a_trainable_of_ones_own_cannot_be_timed_only(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_sgd_and_sam_train_beside_the_front_with_the_settings_of_their_baselines
     assert list(wanted.rows) == LABELS
     assert wanted.replicates == [{"label": label, "replicate": i} for i in (0, 1) for label in LABELS]
     plan = confirm_plan(own, wanted, wanted.replicates)
-    configs = [plan.handed_over(each, number, "") for number, each in enumerate(wanted.replicates)]
+    configs = [plan.trial_config(each, number, "") for number, each in enumerate(wanted.replicates)]
     assert {each["seed"] for each in configs[:4]} == {derive_seed(own.task.seed, "confirm", 0) % 2**32}
     assert all(each["test"] and not each["final"] and each["replicates"] == 1 for each in configs)
     assert [each["method"]["name"] for each in configs[:4]] == ["vsam", "vsam", "sgd", "sam"]
@@ -313,5 +313,5 @@ def test_a_row_that_was_trained_may_not_change(own: Study) -> None:
     with pytest.raises(InputError) as caught:
         wanted_of(load_study(own.file))
     where = own.file.parent / "runs" / "mine" / "confirm"
-    rule, cure = f"differs from what sam was trained with in {where}", "what it was, or another label: or name:"
-    assert str(caught.value) == f"{own.file}: baselines.methods[0].rho: {rule}. Cure: {cure}."
+    rule, fix = f"differs from what sam was trained with in {where}", "what it was, or another label: or name:"
+    assert str(caught.value) == f"{own.file}: baselines.methods[0].rho: {rule}. Fix: {fix}."

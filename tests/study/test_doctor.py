@@ -38,8 +38,8 @@ def rows(**options: Any) -> Mapping[str, Mapping[str, Any]]:
 
 def test_each_row_says_what_was_found_and_a_cure_only_where_it_is_not_fine() -> None:
     for row in examine(None):
-        assert list(row) == ["what", "found", "fine", "cure", "needed"]
-        assert bool(row["cure"]) == (not row["fine"])
+        assert list(row) == ["what", "found", "fine", "fix", "needed"]
+        assert bool(row["fix"]) == (not row["fine"])
 
 
 def test_cores_are_told_with_what_a_control_group_grants() -> None:

@@ -131,7 +131,7 @@ def test_another_configuration_in_the_same_folder_is_refused(sam: Training, caps
         trained(other, sam.out, seeds=2, address=NOWHERE)
     assert main(["train", str(other), "--out", str(sam.out)]) == 2
     assert capsys.readouterr().err == (
-        f"{sam.out}: holds the final training of another configuration. Cure: another --out DIR; nothing is ever"
+        f"{sam.out}: holds the final training of another configuration. Fix: another --out DIR; nothing is ever"
         " deleted.\n"
     )
 

@@ -11,8 +11,8 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
-from vsam_tune.training.speed.iteration_timer import Laps
-from vsam_tune.training.speed.sam_probe import Reference, TimedSAM
+from vsam_tune.training.speed.iteration_timer import IterationTimer
+from vsam_tune.training.speed.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 NUM_IMAGES = 27
@@ -65,10 +65,10 @@ def tiny_trainer(
 
 
 def tiny_reference(model, loader, *, epochs=5, **settings):
-    laps = Laps(loader.device)
+    laps = IterationTimer(loader.device)
     sam = TimedSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), laps=laps, rho=0.05, model=model)
     trainer = Trainer(model, sam, loader, epochs=epochs, closures=Closures(model, sam), laps=laps)
-    return Reference(trainer, laps, num_iterations=epochs * len(loader), seed=6, **settings)
+    return SamProbe(trainer, laps, num_iterations=epochs * len(loader), seed=6, **settings)
 
 
 def ticking():

@@ -74,7 +74,7 @@ def test_a_study_of_ours_builds(study):
 
 @settings(deadline=None)
 @given(num_images=st.integers(2, 300), batch_size=st.integers(1, 400))
-def test_no_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_size):
+def test_no_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size):
     config = trial_config("", batch_size=batch_size)
     sizes = {min(batch_size, num_images), num_images % batch_size}
     if 1 not in sizes:
@@ -83,13 +83,13 @@ def test_no_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_siz
     rule = f"task: batch_size = {batch_size}: a batch of an epoch would hold one of {num_images} images"
     with pytest.raises(InputError, match=rule) as caught:
         build_trainer(config, grey(num_images))
-    cure = int(str(caught.value).partition("Cure: write ")[2].rstrip("."))
-    build_trainer(trial_config("", batch_size=cure), grey(num_images))
+    fix = int(str(caught.value).partition("Fix: write ")[2].rstrip("."))
+    build_trainer(trial_config("", batch_size=fix), grey(num_images))
 
 
 @settings(deadline=None)
 @given(num_images=st.integers(4, 300), batch_size=st.integers(2, 400), micro_batches=st.integers(2, 40))
-def test_no_part_of_a_batch_holds_one_image_alone_and_the_cure_cures(num_images, batch_size, micro_batches):
+def test_no_part_of_a_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size, micro_batches):
     sizes = {min(batch_size, num_images), num_images % batch_size} - {0}
     assume(1 not in sizes)
     parts = [len(part) for size in sizes for part in torch.arange(size).tensor_split(micro_batches)]
@@ -100,8 +100,8 @@ def test_no_part_of_a_batch_holds_one_image_alone_and_the_cure_cures(num_images,
     rule = f"task: micro_batches = {micro_batches}: a part of a batch of {min(sizes)} images would hold one alone"
     with pytest.raises(InputError, match=rule) as caught:
         build_trainer(config, grey(num_images))
-    cure = int(str(caught.value).partition("Cure: write at most ")[2].partition(",")[0])
-    build_trainer(trial_config("", "sgd", batch_size=batch_size, micro_batches=cure), grey(num_images))
+    fix = int(str(caught.value).partition("Fix: write at most ")[2].partition(",")[0])
+    build_trainer(trial_config("", "sgd", batch_size=batch_size, micro_batches=fix), grey(num_images))
 
 
 def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
@@ -112,7 +112,7 @@ def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
             continue
         build_trainer(trial_config("", name), data)
         rule = f"task: micro_batches = 2: {name} takes the gradient of a whole batch"
-        with pytest.raises(InputError, match=rf"{rule}.*\. Cure: write 1, or take another method\.$"):
+        with pytest.raises(InputError, match=rf"{rule}.*\. Fix: write 1, or take another method\.$"):
             build_trainer(config, data)
 
 

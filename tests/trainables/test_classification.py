@@ -172,12 +172,12 @@ def test_a_trial_that_diverges_ends_with_a_result_that_says_so(name, final, new_
         ({}, False),
     ],
 )
-def test_a_rate_that_never_adapted_is_a_warning_with_a_cure(method, warned, new_worker, tmp_path, caplog):
+def test_a_rate_that_never_adapted_is_a_warning_with_a_fix(method, warned, new_worker, tmp_path, caplog):
     worker = new_worker(trial_config(tmp_path, "vsam", method=method))
     results = steps(worker)
     assert ("the sampling rate never adapted in 30 iterations" in caplog.text) == warned
     assert ("adaptation_start" in results[-1]) != warned
-    assert ("Cure: a smaller window, fewer warmup_iterations, or a larger initial_rate" in caplog.text) == warned
+    assert ("Fix: a smaller window, fewer warmup_iterations, or a larger initial_rate" in caplog.text) == warned
 
 
 @pytest.mark.parametrize(
@@ -190,10 +190,10 @@ def test_a_rate_that_never_adapted_is_a_warning_with_a_cure(method, warned, new_
         ("saf", {"lag_epochs": 5}, False),
     ],
 )
-def test_a_loss_term_that_never_began_is_a_warning_with_a_cure(name, method, warned, new_worker, tmp_path, caplog):
+def test_a_loss_term_that_never_began_is_a_warning_with_a_fix(name, method, warned, new_worker, tmp_path, caplog):
     steps(new_worker(trial_config(tmp_path, name, method=method)))
     assert ("the loss term added nothing in 6 epochs" in caplog.text) == warned
-    assert ("Cure: a smaller start_epoch or lag_epochs" in caplog.text) == warned
+    assert ("Fix: a smaller start_epoch or lag_epochs" in caplog.text) == warned
 
 
 @pytest.mark.parametrize("name", ["sgd", "sam"])

@@ -159,8 +159,8 @@ def test_a_checkpoint_that_is_none(state, rule, data, tmp_path):
         torch.save(state, path)
     with pytest.raises(InputError) as caught:
         build_trainer(trial_config("", initial_checkpoint=str(path)), data)
-    cure = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
-    assert caught.value.lines == (f"{path}: {rule}. Cure: {cure}.",)
+    fix = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
+    assert caught.value.lines == (f"{path}: {rule}. Fix: {fix}.",)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
-from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Seconds
+from vsam_tune.training.speed.iteration_timer import Block, IterationTime, Kind, Seconds
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 
@@ -57,7 +57,7 @@ def test_a_kind_that_did_not_come_stands_for_a_whole_iteration(counts, fraction,
 
 
 def lap(kind, seconds):
-    return Lap(kind, Seconds(seconds, seconds), Seconds(seconds / 2, seconds / 2))
+    return IterationTime(kind, Seconds(seconds, seconds), Seconds(seconds / 2, seconds / 2))
 
 
 def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_withheld():

@@ -46,15 +46,15 @@ def test_a_loss_term_stands_beside_it_and_gets_what_its_constructor_names():
 
 def test_a_setting_that_it_does_not_take_and_one_that_it_needs():
     assert refused("Timid", radius=0.1) == [
-        "radius = 0.1: is no setting of it. Cure: known: share, rho.",
-        "share: has neither a value nor a default. Cure: fix it, or search it under space.",
+        "radius = 0.1: is no setting of it. Fix: known: share, rho.",
+        "share: has neither a value nor a default. Fix: fix it, or search it under space.",
     ]
 
 
 @pytest.mark.parametrize("taken", ["base", "model"])
 def test_what_the_loop_gives_it_is_no_setting(taken):
-    assert refused("Timid", share=1.0, **{taken: 3}) == [f"{taken} = 3: is no setting of it. Cure: known: share, rho."]
-    assert refused("Confidence", num_classes=3) == ["num_classes = 3: is no setting of it. Cure: known: weight."]
+    assert refused("Timid", share=1.0, **{taken: 3}) == [f"{taken} = 3: is no setting of it. Fix: known: share, rho."]
+    assert refused("Confidence", num_classes=3) == ["num_classes = 3: is no setting of it. Fix: known: weight."]
 
 
 def test_a_constructor_that_takes_any_setting_gets_it(monkeypatch):
@@ -72,6 +72,6 @@ def test_what_is_no_method_is_told(name):
         build(name)
     assert caught.value.lines == (
         f"method: name = 'tests.support.custom_extensions:{name}': is neither an optimizer of torch nor a "
-        "vsam_tune.loss_terms.loss_term.LossTerm. Cure: name a SharpnessAware or a LossTerm, in a module that is "
+        "vsam_tune.loss_terms.loss_term.LossTerm. Fix: name a SharpnessAware or a LossTerm, in a module that is "
         "installed or in this folder.",
     )

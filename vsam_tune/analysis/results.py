@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsam_tune.analysis import pareto
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
 FINISHED = ("complete", "pruned")  # what a budget of trials counts
@@ -221,7 +221,7 @@ class StudyResult:
         name, _, argument = rule.partition("=")
         if name not in _PICKS:
             known = ", ".join(PICK_FORMS)
-            raise InputError(finding("--pick", "", rule, f"must be one of {known}", "write --pick knee"))
+            raise InputError(problem("--pick", "", rule, f"must be one of {known}", "write --pick knee"))
         return _PICKS[name][1](self, argument)
 
     def as_json(self, noise: Noise = "aware") -> dict[str, Any]:
@@ -281,11 +281,11 @@ def _pick_knee(result: StudyResult, argument: str) -> TrialRecord:
         InputError: if a value is given, or there is no front.
     """
     if argument:
-        raise InputError(finding("--pick", "knee", argument, "takes no value", "write --pick knee"))
+        raise InputError(problem("--pick", "knee", argument, "takes no value", "write --pick knee"))
     number = result.knee()
     if number is None:
         rule = f"must name a complete trial, but {result.name} has none"
-        raise InputError(finding("--pick", "", "knee", rule, f"run vsam-tune search {result.name} first"))
+        raise InputError(problem("--pick", "", "knee", rule, f"run vsam-tune search {result.name} first"))
     return _pick_trial(result, str(number))
 
 
@@ -295,14 +295,14 @@ def _pick_trial(result: StudyResult, argument: str) -> TrialRecord:
     Raises:
         InputError: if no trial has the number, or it is not complete.
     """
-    cure = f"take one that vsam-tune trials {result.name} lists as complete"
+    fix = f"take one that vsam-tune trials {result.name} lists as complete"
     chosen = [trial for trial in result.trials if str(trial.number) == argument]
     if not chosen:
         rule = f"must be the number of one of the {len(result.trials)} trials of {result.name}"
-        raise InputError(finding("--pick", "trial", argument, rule, cure))
+        raise InputError(problem("--pick", "trial", argument, rule, fix))
     if chosen[0].state != "complete":
         rule = f"must be complete, but its state is {chosen[0].state}"
-        raise InputError(finding("--pick", "trial", chosen[0].number, rule, cure))
+        raise InputError(problem("--pick", "trial", chosen[0].number, rule, fix))
     return chosen[0]
 
 

@@ -82,8 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             address=arguments.address,
         )
     _write(result, arguments)
-    folder, cure = arguments.root / study.name / BASELINES_FOLDER, "other settings, under a label: of their own"
-    return tell_what_is_missing(result, wanted, folder, kind=BASELINE, cure=cure)
+    folder, fix = arguments.root / study.name / BASELINES_FOLDER, "other settings, under a label: of their own"
+    return tell_what_is_missing(result, wanted, folder, kind=BASELINE, fix=fix)
 
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:

@@ -83,7 +83,7 @@ def _passes_of_baselines(study: "Study") -> list[float]:
     from vsam_tune.study.baselines import wanted_rows
     from vsam_tune.study.file.baselines import Baselines
 
-    if study.foreign:
+    if study.custom_trainable:
         return []
     entries = [row.parameters.entry for row in wanted_rows(study, root=Path())]
     seeds = (study.baselines or Baselines()).seeds

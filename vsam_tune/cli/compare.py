@@ -13,7 +13,7 @@ from vsam_tune.analysis import published_tables
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.render import render_json, render_rows, spread_text
 from vsam_tune.cli.table_notes import heading, remarks
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.comparison import Comparison, Row
@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows = _paper_rows(result.study["task"], arguments.paper)
     comparison = compare(result, rows)
     if not any(row.seeds for row in comparison.rows):
-        cure = f"vsam-tune baselines {arguments.study}"
-        sys.stderr.write(f"{result.name}: no replicate of a baseline has completed. Cure: {cure}\n")
+        fix = f"vsam-tune baselines {arguments.study}"
+        sys.stderr.write(f"{result.name}: no replicate of a baseline has completed. Fix: {fix}\n")
         return 1
     if arguments.format == "json":
         sys.stdout.write(render_json(comparison.as_json()) + "\n")
@@ -68,8 +68,8 @@ def _paper_rows(task: Mapping[str, Any], asked: str | None) -> tuple[published_t
     if asked and not rows:
         kind = "with" if quantized else "without"
         others = [each for each in published_tables.tasks() if published_tables.rows_of(each, quantized=quantized)]
-        rule, cure = f"the paper has no table of it {kind} quantization", f"one of {', '.join(others)}"
-        raise InputError(finding("--paper", "", asked, rule, cure))
+        rule, fix = f"the paper has no table of it {kind} quantization", f"one of {', '.join(others)}"
+        raise InputError(problem("--paper", "", asked, rule, fix))
     return rows
 
 

@@ -64,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     table = confirmation(wanted.searched, result)
     _write(table, arguments.format)
     folder = root / study.name / CONFIRM_FOLDER
-    cure = "none, it is what that seed gives: no mean counts it"
-    trained = tell_what_is_missing(result, wanted.replicates, folder, kind=KIND, cure=cure)
-    cure = "--time-only, with a larger --timing-seconds"
-    timed = tell_what_is_missing(result, wanted.timings, folder, kind=KIND, cure=cure, what="timings")
+    fix = "none, it is what that seed gives: no mean counts it"
+    trained = tell_what_is_missing(result, wanted.replicates, folder, kind=KIND, fix=fix)
+    fix = "--time-only, with a larger --timing-seconds"
+    timed = tell_what_is_missing(result, wanted.timings, folder, kind=KIND, fix=fix, what="timings")
     return max(trained, timed, _tell_of_withheld_speeds(table))
 
 
@@ -77,7 +77,7 @@ def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
     if labels:
         sys.stderr.write(
             f"{confirmation.study}: no ais_vs_sam of {', '.join(labels)}: their timings disagree within themselves."
-            " Cure: --time-only, with a larger --timing-seconds\n"
+            " Fix: --time-only, with a larger --timing-seconds\n"
         )
     return int(bool(labels))
 
@@ -110,7 +110,7 @@ def _write(confirmation: "Confirmation", format: str) -> None:  # noqa: A002 - n
     if disturbed:
         sys.stderr.write(
             f"{confirmation.study}: others used the processors while {', '.join(disturbed)} were timed: ais is too low,"
-            " ais_vs_sam less so. Cure: --time-only when the machine is idle\n"
+            " ais_vs_sam less so. Fix: --time-only when the machine is idle\n"
         )
 
 

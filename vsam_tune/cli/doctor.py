@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line a finding.
+    """Print one line a problem.
 
     Returns:
         0; 1 if something that a search needs is not there.
@@ -27,5 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.study.doctor import examine
 
     rows = examine(arguments.address, quick=arguments.quick)
-    sys.stdout.write(render_rows(rows, ("what", "found", "fine", "cure"), arguments.format) + "\n")
+    sys.stdout.write(render_rows(rows, ("what", "found", "fine", "fix"), arguments.format) + "\n")
     return 0 if all(row["fine"] for row in rows if row["needed"]) else 1

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     result = load_result(arguments.study, arguments.root)
     if not result.front():
-        sys.stderr.write(f"{result.name}: no trial has completed. Cure: vsam-tune search {arguments.study}\n")
+        sys.stderr.write(f"{result.name}: no trial has completed. Fix: vsam-tune search {arguments.study}\n")
         return 1
     if arguments.pick is not None or arguments.export is not None:
         return _pick(result, arguments)
@@ -135,15 +135,15 @@ def _never_adapted(records: Sequence["TrialRecord"]) -> list[str]:
     found = [record for record in records if "guarded" in record.metrics and "adaptation_start" not in record.metrics]
     if not found:
         return []
-    cure = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
+    fix = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
     listed = ", ".join(f"trial {record.number}" for record in found)
-    return [f"the sampling rate never adapted: {listed}. Cure, if it should: {cure}"]
+    return [f"the sampling rate never adapted: {listed}. Fix, if it should: {fix}"]
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     import yaml
 
-    from vsam_tune.errors import InputError, finding
+    from vsam_tune.errors import InputError, problem
     from vsam_tune.study.file.study_file import export, load_study
     from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
 
@@ -160,7 +160,7 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
         arguments.export.write_text(text)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
-        raise InputError(finding("--export", "", str(arguments.export), rule, "name another file")) from error
+        raise InputError(problem("--export", "", str(arguments.export), rule, "name another file")) from error
     sys.stdout.write(
         f"trial {record.number} -> {arguments.export}\nnext: vsam-tune train {arguments.export} --seeds 3\n"
     )

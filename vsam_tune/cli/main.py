@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. Cure: {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {message}. Fix: {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,8 +73,8 @@ def _dispatch(arguments: list[str]) -> int:
     name = arguments[0]
     if name not in commands:
         near = difflib.get_close_matches(name, commands, 1)
-        cure = f"vsam-tune {near[0]}" if near else "vsam-tune --help"
-        sys.stderr.write(f"vsam-tune: {name!r} is no command. Cure: {cure}\n")
+        fix = f"vsam-tune {near[0]}" if near else "vsam-tune --help"
+        sys.stderr.write(f"vsam-tune: {name!r} is no command. Fix: {fix}\n")
         return 2
     return _run(name, *commands[name], arguments[1:])
 
@@ -95,7 +95,7 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("vsam-tune: interrupted; no finished trial is lost. Cure: the same command goes on\n")
+        sys.stderr.write("vsam-tune: interrupted; no finished trial is lost. Fix: the same command goes on\n")
         return 1
     except BrokenPipeError:
         raise
@@ -103,8 +103,8 @@ def _run(name: str, module: str, summary: str, options: list[str]) -> int:
         if os.environ.get("VSAM_TUNE_DEBUG"):
             raise
         text = " ".join(str(error).split()) or repr(error)
-        cure = f"VSAM_TUNE_DEBUG=1 vsam-tune {name} ... shows where"
-        sys.stderr.write(f"vsam-tune {name}: {type(error).__name__}: {text}. Cure: {cure}\n")
+        fix = f"VSAM_TUNE_DEBUG=1 vsam-tune {name} ... shows where"
+        sys.stderr.write(f"vsam-tune {name}: {type(error).__name__}: {text}. Fix: {fix}\n")
         return 1
 
 

@@ -45,20 +45,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     counts = result.counts()
     if outcome == "finished before":
-        cure = "a larger budget goes on: --trials N"
-        sys.stderr.write(
-            f"{study.name} is finished: {counts['complete']} complete, {counts['pruned']} pruned; {cure}\n"
-        )
+        fix = "a larger budget goes on: --trials N"
+        sys.stderr.write(f"{study.name} is finished: {counts['complete']} complete, {counts['pruned']} pruned; {fix}\n")
     if result.front():
         write_front(result, "table")
         sys.stdout.write(_next_steps(arguments.root, study.name))
     if counts["fail"]:
         failed = ", ".join(str(record.number) for record in result.trials if record.state == "fail")
-        sys.stderr.write(f"{study.name}: trials {failed} failed. Cure: vsam-tune show {arguments.study} N says why\n")
+        sys.stderr.write(f"{study.name}: trials {failed} failed. Fix: vsam-tune show {arguments.study} N says why\n")
     if outcome == "interrupted":
-        sys.stderr.write(f"{study.name}: the search ended early. Cure: the same command goes on\n")
+        sys.stderr.write(f"{study.name}: the search ended early. Fix: the same command goes on\n")
     elif not result.front():
-        sys.stderr.write(f"{study.name}: no trial completed. Cure: vsam-tune trials {arguments.study} says why\n")
+        sys.stderr.write(f"{study.name}: no trial completed. Fix: vsam-tune trials {arguments.study} says why\n")
     return 1 if outcome == "interrupted" or not result.front() else 0
 
 

@@ -28,14 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from dataclasses import asdict
 
-    from vsam_tune.errors import InputError, finding
+    from vsam_tune.errors import InputError, problem
     from vsam_tune.study.storage.learning_curve import read_curve
     from vsam_tune.study.storage.study_storage import load_result, study_folder
 
     result = load_result(arguments.study, arguments.root)
     if not 0 <= arguments.trial < len(result.trials):
-        cure = f"vsam-tune trials {arguments.study}"
-        raise InputError(finding(result.name, "trial", arguments.trial, f"it has {len(result.trials)} trials", cure))
+        fix = f"vsam-tune trials {arguments.study}"
+        raise InputError(problem(result.name, "trial", arguments.trial, f"it has {len(result.trials)} trials", fix))
     record = result.trials[arguments.trial]
     facts: dict[str, Any] = {**asdict(record), "errors": record.errors}
     folder = study_folder(arguments.study, arguments.root) / record.folder if record.folder else None

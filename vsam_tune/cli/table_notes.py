@@ -42,7 +42,7 @@ def _incomplete(comparison: "Comparison", study: str) -> list[str]:
     if not missing:
         return []
     listed = ", ".join(missing)
-    return [f"replicates that are not complete, and not counted: {listed}. Cure: vsam-tune baselines {study}"]
+    return [f"replicates that are not complete, and not counted: {listed}. Fix: vsam-tune baselines {study}"]
 
 
 def _differences(comparison: "Comparison", study: str) -> list[str]:
@@ -52,7 +52,7 @@ def _differences(comparison: "Comparison", study: str) -> list[str]:
     compared = {row.method: row for row in comparison.rows if row.difference_to_sam is not None}
     count = len(compared)
     if not compared:
-        return [f"no differences to SAM: no complete replicate of it and another. Cure: vsam-tune baselines {study}"]
+        return [f"no differences to SAM: no complete replicate of it and another. Fix: vsam-tune baselines {study}"]
     interval = "95 % t-interval, not corrected for their number"
     lines = [f"difference_to_sam: mean over the replicates in common with {comparison.sam}, in points [{interval}]"]
     without = [name for name, row in compared.items() if row.p_value is None]

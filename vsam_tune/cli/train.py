@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in summary["seeds"] if each["state"] != "complete"]
     for each in unfinished:
         why = f" ({each['why']})" if each["why"] else ""
-        cure = "other settings, and another --out DIR" if each["state"] == "pruned" else "the same command"
-        sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Cure: {cure}\n")
+        fix = "other settings, and another --out DIR" if each["state"] == "pruned" else "the same command"
+        sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Fix: {fix}\n")
     return 1 if unfinished else 0
 
 
@@ -76,13 +76,13 @@ def _resources(arguments: argparse.Namespace) -> "Resources":
         InputError: if `--cpus` or `--gpus` is no such number.
     """
     from vsam_tune.errors import InputError
-    from vsam_tune.study.file.problems import Findings, parse
+    from vsam_tune.study.file.problems import Problems, parse
     from vsam_tune.study.file.sections import Resources
 
-    findings = Findings(Path("command line"))
-    resources = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus}, "", findings)
+    problems = Problems(Path("command line"))
+    resources = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus}, "", problems)
     if resources is None:
-        raise InputError(*findings.lines)
+        raise InputError(*problems.lines)
     return resources
 
 

@@ -24,7 +24,7 @@ def tell_what_is_missing(
     folder: Path,
     *,
     kind: "RunKind",
-    cure: str,
+    fix: str,
     what: str = "trainings",
 ) -> int:
     """Say on stderr which of the wanted trials have not completed.
@@ -34,7 +34,7 @@ def tell_what_is_missing(
         wanted: parameters of the wanted ones.
         folder: of their files.
         kind: what they are called.
-        cure: for those that diverged, which stay so.
+        fix: for those that diverged, which stay so.
         what: the wanted trials are.
 
     Returns:
@@ -46,12 +46,12 @@ def tell_what_is_missing(
         if record is None or record.state in ("waiting", "running"):
             left += 1
         elif record.state != "complete":
-            mended = "the same command" if record.state == "fail" else cure
+            mended = "the same command" if record.state == "fail" else fix
             name, where = kind.title(record.number, params), folder / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Cure: {mended}\n")
+            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Fix: {mended}\n")
     if left:
         rule = f"{left} of {len(wanted)} {what} are not done"
-        sys.stderr.write(f"{result.name}: {rule}. Cure: the same command goes on\n")
+        sys.stderr.write(f"{result.name}: {rule}. Fix: the same command goes on\n")
     return 0 if all(record is not None and record.state == "complete" for _, record in newest) else 1
 
 

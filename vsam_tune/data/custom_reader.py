@@ -5,8 +5,8 @@ from torch import Tensor
 
 from vsam_tune.data.images import Images
 from vsam_tune.data.source import Request, Source, checked_source
-from vsam_tune.errors import InputError, finding
-from vsam_tune.registry.object_reference import check_call, resolve_reference
+from vsam_tune.errors import InputError, problem
+from vsam_tune.registry.object_reference import check_call, resolve_object
 
 
 def read(request: Request) -> Source:
@@ -17,13 +17,13 @@ def read(request: Request) -> Source:
             or labels, or what `checked_source` refuses.
     """
     name = request.name
-    cure = "name a function from a Request to a Source, in a module that is installed or in this folder"
-    reader = resolve_reference(name, where="task", key="data", cure=cure)
+    fix = "name a function from a Request to a Source, in a module that is installed or in this folder"
+    reader = resolve_object(name, where="task", key="data", fix=fix)
     check_call(reader, request, where=name, options={})
     source = reader(request)
     if not isinstance(source, Source):
         rule = f"must return a vsam_tune.data.source.Source, not {type(source).__name__}"
-        raise InputError(finding(name, "", None, rule, "return checked_source(request.name, train, test)"))
+        raise InputError(problem(name, "", None, rule, "return checked_source(request.name, train, test)"))
     parts = {"train": source.train, "test": source.test}
     found = [line for part, images in parts.items() for line in _findings(name, part, images)]
     if found:
@@ -31,26 +31,26 @@ def read(request: Request) -> Source:
     checked = checked_source(name, source.train, source.test)
     if checked.num_classes != source.num_classes:
         rule = f"must be {checked.num_classes}, the largest training label plus one"
-        cure = "return checked_source(request.name, train, test)"
-        raise InputError(finding(name, "num_classes", source.num_classes, rule, cure))
+        fix = "return checked_source(request.name, train, test)"
+        raise InputError(problem(name, "num_classes", source.num_classes, rule, fix))
     return checked
 
 
 def _findings(name: str, part: str, images: object) -> list[str]:
     """Return what is wrong with the types and shapes of one part, one line each."""
     if not isinstance(images, Images):
-        return [finding(name, part, None, f"must be an Images, not {type(images).__name__}", "make it Images(x, y)")]
+        return [problem(name, part, None, f"must be an Images, not {type(images).__name__}", "make it Images(x, y)")]
     found = []
     x: object = images.x  # whatever its annotation says
     y: object = images.y
     if not (isinstance(x, Tensor) and x.dtype == torch.uint8 and x.ndim == 4 and 0 not in x.shape[1:]):
         rule = "must be a uint8 tensor, (N, C, H, W)"
-        found.append(finding(name, f"{part}.x", _kind(x), rule, "make it one, values 0 to 255"))
+        found.append(problem(name, f"{part}.x", _kind(x), rule, "make it one, values 0 to 255"))
     if not (isinstance(y, Tensor) and y.dtype == torch.int64 and y.ndim == 1):
-        found.append(finding(name, f"{part}.y", _kind(y), "must be an int64 tensor, (N,)", "make it one, from 0"))
+        found.append(problem(name, f"{part}.y", _kind(y), "must be an int64 tensor, (N,)", "make it one, from 0"))
     if not found and len(images.x) != len(images.y):
         rule = f"must be one label an image; there are {len(images.x)} images"
-        found.append(finding(name, f"length of {part}.y", len(images.y), rule, "make both from the same images"))
+        found.append(problem(name, f"length of {part}.y", len(images.y), rule, "make both from the same images"))
     return found
 
 

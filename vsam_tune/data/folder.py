@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 
 from vsam_tune.data.images import Images, resized
 from vsam_tune.data.source import Request, Source, checked_source
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 # What Pillow raises for a file that is not the image its name promises.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -29,13 +29,13 @@ def read(request: Request) -> Source:
     path = request.path or Path()
     missing = [part for part in ("train", "test") if not (path / part).is_dir()]
     if missing:
-        cure = "put images into train/CLASS/ and test/CLASS/ below it"
-        raise InputError(*(finding(path / part, "", None, "there is no such folder", cure) for part in missing))
+        fix = "put images into train/CLASS/ and test/CLASS/ below it"
+        raise InputError(*(problem(path / part, "", None, "there is no such folder", fix) for part in missing))
     train, test = _listed(path / "train"), _listed(path / "test")
     if train.classes != test.classes:
         alone = ", ".join(sorted(set(train.classes) ^ set(test.classes)))
         rule = f"train and test must have the same class folders; only one of them has {alone}"
-        raise InputError(finding(path, "", None, rule, "add or remove these folders"))
+        raise InputError(problem(path, "", None, rule, "add or remove these folders"))
     return checked_source(path, _loaded(train, request.resize), _loaded(test, request.resize))
 
 
@@ -48,7 +48,7 @@ def _listed(folder: Path) -> ImageFolder:
     try:
         return ImageFolder(str(folder))
     except OSError as error:
-        raise InputError(finding(folder, "", None, str(error).rstrip("."), "put images into CLASS/")) from error
+        raise InputError(problem(folder, "", None, str(error).rstrip("."), "put images into CLASS/")) from error
 
 
 def _loaded(listed: ImageFolder, resize: int | None) -> Images:
@@ -63,7 +63,7 @@ def _loaded(listed: ImageFolder, resize: int | None) -> Images:
         if images and image.shape != images[0].shape:
             height, width = image.shape[1:]
             rule = f"is {width}x{height} and the first image is {images[0].shape[2]}x{images[0].shape[1]}"
-            raise InputError(finding(file, "", None, rule, "set resize, e.g. resize: 32"))
+            raise InputError(problem(file, "", None, rule, "set resize, e.g. resize: 32"))
         images.append(image)
     return Images(torch.stack(images), torch.tensor(listed.targets, dtype=torch.int64))
 
@@ -79,11 +79,11 @@ def _decoded(file: Path, resize: int | None) -> Tensor:
             pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
     except _DAMAGE as error:
         rule = f"is no readable image ({error})"
-        raise InputError(finding(file, "", None, rule, "replace or remove this file")) from error
+        raise InputError(problem(file, "", None, rule, "replace or remove this file")) from error
     if resize is None:
         return pixels
     smaller = min(pixels.shape[1:])
     if smaller < resize:
         rule = f"must be at most {smaller}, the smaller side of this image"
-        raise InputError(finding(file, "resize", resize, rule, f"write {smaller}, or remove this file"))
+        raise InputError(problem(file, "resize", resize, rule, f"write {smaller}, or remove this file"))
     return resized(pixels.unsqueeze(0), resize)[0]

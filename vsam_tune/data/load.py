@@ -11,9 +11,9 @@ from vsam_tune.data.images import Images, channel_statistics, resized
 from vsam_tune.data.label_noise import noisy_labels
 from vsam_tune.data.source import Request, Source
 from vsam_tune.data.split import split_index, subset_index
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.data_and_models import DATASETS, OWN_DATASET
-from vsam_tune.registry.object_reference import is_reference
+from vsam_tune.registry.object_reference import is_object_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,14 +62,14 @@ def parse_spec(data: str) -> tuple[str, Path | None]:
         InputError: the name is unknown, a path is missing, or there is one too many.
     """
     name, colon, path = data.partition(":")
-    if name not in DATASETS and is_reference(data):
+    if name not in DATASETS and is_object_path(data):
         return data, None
     if name not in DATASETS:
-        raise InputError(finding("data", "", data, "no such data set", f"write one of {', '.join(DATASETS)}"))
+        raise InputError(problem("data", "", data, "no such data set", f"write one of {', '.join(DATASETS)}"))
     if DATASETS[name].takes_path and not path:
-        raise InputError(finding("data", "", data, "the path is missing", f"write {name}:PATH"))
+        raise InputError(problem("data", "", data, "the path is missing", f"write {name}:PATH"))
     if colon and not DATASETS[name].takes_path:
-        raise InputError(finding("data", "", data, f"{name} takes no path", f"write {name}"))
+        raise InputError(problem("data", "", data, f"{name} takes no path", f"write {name}"))
     return name, Path(path) if path else None
 
 
@@ -107,8 +107,8 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
     name, path = parse_spec(data)
     dataset = DATASETS.get(name, OWN_DATASET)
     if not 0.0 <= label_noise <= 1.0:
-        rule, cure = "must be a probability, in [0, 1]", "write 0 for clean labels"
-        raise InputError(finding(data, "label_noise", label_noise, rule, cure))
+        rule, fix = "must be a probability, in [0, 1]", "write 0 for clean labels"
+        raise InputError(problem(data, "label_noise", label_noise, rule, fix))
     read: Callable[[Request], Source] = pkgutil.resolve_name(dataset.reader)
     source = read(Request(name=name, path=path, root=data_root, download=download, resize=resize))
     classes = source.num_classes
@@ -144,9 +144,9 @@ def _squared(data: str, images: Images, resize: int | None) -> Images:
     if resize is None:
         if height != width:
             rule = f"images are {width}x{height}, and must be square"
-            raise InputError(finding(data, "", None, rule, f"set resize: {min(height, width)}"))
+            raise InputError(problem(data, "", None, rule, f"set resize: {min(height, width)}"))
         return images
     if not 1 <= resize <= min(height, width):
         rule = f"must be in 1 to {min(height, width)}, the size of the images"
-        raise InputError(finding(data, "resize", resize, rule, f"write {min(height, width)} or less"))
+        raise InputError(problem(data, "resize", resize, rule, f"write {min(height, width)} or less"))
     return Images(resized(images.x, resize), images.y)

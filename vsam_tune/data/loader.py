@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vsam_tune.data.augmentation import AUGMENTATIONS
 from vsam_tune.data.images import Images
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.seeds import derive_seed
 
 
@@ -131,9 +131,9 @@ def _check(batch_size: int, augmentation: Sequence[str]) -> None:
     """
     found = []
     if batch_size < 1:
-        found.append(finding("loader", "batch_size", batch_size, "must be at least 1", "write 64 or 128"))
+        found.append(problem("loader", "batch_size", batch_size, "must be at least 1", "write 64 or 128"))
     if not set(augmentation) <= AUGMENTATIONS.keys() or len(set(augmentation)) < len(augmentation):
         rule = f"must be names among {', '.join(AUGMENTATIONS)}, each once"
-        found.append(finding("loader", "augmentation", list(augmentation), rule, "correct the list"))
+        found.append(problem("loader", "augmentation", list(augmentation), rule, "correct the list"))
     if found:
         raise InputError(*found)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vsam_tune.data.images import Images
 from vsam_tune.data.source import Request, Source, checked_source
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _MAX_CHANNELS = 4
@@ -35,8 +35,8 @@ def read(request: Request) -> Source:
         lengths = [len(arrays[f"{axis}_{part}"]) if arrays[f"{axis}_{part}"].ndim else 0 for axis in "xy"]
         if lengths[0] != lengths[1]:
             rule = f"y_{part} must have one label an image; x_{part} holds {lengths[0]} images"
-            cure = "write both from the same images"
-            found.append(finding(path, f"length of y_{part}", lengths[1], rule, cure))
+            fix = "write both from the same images"
+            found.append(problem(path, f"length of y_{part}", lengths[1], rule, fix))
     if found:
         raise InputError(*found)
     parts = [_images(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
@@ -50,23 +50,23 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         InputError: the file cannot be read, is no archive, or lacks one of the four.
     """
     if path.is_dir():
-        raise InputError(finding(path, "", None, "is a folder", "name the archive in it, or write folder:PATH"))
+        raise InputError(problem(path, "", None, "is a folder", "name the archive in it, or write folder:PATH"))
     if not path.is_file():
-        raise InputError(finding(path, "", None, "there is no such file", "correct the path after npz:"))
+        raise InputError(problem(path, "", None, "there is no such file", "correct the path after npz:"))
     try:
         with path.open("rb") as file:  # opened here, since np.load leaves the file open when it raises
             archive = np.load(file, allow_pickle=False)  # a pickle could run anything
             if isinstance(archive, np.ndarray):
-                raise InputError(finding(path, "", None, "holds one array, no archive", "use numpy.savez"))
+                raise InputError(problem(path, "", None, "holds one array, no archive", "use numpy.savez"))
             missing = [key for key in _ARRAYS if key not in archive.files]
             if missing:
                 rule = f"must hold {', '.join(_ARRAYS)}; it lacks {', '.join(missing)}"
-                cure = f"rename the arrays; there are: {', '.join(archive.files) or 'none'}"
-                raise InputError(finding(path, "", None, rule, cure))
+                fix = f"rename the arrays; there are: {', '.join(archive.files) or 'none'}"
+                raise InputError(problem(path, "", None, rule, fix))
             return {key: archive[key] for key in _ARRAYS}
     except _DAMAGE as error:
         rule = f"is no readable NumPy archive ({_reason(error)})"
-        raise InputError(finding(path, "", None, rule, "write or copy it again with numpy.savez")) from error
+        raise InputError(problem(path, "", None, rule, "write or copy it again with numpy.savez")) from error
 
 
 def _reason(error: Exception) -> str:
@@ -82,22 +82,22 @@ def _array_findings(path: Path, key: str, array: NDArray[np.generic]) -> list[st
     found = []
     if key.startswith("x"):
         if array.dtype != np.uint8:
-            cure = "store 0 to 255, e.g. (255 * x).round().astype(numpy.uint8)"
-            found.append(finding(path, f"{key}.dtype", str(array.dtype), "must be uint8", cure))
+            fix = "store 0 to 255, e.g. (255 * x).round().astype(numpy.uint8)"
+            found.append(problem(path, f"{key}.dtype", str(array.dtype), "must be uint8", fix))
         if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] > _MAX_CHANNELS):
             rule = f"must be (N, H, W), or (N, H, W, C) with C at most {_MAX_CHANNELS}"
-            cure = "put channels last, e.g. x.transpose(0, 2, 3, 1)"
-            found.append(finding(path, f"{key}.shape", array.shape, rule, cure))
+            fix = "put channels last, e.g. x.transpose(0, 2, 3, 1)"
+            found.append(problem(path, f"{key}.shape", array.shape, rule, fix))
         elif 0 in array.shape[1:]:
-            rule, cure = "images must have pixels", "store images"
-            found.append(finding(path, f"{key}.shape", array.shape, rule, cure))
+            rule, fix = "images must have pixels", "store images"
+            found.append(problem(path, f"{key}.shape", array.shape, rule, fix))
     else:
         if array.dtype.kind not in "iu":
-            cure = "store class numbers from 0, e.g. y.astype(numpy.int64)"
-            found.append(finding(path, f"{key}.dtype", str(array.dtype), "must be an integer type", cure))
+            fix = "store class numbers from 0, e.g. y.astype(numpy.int64)"
+            found.append(problem(path, f"{key}.dtype", str(array.dtype), "must be an integer type", fix))
         if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
-            cure = "store class numbers, e.g. y.argmax(1) where rows are one-hot"
-            found.append(finding(path, f"{key}.shape", array.shape, "must be (N,) or (N, 1)", cure))
+            fix = "store class numbers, e.g. y.argmax(1) where rows are one-hot"
+            found.append(problem(path, f"{key}.shape", array.shape, "must be (N,) or (N, 1)", fix))
     return found
 
 

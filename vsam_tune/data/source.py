@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vsam_tune.data.images import Images
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +57,12 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
 
     Raises:
         InputError: a part is empty, image sizes differ, labels are negative, there is one class only, a class
-            has no training image, or a test label does not occur in training. All findings at once.
+            has no training image, or a test label does not occur in training. All problems at once.
     """
     empty = [part for part, images in (("train", train), ("test", test)) if len(images) == 0]
     if empty:
-        cure = "add images to it"
-        raise InputError(*(finding(where, part, None, "holds no images", cure) for part in empty))
+        fix = "add images to it"
+        raise InputError(*(problem(where, part, None, "holds no images", fix) for part in empty))
     num_classes = max(2, int(train.y.max()) + 1)  # one class leaves nothing to learn
     found = [
         *_label_findings(where, "train", train.y, num_classes),
@@ -72,23 +72,23 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
     if len(present) < num_classes:
         occur = f"{len(present)} of {num_classes} classes occur"
         rule = f"labels must be 0 to K-1, K >= 2, each at least once; {occur}"
-        found.append(finding(where, "train", None, rule, "number the classes without gaps, from 0"))
+        found.append(problem(where, "train", None, rule, "number the classes without gaps, from 0"))
     if train.x.shape[1:] != test.x.shape[1:]:
         shapes = f"{_shape(train.x)} and {_shape(test.x)}"
         rule = f"training and test images must have one shape; they are {shapes}"
-        found.append(finding(where, "", None, rule, "convert one part to the other's size and colours"))
+        found.append(problem(where, "", None, rule, "convert one part to the other's size and colours"))
     if found:
         raise InputError(*found)
     return Source(train=train, test=test, num_classes=num_classes)
 
 
 def _label_findings(where: object, part: str, y: Tensor, num_classes: int) -> list[str]:
-    """Return a finding where a label of (N,) int64 `y` is not in [0, num_classes)."""
+    """Return a problem where a label of (N,) int64 `y` is not in [0, num_classes)."""
     wrong = y[(y < 0) | (y >= num_classes)]
     if len(wrong) == 0:
         return []
     rule = f"labels must be in 0 to {num_classes - 1}, those of the training part; {len(wrong)} are not"
-    return [finding(where, f"{part} label", int(wrong[0]), rule, "correct or remove these images")]
+    return [problem(where, f"{part} label", int(wrong[0]), rule, "correct or remove these images")]
 
 
 def _shape(x: Tensor) -> str:

@@ -5,7 +5,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.seeds import derive_seed
 
 
@@ -31,7 +31,7 @@ def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int
     rest = len(y) - size
     if size < num_classes or rest < num_classes:
         rule = f"must be {len(y)}, or in {num_classes} to {len(y) - num_classes}: every class on both sides"
-        raise InputError(finding(data, "subset", size, rule, "write such a number, or leave it out"))
+        raise InputError(problem(data, "subset", size, rule, "write such a number, or leave it out"))
     _check_classes(data, y, num_classes)
     return _stratified(y, rest, derive_seed(seed, "subset"))[0]
 
@@ -56,8 +56,8 @@ def split_index(data: str, y: Tensor, *, num_classes: int, fraction: float, seed
     if held_out < num_classes or len(y) - held_out < num_classes:
         low = num_classes / len(y)
         rule = f"must leave an image of each class on both sides: in [{low:.3g}, {1 - low:.3g}]"
-        cure = "write a number in that range, or use more images"
-        raise InputError(finding(data, "validation_fraction", fraction, rule, cure))
+        fix = "write a number in that range, or use more images"
+        raise InputError(problem(data, "validation_fraction", fraction, rule, fix))
     _check_classes(data, y, num_classes)
     return _stratified(y, held_out, derive_seed(seed, "split"))
 
@@ -71,7 +71,7 @@ def _check_classes(data: str, y: Tensor, num_classes: int) -> None:
     counts = torch.bincount(y, minlength=num_classes)
     if int(counts.min()) < 2:
         rule = f"class {int(counts.argmin())} must have 2 training images for a split; {int(counts.min())} found"
-        raise InputError(finding(data, "", None, rule, "add images of this class, or keep a larger subset"))
+        raise InputError(problem(data, "", None, rule, "add images of this class, or keep a larger subset"))
 
 
 def _stratified(y: Tensor, second: int, seed: int) -> tuple[Tensor, Tensor]:

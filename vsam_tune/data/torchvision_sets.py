@@ -10,7 +10,7 @@ from torchvision import datasets
 
 from vsam_tune.data.images import Images
 from vsam_tune.data.source import Request, Source, checked_source
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 _SETS = {
     "cifar10": (datasets.CIFAR10, "cifar-10-batches-py"),  # the folder that torchvision fills
@@ -45,10 +45,10 @@ def read(request: Request) -> Source:
         if (root / folder).exists():
             rule = f"files are missing or damaged ({error})"
             raise InputError(
-                finding(root / folder, "", None, rule, "delete this folder, then use --download")
+                problem(root / folder, "", None, rule, "delete this folder, then use --download")
             ) from error
-        cure = f"use --download, or set data_root to the folder that holds {folder}"
-        raise InputError(finding(root, "", request.name, "is not there", cure)) from error
+        fix = f"use --download, or set data_root to the folder that holds {folder}"
+        raise InputError(problem(root, "", request.name, "is not there", fix)) from error
     return checked_source(root / folder, *(_images(part) for part in parts))
 
 
@@ -64,8 +64,8 @@ def _download(name: str, root: Path) -> None:
         with FileLock(root / f"{name}.lock"):
             kind(str(root), download=True)
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:
-        cure = f"check network and disk, or copy {folder} into this folder from a machine that has it"
-        raise InputError(finding(root, "", name, f"the download failed ({error})", cure)) from error
+        fix = f"check network and disk, or copy {folder} into this folder from a machine that has it"
+        raise InputError(problem(root, "", name, f"the download failed ({error})", fix)) from error
 
 
 def _images(part: datasets.VisionDataset) -> Images:

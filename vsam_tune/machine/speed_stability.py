@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
 
-from vsam_tune.registry.object_reference import resolve_reference
+from vsam_tune.registry.object_reference import resolve_object
 
 _MEASURE = "trainables.machine_speed:measure"  # by name: the driver never loads torch
 
@@ -62,8 +62,8 @@ def measure_stability(seconds: float) -> Stability:
 
 
 def _ask(seconds: float) -> dict[str, Any]:
-    cure = "install the whole package, with torch"
-    found: dict[str, Any] = resolve_reference(_MEASURE, where="doctor", key="", cure=cure)(seconds)
+    fix = "install the whole package, with torch"
+    found: dict[str, Any] = resolve_object(_MEASURE, where="doctor", key="", fix=fix)(seconds)
     return found
 
 

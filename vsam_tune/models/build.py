@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.models.custom_model import own_builder
 from vsam_tune.registry.data_and_models import MODELS
-from vsam_tune.registry.object_reference import is_reference
+from vsam_tune.registry.object_reference import is_object_path
 
 
 def build_model(
@@ -33,7 +33,7 @@ def build_model(
         InputError: the name or an option is unknown, an option is below 1 or not one of the network, the images are
             too small, or one's own is no network for them.
     """
-    builder = own_builder(name, options) if is_reference(name) else _builder(name, options)
+    builder = own_builder(name, options) if is_object_path(name) else _builder(name, options)
     with torch.random.fork_rng(devices=[]):
         # The layers' own initialisers know no generator but the global one. The CPU's alone is seeded, since
         # torch.manual_seed would also seed each GPU's, which fork_rng would have to copy back.
@@ -48,12 +48,12 @@ def _builder(name: str, options: Mapping[str, object]) -> Callable[[int, int, in
         InputError: if the name or an option is unknown, or an option below 1.
     """
     if name not in MODELS:
-        raise InputError(finding("model", "", name, "no such model", f"write one of {', '.join(MODELS)}"))
+        raise InputError(problem("model", "", name, "no such model", f"write one of {', '.join(MODELS)}"))
     model = MODELS[name]
     found = [
-        finding(f"model {name}", option, value, "no such option", f"known: {', '.join(model.options) or 'none'}")
+        problem(f"model {name}", option, value, "no such option", f"known: {', '.join(model.options) or 'none'}")
         if option not in model.options
-        else finding(f"model {name}", option, value, "must be at least 1", f"write {model.options[option]}")
+        else problem(f"model {name}", option, value, "must be at least 1", f"write {model.options[option]}")
         for option, value in options.items()
         if option not in model.options or not isinstance(value, int) or value < 1
     ]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from vsam_tune.errors import InputError, finding
-from vsam_tune.registry.object_reference import check_call, resolve_reference
+from vsam_tune.errors import InputError, problem
+from vsam_tune.registry.object_reference import check_call, resolve_object
 
 _SHAPES = "make it take (B, C, H, W) float32 images, and return (B, num_classes) logits"
 _FAILURES = (RuntimeError, TypeError, ValueError, IndexError)  # what layers raise for shapes that they do not take
@@ -23,15 +23,15 @@ def own_builder(name: str, options: Mapping[str, object]) -> Callable[[int, int,
         InputError: there is no such builder; the function raises it where the options are not the builder's, or what
             it returns is no network for such images.
     """
-    cure = "name a function that returns a torch.nn.Module, in a module that is installed or in this folder"
-    builder = resolve_reference(name, where="task", key="model.name", cure=cure)
+    fix = "name a function that returns a torch.nn.Module, in a module that is installed or in this folder"
+    builder = resolve_object(name, where="task", key="model.name", fix=fix)
 
     def build(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
         check_call(builder, in_channels, image_size, num_classes, where=f"model {name}", options=options)
         model = builder(in_channels, image_size, num_classes, **options)
         if not isinstance(model, nn.Module):
             rule = f"must return a torch.nn.Module, not {type(model).__name__}"
-            raise InputError(finding(f"model {name}", "", None, rule, "return the network"))
+            raise InputError(problem(f"model {name}", "", None, rule, "return the network"))
         _check_logits(model, torch.zeros(2, in_channels, image_size, image_size), num_classes, f"model {name}")
         return model
 
@@ -50,11 +50,11 @@ def _check_logits(model: nn.Module, x: Tensor, num_classes: int, where: str) -> 
             logits = model(x)
     except _FAILURES as error:
         rule = f"fails on images of the shape {tuple(x.shape)}: {error}"
-        raise InputError(finding(where, "", None, rule, _SHAPES)) from error
+        raise InputError(problem(where, "", None, rule, _SHAPES)) from error
     model.train()
     if not isinstance(logits, Tensor):
-        raise InputError(finding(where, "", None, f"must return a tensor, not {type(logits).__name__}", _SHAPES))
+        raise InputError(problem(where, "", None, f"must return a tensor, not {type(logits).__name__}", _SHAPES))
     if logits.shape != (len(x), num_classes) or not logits.is_floating_point():
         shape, dtype = tuple(logits.shape), str(logits.dtype).removeprefix("torch.")
         rule = f"returns {dtype} {shape} for {len(x)} images of {num_classes} classes"
-        raise InputError(finding(where, "", None, rule, _SHAPES))
+        raise InputError(problem(where, "", None, rule, _SHAPES))

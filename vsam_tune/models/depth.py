@@ -1,6 +1,6 @@
 """The depths that a network of three stages of equal blocks can have."""
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 
 def blocks_per_stage(name: str, depth: int, *, others: int) -> int:
@@ -18,5 +18,5 @@ def blocks_per_stage(name: str, depth: int, *, others: int) -> int:
     if rest or blocks < 1:
         nearest = 6 * max(1, round((depth - others) / 6)) + others
         rule = f"must be 6 n + {others}, three stages of n blocks of two convolutions"
-        raise InputError(finding(f"model {name}", "depth", depth, rule, f"write {nearest}"))
+        raise InputError(problem(f"model {name}", "depth", depth, rule, f"write {nearest}"))
     return blocks

@@ -1,6 +1,6 @@
 """The one thing that every network refuses: images that its strides would shrink to nothing."""
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 
 def check_image_size(name: str, image_size: int, *, smallest: int) -> None:
@@ -17,5 +17,5 @@ def check_image_size(name: str, image_size: int, *, smallest: int) -> None:
     """
     if image_size < smallest:
         rule = f"must be at least {smallest} pixels for this network"
-        cure = "use larger images, or the model cnn"
-        raise InputError(finding(f"model {name}", "image size", image_size, rule, cure))
+        fix = "use larger images, or the model cnn"
+        raise InputError(problem(f"model {name}", "image size", image_size, rule, fix))

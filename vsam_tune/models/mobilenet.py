@@ -6,7 +6,7 @@ The paper of vSAM does not say which of them its table 5 trains, nor with which 
 from pytorchcv.models.mobilenet import get_mobilenet
 from torch import nn
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.models.image_size import check_image_size
 from vsam_tune.models.initial_weights import draw_convolutions
 
@@ -72,7 +72,7 @@ def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_p
 def _first(name: str, in_channels: int, num_classes: int, width_percent: int, *, stride: int) -> nn.Module:
     if width_percent < _NARROWEST:
         rule = "must leave the first convolution, of 32 channels at 100, one"
-        raise InputError(finding(f"model {name}", "width_percent", width_percent, rule, f"write {_NARROWEST} or more"))
+        raise InputError(problem(f"model {name}", "width_percent", width_percent, rule, f"write {_NARROWEST} or more"))
     model = get_mobilenet(width_percent / 100, in_channels=in_channels, num_classes=num_classes)
     stem = model.features.init_block
     stem.conv.stride = (stride, stride)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 
 def load_full_precision(model: nn.Module, state_dict: Mapping[str, Any], *, where: object) -> None:
@@ -46,5 +46,5 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _misfit(where: object, name: str, rule: str) -> str:
-    cure = "name the checkpoint of a trial with this model and data, without quantization"
-    return finding(where, name, None, rule, cure)
+    fix = "name the checkpoint of a trial with this model and data, without quantization"
+    return problem(where, name, None, rule, fix)

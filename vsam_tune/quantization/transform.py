@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.optimizers.arguments import check, check_choice, check_integer
 from vsam_tune.quantization.layers import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 from vsam_tune.quantization.quantizer import Quantizer
@@ -74,8 +74,8 @@ def _layers_to_quantize(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
             layers.append(module)
         elif any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False)):
             rule = "cannot be quantized, only Conv2d and Linear can"
-            cure = "take a model that has no other weights, or leave quantization out"
-            raise InputError(finding("model", name or "itself", type(module).__name__, rule, cure))
+            fix = "take a model that has no other weights, or leave quantization out"
+            raise InputError(problem("model", name or "itself", type(module).__name__, rule, fix))
     return layers
 
 

@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def is_reference(name: str) -> bool:
+def is_object_path(name: str) -> bool:
     """Return whether a name has the form `module:name`; nothing is imported."""
     return _REFERENCE.fullmatch(name) is not None
 
 
-def resolve_reference(reference: str, *, where: str, key: str, cure: str) -> Callable[..., Any]:
+def resolve_object(reference: str, *, where: str, key: str, fix: str) -> Callable[..., Any]:
     """Return the function or class that `module:name` names.
 
     Args:
         reference: of an installed module, or one in a folder of `sys.path`.
         where: for the message, what holds the reference.
         key: for the message, the key that it stands at.
-        cure: for the message, what to name.
+        fix: for the message, what to name.
 
     Raises:
         InputError: if there is no such module or name, or it cannot be called. What else its module raises while it
@@ -33,9 +33,9 @@ def resolve_reference(reference: str, *, where: str, key: str, cure: str) -> Cal
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, SyntaxError) as error:
-        raise InputError(finding(where, key, reference, str(error), cure)) from error
+        raise InputError(problem(where, key, reference, str(error), fix)) from error
     if not callable(found):
-        raise InputError(finding(where, key, reference, "is neither a function nor a class", cure))
+        raise InputError(problem(where, key, reference, "is neither a function nor a class", fix))
     return found  # type: ignore[no-any-return] # whatever it is, it can be called
 
 
@@ -59,5 +59,5 @@ def check_call(function: Callable[..., Any], *arguments: object, where: str, opt
         signature.bind(*arguments, **options)
     except TypeError as error:
         takes = ", ".join(signature.parameters)
-        cure = f"it takes {takes or 'no arguments'}"
-        raise InputError(finding(where, "", None, str(error), cure)) from error
+        fix = f"it takes {takes or 'no arguments'}"
+        raise InputError(problem(where, "", None, str(error), fix)) from error

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import Objective, StudyResult
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.registry.object_reference import is_reference
+from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
-from vsam_tune.study.file.problems import Findings, suggestion
+from vsam_tune.study.file.problems import Problems, suggestion
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
@@ -93,20 +93,20 @@ def wanted_rows(
     Raises:
         InputError: if there is no such row or pick, or a row cannot be.
     """
-    section, findings = study.baselines or Baselines(), Findings(study.file)
-    rows = read_rows(section, study, study.initial, findings)
+    section, problems = study.baselines or Baselines(), Problems(study.file)
+    rows = read_rows(section, study, study.initial, problems)
     if methods is not None:
-        more = [name for name in methods if (name in METHODS or is_reference(name)) and not _of(name, rows)]
+        more = [name for name in methods if (name in METHODS or is_object_path(name)) and not _of(name, rows)]
         section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
-        rows = read_rows(section, study, study.initial, findings) if more else rows
-    if findings.lines:
-        raise InputError(*findings.lines)
+        rows = read_rows(section, study, study.initial, problems) if more else rows
+    if problems.lines:
+        raise InputError(*problems.lines)
     if methods is not None:
         rows = tuple({row.label: row for name in methods for row in _chosen(name, rows)}.values())
     rows += _picked(study, root, picks)
     if not rows:
-        cure = "write [{name: NAME}] with methods that your trainable knows, or --pick knee"
-        raise InputError(finding(study.file, "baselines.methods", None, "leaves nothing to train", cure))
+        fix = "write [{name: NAME}] with methods that your trainable knows, or --pick knee"
+        raise InputError(problem(study.file, "baselines.methods", None, "leaves nothing to train", fix))
     return rows
 
 
@@ -120,7 +120,7 @@ def _chosen(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
     if not found:
         known = dict.fromkeys([*(row.label for row in rows), *METHODS])
         raise InputError(
-            finding("--methods", "", name, "is no row of the baselines", suggestion(name, known, "one of"))
+            problem("--methods", "", name, "is no row of the baselines", suggestion(name, known, "one of"))
         )
     return found
 
@@ -184,12 +184,12 @@ def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult |
     Raises:
         InputError: if one differs from what trials were trained with.
     """
-    search, cure = find_result(home), "what it was, or another name:"
+    search, fix = find_result(home), "what it was, or another name:"
     trained = [record for record in earlier.trials if record.state not in ("waiting", "fail")] if earlier else []
     lines = {}
     for former, where in ((search, home), (earlier if trained else None, home / BASELINES_FOLDER)):
         for key in differing_keys(common(study.resolved()), common(former.study)) if former else ():
-            lines[key] = finding(study.file, key, None, f"differs from what was trained in {where}", cure)
+            lines[key] = problem(study.file, key, None, f"differs from what was trained in {where}", fix)
     labels = {record.params["label"] for record in trained}
     known = {label: stored for label, stored in (earlier.study["rows"] if earlier else {}).items() if label in labels}
     lines |= changed_rows(rows, known, home / BASELINES_FOLDER)
@@ -211,9 +211,9 @@ def past_the_end(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
             value = row.fixed.get(name)
             if iterations and isinstance(value, int) and value >= iterations:
                 rule = f"a trial has {iterations} iterations: it never takes effect"
-                lines.append(finding(row.file, f"{row.key}.{name}", value, rule, f"a value below {iterations}"))
+                lines.append(problem(row.file, f"{row.key}.{name}", value, rule, f"a value below {iterations}"))
         start = row.fixed.get("start_epoch")
         if isinstance(start, int) and start >= row.epochs - 1:
             rule = f"a trial has {row.epochs} epochs: its loss term never begins"
-            lines.append(finding(row.file, f"{row.key}.start_epoch", start, rule, f"a value below {row.epochs - 1}"))
+            lines.append(problem(row.file, f"{row.key}.start_epoch", start, rule, f"a value below {row.epochs - 1}"))
     return lines

@@ -13,7 +13,7 @@ from statistics import mean
 from typing import Any
 
 from vsam_tune.analysis.results import FINISHED, Objective, StudyResult
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.machine.hardware import device
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baselines import wanted_rows
@@ -131,7 +131,7 @@ def _warn_of_a_search_that_goes_on(study: Study, searched: StudyResult, home: Pa
     if not budget_spent(search_plan(study), storage):
         counts = searched.counts()
         logger.warning(
-            "the search of %s is not finished (%d complete, %d pruned): its front may move. Cure: confirm once more"
+            "the search of %s is not finished (%d complete, %d pruned): its front may move. Fix: confirm once more"
             " when it is; what is confirmed now stays",
             study.name,
             counts["complete"],
@@ -151,9 +151,9 @@ def wanted_trials(study: Study, scope: Scope, *, root: Path, address: str | None
     Raises:
         InputError: as `confirm`.
     """
-    if scope.time_only and study.foreign:
+    if scope.time_only and study.custom_trainable:
         rule = "is one's own: nobody else knows how to time it"
-        raise InputError(finding(study.file, "trainable", study.trainable, rule, "leave --time-only out"))
+        raise InputError(problem(study.file, "trainable", study.trainable, rule, "leave --time-only out"))
     searched = _searched(study, root)
     home = root / study.name
     earlier = find_result(home, CONFIRM)
@@ -169,7 +169,7 @@ def wanted_trials(study: Study, scope: Scope, *, root: Path, address: str | None
     return Wanted(
         rows=rows,
         replicates=[{"label": label, "replicate": replicate} for replicate in range(seeds) for label in rows],
-        timings=[] if study.foreign else _timings(list(rows), earlier, where, again=scope.time_only),
+        timings=[] if study.custom_trainable else _timings(list(rows), earlier, where, again=scope.time_only),
         timing_seconds=scope.timing_seconds,
         searched=searched,
     )
@@ -182,15 +182,15 @@ def _searched(study: Study, root: Path) -> StudyResult:
         InputError: if there is none, it was of another study, or no trial is complete.
     """
     home, searched = root / study.name, load_result(study.name, root)
-    rule, cure = (
+    rule, fix = (
         f"differs from the study that was searched in {home}",
         f"what it was, or vsam-tune confirm {study.name}",
     )
     if keys := study.differences(searched.study):
-        raise InputError(*(finding(study.file, key, None, rule, cure) for key in keys))
+        raise InputError(*(problem(study.file, key, None, rule, fix) for key in keys))
     if not searched.front():
-        cure = "vsam-tune search goes on, vsam-tune trials says why"
-        raise InputError(finding(home / DATABASE, "", None, "holds no complete trial to confirm", cure))
+        fix = "vsam-tune search goes on, vsam-tune trials says why"
+        raise InputError(problem(home / DATABASE, "", None, "holds no complete trial to confirm", fix))
     return searched
 
 
@@ -198,7 +198,7 @@ def _rows(study: Study, searched: StudyResult, root: Path, *, possible: bool) ->
     """Return the rows of the front as it is now, and those that it is held against."""
     chosen = {record.number: record for record in (*searched.front(), *(searched.possible() if possible else ()))}
     rows = [trial_row(number, study.chosen(record.params), study, key="front") for number, record in chosen.items()]
-    if study.foreign:  # nobody knows what a trainable of one's own can do
+    if study.custom_trainable:  # nobody knows what a trainable of one's own can do
         return rows
     named = wanted_rows(study, root=root, methods=list(REFERENCES))
     for name in REFERENCES:
@@ -247,7 +247,7 @@ def confirm_plan(
         seed = derive_seed(study.task.seed, "confirm", params["replicate"]) % 2**32  # for all rows: they are paired
         return {**settings, "test": True, "seed": seed}
 
-    objectives = study.objectives if study.foreign else _SPEED
+    objectives = study.objectives if study.custom_trainable else _SPEED
     resolved = study.resolved()
     return Plan(
         name=study.name + CONFIRM,
@@ -264,7 +264,7 @@ def confirm_plan(
         resolved={
             "objectives": [{"name": each.name, "direction": each.direction} for each in objectives],
             **{key: resolved[key] for key in ("task", "base_optimizer", "trainable")},
-            "timed": not study.foreign,
+            "timed": not study.custom_trainable,
             "rows": {label: row.stored() for label, row in wanted.rows.items()},
         },
     )

@@ -28,7 +28,7 @@ _BUSY_PERCENT = 10.0  # of a GPU that nobody uses
 
 
 def examine(address: str | None, *, quick: bool = False) -> list[dict[str, Any]]:
-    """Return what was looked at: `what`, `found`, `fine`, `needed`, and `cure` where it is not fine.
+    """Return what was looked at: `what`, `found`, `fine`, `needed`, and `fix` where it is not fine.
 
     What a search needs is `needed`; the rest says what its numbers will be worth.
 
@@ -48,17 +48,17 @@ def examine(address: str | None, *, quick: bool = False) -> list[dict[str, Any]]
     return [*rows, *measured, recommendation(there, free_bytes() / 2**30, stable)]
 
 
-def _row(what: str, found: object, *, fine: bool = True, cure: str = "", needed: bool = True) -> dict[str, Any]:
-    return {"what": what, "found": str(found), "fine": fine, "cure": "" if fine else cure, "needed": needed}
+def _row(what: str, found: object, *, fine: bool = True, fix: str = "", needed: bool = True) -> dict[str, Any]:
+    return {"what": what, "found": str(found), "fine": fine, "fix": "" if fine else fix, "needed": needed}
 
 
 def _software() -> Iterator[dict[str, Any]]:
-    yield _row("python", sys.version.split()[0], fine=sys.version_info >= (3, 11), cure="Python 3.11 or newer")
+    yield _row("python", sys.version.split()[0], fine=sys.version_info >= (3, 11), fix="Python 3.11 or newer")
     for package in _PACKAGES:
         try:
             yield _row(package, version(package))
         except PackageNotFoundError:
-            yield _row(package, "missing", fine=False, cure="make quickstart installs the tested versions")
+            yield _row(package, "missing", fine=False, fix="make quickstart installs the tested versions")
 
 
 def _machine(there: Cores) -> Iterator[dict[str, Any]]:
@@ -66,13 +66,13 @@ def _machine(there: Cores) -> Iterator[dict[str, Any]]:
     limit = f", its control group grants {there.limit:g}" if isfinite(there.limit) else ""
     yield _row("cores", f"{there.logical} logical{physical}; this process may use {there.allowed}{limit}")
     memory, disk = free_bytes() / 2**30, shutil.disk_usage(Path.cwd()).free / 2**30
-    yield _row("memory", f"{memory:.1f} GiB free", fine=memory > _FREE_GIB, cure="fewer --workers")
-    yield _row("disk", f"{disk:.1f} GiB free here", fine=disk > _FREE_GIB, cure="--root on another disk")
+    yield _row("memory", f"{memory:.1f} GiB free", fine=memory > _FREE_GIB, fix="fewer --workers")
+    yield _row("disk", f"{disk:.1f} GiB free here", fine=disk > _FREE_GIB, fix="--root on another disk")
     yield _row(
         "digits",
         "at hand, in scikit-learn",
         fine=find_spec("sklearn") is not None,
-        cure="install scikit-learn",
+        fix="install scikit-learn",
     )
 
 
@@ -81,13 +81,13 @@ def _gpus() -> Iterator[dict[str, Any]]:
     try:
         found = gpus()
     except OSError as error:
-        yield _row("GPUs", f"cannot be asked: {error}", fine=False, cure="mend the driver, or gpus: 0", needed=False)
+        yield _row("GPUs", f"cannot be asked: {error}", fine=False, fix="mend the driver, or gpus: 0", needed=False)
         return
     count = len(found) or (len(list(drivers.glob("*"))) if drivers.exists() else 0)
     yield _row("GPUs", f"{count} (NVIDIA)")
     for number, gpu in enumerate(found):
         idle = gpu.busy_percent is None or gpu.busy_percent <= _BUSY_PERCENT
-        yield _row(f"GPU {number}", _gpu_text(gpu), fine=idle, cure="wait: somebody uses it", needed=False)
+        yield _row(f"GPU {number}", _gpu_text(gpu), fine=idle, fix="wait: somebody uses it", needed=False)
 
 
 def _gpu_text(gpu: Gpu) -> str:
@@ -108,7 +108,7 @@ def _contention(found: Mapping[str, float], there: Cores) -> dict[str, Any]:
         "contention",
         f"others use {others:.2f} of {there.logical} cores now{waits}; load average {found['load_at_end']:.1f}",
         fine=others <= DISTURBING_CORES,
-        cure="wait, or compare by ais_vs_sam, which is paired",
+        fix="wait, or compare by ais_vs_sam, which is paired",
         needed=False,
     )
 
@@ -121,7 +121,7 @@ def _stability(*, quick: bool) -> tuple[list[dict[str, Any]], Stability | None]:
         found = measure_stability(_SECONDS)
     except (InputError, ImportError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return [_row("AIS", f"cannot be measured: {reason}", fine=False, cure="--quick leaves it out")], None
+        return [_row("AIS", f"cannot be measured: {reason}", fine=False, fix="--quick leaves it out")], None
     rows = [_row("threads", f"{found.threads}, which torch takes by default; a trial takes as many as its cpus")]
     rows += [_speed(threads, speed) for threads, speed in found.speeds.items()]
     rows.append(
@@ -129,7 +129,7 @@ def _stability(*, quick: bool) -> tuple[list[dict[str, Any]], Stability | None]:
             "two trials at once",
             f"each takes {found.slowdown:.2f} times as long as one alone, with one thread each",
             fine=found.slowdown <= _SLOWDOWN,
-            cure="fewer --workers: they share a core, or somebody else has one",
+            fix="fewer --workers: they share a core, or somebody else has one",
             needed=False,
         )
     )
@@ -146,7 +146,7 @@ def _speed(threads: int, speed: Speed) -> dict[str, Any]:
         f"AIS, {threads} thread{'s' if threads > 1 else ''}",
         f"{rates}; {ratio}",
         fine=max(speed.spread_percent.values()) <= _SPREAD_PERCENT,
-        cure="compare by ais_vs_sam, which is paired",
+        fix="compare by ais_vs_sam, which is paired",
         needed=False,
     )
 

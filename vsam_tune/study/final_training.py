@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import Objective, StudyResult
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
@@ -77,5 +77,5 @@ def train(
         former = run.former()
         if former is not None and former != plan.resolved:
             rule = "holds the final training of another configuration"
-            raise InputError(finding(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
+            raise InputError(problem(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
         return run.finish(started=former is not None, listeners=listeners, workers=workers, address=address)

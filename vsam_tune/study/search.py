@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
-from vsam_tune.study.execution.oversubscription import crowding
+from vsam_tune.study.execution.oversubscription import oversubscription_warnings
 from vsam_tune.study.execution.preflight import preflight
 from vsam_tune.study.execution.runner import Run, budget_spent
 from vsam_tune.study.file.differences import common, differing_keys
@@ -84,7 +84,9 @@ def search(
             return run.catch_up(storage), "finished before"
         # asked before a first start stores anything: what is mended in the file then differs from nothing
         facts = ask_trainable(study, time_iterations=False)
-        for line in warnings(study, facts) + crowding(study.resources, workers=workers, address=address):
+        for line in warnings(study, facts) + oversubscription_warnings(
+            study.resources, workers=workers, address=address
+        ):
             logger.warning("%s", line)
         storage = storage or run.open_storage()
         result = run.execute(storage, listeners=listeners, workers=workers, address=address)
@@ -104,8 +106,8 @@ def _agree(study: Study, run: Run, *, fresh: bool) -> None:
     """Hold the study against the one that was started under its name, and its task against that of its baselines."""
     former, baselines = run.former(), find_result(run.folder, BASELINES)
     if former is not None and fresh:
-        cure = "another name:, or --root DIR; nothing is ever deleted"
-        raise InputError(finding(study.file, "name", study.name, f"{run.folder} exists", cure))
+        fix = "another name:, or --root DIR; nothing is ever deleted"
+        raise InputError(problem(study.file, "name", study.name, f"{run.folder} exists", fix))
     rules: dict[str, str] = {}
     if baselines is not None:
         rule = f"differs from what was trained in {run.folder / BASELINES_FOLDER}"
@@ -113,8 +115,8 @@ def _agree(study: Study, run: Run, *, fresh: bool) -> None:
     if former is not None:
         rules |= dict.fromkeys(study.differences(former), f"differs from the study that was started in {run.folder}")
     if rules:
-        cure = "what it was, or another name:"
-        raise InputError(*(finding(study.file, key, None, rule, cure) for key, rule in rules.items()))
+        fix = "what it was, or another name:"
+        raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))
 
 
 def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
@@ -127,14 +129,14 @@ def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
     lines = []
     if facts.get("starts_from_final_training"):
         rule = "comes from a final training, which has seen the validation part: val_accuracy and val_loss flatter"
-        cure = "judge by vsam-tune baselines or train, which test on other images"
-        lines = [finding(study.file, "task.initial_checkpoint", None, rule, cure)]
+        fix = "judge by vsam-tune baselines or train, which test on other images"
+        lines = [problem(study.file, "task.initial_checkpoint", None, rule, fix)]
     if "iterations_per_epoch" not in facts:
         return lines
     iterations = int(facts["iterations_per_epoch"]) * study.epochs
     rule = f"a trial has {iterations} iterations: above that it never takes effect"
     return lines + [
-        finding(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")
+        problem(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")
         for name in ("warmup_iterations", "interval")
         if isinstance(dimension := study.space.get(name), IntDimension) and dimension.high > iterations
     ]

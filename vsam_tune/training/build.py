@@ -8,11 +8,11 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.loss_terms.loss_term import LossTerm
 from vsam_tune.quantization.parameter_groups import parameter_groups
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.registry.object_reference import resolve_reference
+from vsam_tune.registry.object_reference import resolve_object
 
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # *args and **kwargs
 
@@ -101,11 +101,11 @@ def method_class(name: str) -> type[Any] | None:
     if name in METHODS:
         target = METHODS[name].optimizer or METHODS[name].loss_term
         return pkgutil.resolve_name(target) if target else None
-    cure = "name a SharpnessAware or a LossTerm, in a module that is installed or in this folder"
-    found = resolve_reference(name, where="method", key="name", cure=cure)
+    fix = "name a SharpnessAware or a LossTerm, in a module that is installed or in this folder"
+    found = resolve_object(name, where="method", key="name", fix=fix)
     if not (isinstance(found, type) and issubclass(found, Optimizer | LossTerm)):
         rule = "is neither an optimizer of torch nor a vsam_tune.loss_terms.loss_term.LossTerm"
-        raise InputError(finding("method", "name", name, rule, cure))
+        raise InputError(problem("method", "name", name, rule, fix))
     return found
 
 
@@ -125,15 +125,15 @@ def _check_settings(name: str, target: type[Any], given: Mapping[str, Any], offe
     named = [key for key, parameter in taken.items() if parameter.kind not in _REST]
     wrapped = named[:1] if issubclass(target, Optimizer) else []
     known = [key for key in named if key not in (*wrapped, *offered)]
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
-    where, cure = f"method {name}", f"known: {', '.join(known) or 'none'}"
+    accepts_unknown_settings = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
+    where, fix = f"method {name}", f"known: {', '.join(known) or 'none'}"
     found = [
-        finding(where, key, value, "is no setting of it", cure)
+        problem(where, key, value, "is no setting of it", fix)
         for key, value in given.items()
-        if key not in known and (key in named or not takes_any)
+        if key not in known and (key in named or not accepts_unknown_settings)
     ]
     found += [
-        finding(where, key, None, "has neither a value nor a default", "fix it, or search it under space")
+        problem(where, key, None, "has neither a value nor a default", "fix it, or search it under space")
         for key in known
         if key not in given and taken[key].default is inspect.Parameter.empty
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -72,5 +72,5 @@ def initial_checkpoint(path: Path) -> dict[str, Any]:
         rule = "is no checkpoint of a trial"
     else:
         return state
-    cure = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
-    raise InputError(finding(path, "", None, rule, cure))
+    fix = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
+    raise InputError(problem(path, "", None, rule, fix))

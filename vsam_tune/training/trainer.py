@@ -16,8 +16,8 @@ from typing_extensions import override
 from vsam_tune.data.loader import Batch, ResidentLoader
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.speed.ais import AISMeter
-from vsam_tune.training.speed.iteration_timer import Laps
-from vsam_tune.training.speed.sam_probe import Reference
+from vsam_tune.training.speed.iteration_timer import IterationTimer
+from vsam_tune.training.speed.sam_probe import SamProbe
 from vsam_tune.training.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class Trainer:
         *,
         epochs: int,
         closures: Closures | None = None,
-        reference: Reference | None = None,
-        laps: Laps | None = None,
+        reference: SamProbe | None = None,
+        laps: IterationTimer | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model, self.optimizer, self.loader, self.epochs = model, optimizer, loader, epochs
@@ -210,7 +210,7 @@ class Trainer:
         metrics = {} if guarded is None else {"guarded": guarded}
         return metrics if start is None or start >= self.iteration else metrics | {"adaptation_start": start}
 
-    def _against_sam(self, reference: Reference, seed_error: float) -> dict[str, float]:
+    def _against_sam(self, reference: SamProbe, seed_error: float) -> dict[str, float]:
         """Return the metrics that compare the trial's speed with SAM's."""
         found = reference.found()
         drawn = (1 - found.plain) * seed_error  # in iterations of SAM, what other draws would change of an iteration

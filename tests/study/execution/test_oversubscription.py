@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from vsam_tune.study.execution import oversubscription as module
 from vsam_tune.study.execution.oversubscription import (
     DISTURBING_CORES,
-    crowding,
     neighbours,
     oversubscription,
+    oversubscription_warnings,
     shared_cores,
 )
 from vsam_tune.study.file.sections import Resources
 
 
 @pytest.mark.parametrize(
-    ("cpus", "workers", "usable", "offered", "shown", "cure"),
+    ("cpus", "workers", "usable", "offered", "shown", "fix"),
     [
         (1.0, 5, 4, 4, "workers = 5: x 1 cores a trial, and 4 are there", "--workers 4"),
         (2.0, 3, 4, 4, "workers = 3: x 2 cores a trial, and 4 are there", "--workers 2"),
@@ -29,10 +29,10 @@ from vsam_tune.study.file.sections import Resources
     ],
 )
 def test_trials_that_want_more_cores_than_there_are(
-    cpus: float, workers: int | None, usable: float, offered: int, shown: str, cure: str
+    cpus: float, workers: int | None, usable: float, offered: int, shown: str, fix: str
 ) -> None:
     line = oversubscription(Resources(cpus=cpus), workers, usable=usable, offered=offered)
-    assert line == f"search: {shown}: trials disturb each other's AIS. Cure: {cure}."
+    assert line == f"search: {shown}: trials disturb each other's AIS. Fix: {fix}."
 
 
 @given(st.integers(1, 64), st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0, 4.0]), st.floats(0.5, 64))
@@ -54,24 +54,24 @@ def test_a_device_limits_the_trials_that_need_one() -> None:
 def test_a_part_of_a_core_is_shared_with_others() -> None:
     line = shared_cores(Resources(cpus=0.5))
     rule = "several trials on one core disturb each other's AIS"
-    assert line == f"search: resources.cpus = 0.5: {rule}. Cure: write 1."
+    assert line == f"search: resources.cpus = 0.5: {rule}. Fix: write 1."
     assert shared_cores(Resources()) == ""
 
 
 def test_neighbours_are_told_above_half_a_core() -> None:
     assert neighbours(DISTURBING_CORES) == ""
-    cure = "wait, or compare by ais_vs_sam, which is paired"
-    assert neighbours(1.26) == f"search: others use 1.3 cores now: AIS will be disturbed. Cure: {cure}."
+    fix = "wait, or compare by ais_vs_sam, which is paired"
+    assert neighbours(1.26) == f"search: others use 1.3 cores now: AIS will be disturbed. Fix: {fix}."
 
 
 def test_on_this_machine_both_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "contention_within", lambda seconds: {"others_cores": 10 * seconds})
-    crowded, disturbed = crowding(Resources(), workers=100_000, address=None)
+    crowded, disturbed = oversubscription_warnings(Resources(), workers=100_000, address=None)
     assert "workers = 100000" in crowded
     assert "others use 3.0 cores now" in disturbed
 
 
 def test_of_a_cluster_only_the_trial_s_share_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "contention_within", lambda _: pytest.fail("its nodes cannot be looked at"))
-    assert crowding(Resources(), workers=100_000, address="10.0.0.1:6379") == []
-    assert len(crowding(Resources(cpus=0.5), workers=1, address="10.0.0.1:6379")) == 1
+    assert oversubscription_warnings(Resources(), workers=100_000, address="10.0.0.1:6379") == []
+    assert len(oversubscription_warnings(Resources(cpus=0.5), workers=1, address="10.0.0.1:6379")) == 1

@@ -37,7 +37,7 @@ def test_what_is_no_trainable_is_told(name: str, rule: str) -> None:
         resolve(name)
     (line,) = caught.value.lines
     assert line == (
-        f"study: trainable = {name!r}: {rule}. Cure: name a ray.tune.Trainable in a module that is installed"
+        f"study: trainable = {name!r}: {rule}. Fix: name a ray.tune.Trainable in a module that is installed"
         " or in this folder."
     )
 
@@ -61,4 +61,4 @@ def test_what_check_finds_wrong_comes_back_as_it_said_it(tmp_path: Path) -> None
         preflight(search_plan(load_study(file)), time_iterations=False)
     (line,) = caught.value.lines
     assert str(tmp_path / "nothing.npz") in line
-    assert "Cure: " in line
+    assert "Fix: " in line

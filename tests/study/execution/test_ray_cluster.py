@@ -10,7 +10,8 @@ import pytest
 from ray import cloudpickle
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.execution.ray_cluster import Unsaved, connect, end_remains
+from vsam_tune.study.execution.ray_cluster import connect, end_remains
+from vsam_tune.study.scheduling.not_pickled import NotPickled
 
 NOTES = "ray_processes.json"
 
@@ -60,12 +61,12 @@ def test_an_address_without_a_cluster_is_told_in_one_line(address: str) -> None:
             pytest.fail("connected")
     (line,) = caught.value.lines
     assert line.startswith(f"--address: {address!r}: no Ray cluster answers (")
-    assert "Cure: the address that `ray start` printed" in line
+    assert "Fix: the address that `ray start` printed" in line
     assert "\n" not in line
 
 
 def test_what_is_unsaved_takes_nothing_along_when_ray_saves_it() -> None:
-    class Holder(Unsaved):
+    class Holder(NotPickled):
         def __init__(self) -> None:
             self.socket = socket.socket()  # can not be pickled
 

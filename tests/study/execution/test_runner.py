@@ -21,7 +21,7 @@ def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
     with Run(plan, tmp_path / "toy"):
         with pytest.raises(InputError) as caught, Run(plan, tmp_path / "toy"):
             pytest.fail("entered")
-        rule = "another process works on this study. Cure: wait for it, or end it."
+        rule = "another process works on this study. Fix: wait for it, or end it."
         assert caught.value.lines == (f"{tmp_path / 'toy'}: {rule}",)
     with Run(plan, tmp_path / "toy"):
         pass
@@ -142,5 +142,5 @@ def test_as_many_trials_run_as_fit(
 def test_a_trial_that_fits_nowhere_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         _workers(toy_plan(tmp_path, resources={"cpus": 1, "gpus": 1}), {"CPU": 2.0})
-    rule = "no trial fits: there are 2 CPUs, 0 GPUs. Cure: take less, or --address of a cluster."
+    rule = "no trial fits: there are 2 CPUs, 0 GPUs. Fix: take less, or --address of a cluster."
     assert caught.value.lines == (f"toy: resources = {{'CPU': 1.0, 'GPU': 1.0}}: {rule}",)

@@ -74,7 +74,7 @@ def test_rows_are_chosen_by_label_or_method_and_each_once(tmp_path: Path) -> Non
     assert chosen("esam", "sgd") == ["esam", "sgd"]  # a method of which the file has no row
     with pytest.raises(InputError) as caught:
         chosen("sgd", "vsamm")
-    assert str(caught.value) == "--methods: 'vsamm': is no row of the baselines. Cure: write vsam."
+    assert str(caught.value) == "--methods: 'vsamm': is no row of the baselines. Fix: write vsam."
 
 
 # ---- where settings come from

@@ -19,7 +19,7 @@ SPACES = {
     "adamw": "method: periodic_sam\nbase_optimizer: adamw\nspace: {lr: true, period: null}\n",
     "fixed kappa": "method: {name: vsam, kappa: 0.9}\nspace: {kappa: null, reuse: true}\n",
     "own method": "method: {name: a:B, depth: 3}\nspace: {lr: true, x: {type: int, low: 1, high: 9}}\n",
-    "foreign": "trainable: a:B\nmethod: {name: toy, depth: 3}\nspace: {x: {type: categorical, choices: [1, a]}}\n",
+    "custom class": "trainable: a:B\nmethod: {name: t, depth: 3}\nspace: {x: {type: categorical, choices: [1, a]}}\n",
 }
 
 

@@ -11,7 +11,7 @@ from vsam_tune.registry.methods import METHODS, Hyperparameter
 from vsam_tune.study.file.hyperparameters import Parameters, can_exist
 from vsam_tune.study.file.initial_points import default_initial, read_initial
 from vsam_tune.study.file.method import allows, is_number, rule
-from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.problems import Problems
 from vsam_tune.study.file.space import merge, written
 
 DEFAULTS = default_space("vsam")
@@ -24,15 +24,15 @@ def valid(entries: dict[str, object]) -> dict[str, object]:
     return {name: entry for name, entry in entries.items() if entry is not None or name in DEFAULTS.searched}
 
 
-def no_findings() -> Findings:
-    return Findings(Path("a.yaml"))
+def no_findings() -> Problems:
+    return Problems(Path("a.yaml"))
 
 
 @given(entries=ENTRIES)
 def test_null_takes_out_true_switches_on_the_rest_stays(entries: dict[str, object]) -> None:
-    entries, findings = valid(entries), no_findings()
-    space = merge(entries, DEFAULTS, findings)
-    assert not findings.lines
+    entries, problems = valid(entries), no_findings()
+    space = merge(entries, DEFAULTS, problems)
+    assert not problems.lines
     assert set(space) == {*DEFAULTS.searched, *entries} - {name for name in entries if entries[name] is None}
     for name, dimension in space.items():
         default = DEFAULTS.searched.get(name) or DEFAULTS.optional[name]
@@ -71,9 +71,9 @@ def test_a_condition_can_be_taken_off() -> None:
 
 @pytest.mark.parametrize("entry", [False, 3, "beta", [0.1, 0.3]])
 def test_other_entries_are_refused(entry: object) -> None:
-    findings = no_findings()
-    merge({"beta": entry}, DEFAULTS, findings)
-    assert len(findings.lines) == 1
+    problems = no_findings()
+    merge({"beta": entry}, DEFAULTS, problems)
+    assert len(problems.lines) == 1
 
 
 @pytest.mark.parametrize("base", BASE_OPTIMIZERS)

@@ -65,10 +65,10 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     deep = tmp_path / "deep.yaml"
     deep.write_text("[" * 100_000, encoding="utf-8")
     lines = {
-        latin: f"{latin}: is no UTF-8 text: byte 6 is 0xe4. Cure: save it as UTF-8.",
-        tmp_path: f"{tmp_path}: is a folder. Cure: name the YAML file in it.",
-        tmp_path / "no.yaml": f"{tmp_path / 'no.yaml'}: does not exist. Cure: check the path.",
-        deep: f"{deep}: is nested too deeply. Cure: write `name: mine` on its first line, and sections below it.",
+        latin: f"{latin}: is no UTF-8 text: byte 6 is 0xe4. Fix: save it as UTF-8.",
+        tmp_path: f"{tmp_path}: is a folder. Fix: name the YAML file in it.",
+        tmp_path / "no.yaml": f"{tmp_path / 'no.yaml'}: does not exist. Fix: check the path.",
+        deep: f"{deep}: is nested too deeply. Fix: write `name: mine` on its first line, and sections below it.",
     }
     for file, line in lines.items():
         with pytest.raises(InputError) as caught:

@@ -63,7 +63,7 @@ STUDIES = {
     "method: {name: mine:Method, warmup_iterations: {epochs: 2}, layers: [a]}\n"
     "space: {share: {type: float, low: 0, high: 1, when: {kind: [a]}}, kind: {type: categorical, choices: [a, b]}}\n",
     "quantization": "name: a\ntask: {quantization: {weight_bits: 2}, initial_checkpoint: here/checkpoint.pt}\n",
-    "foreign": "name: a\ntrainable: mine.module:Toy\nmethod: {name: toy, depth: [1, 2]}\n"
+    "custom trainable": "name: a\ntrainable: mine.module:Toy\nmethod: {name: toy, depth: [1, 2]}\n"
     "space: {x: {type: int, low: 1, high: 9}, lr: true}\nobjectives: [{name: y, direction: minimize}]\n",
 }
 
@@ -166,7 +166,7 @@ def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest
     assert study.budget.trials == 3
     with pytest.raises(InputError) as caught:
         load_study(file, {"budget.trials": 0})
-    assert str(caught.value).startswith("command line: budget.trials = 0: must be >= 1. Cure: ")
+    assert str(caught.value).startswith("command line: budget.trials = 0: must be >= 1. Fix: ")
     assert load_study(write(tmp_path, "name: a\n"), {"budget.trials": 5}).budget.trials == 5
     assert load_study(file, {"budget.trials": None, "task.data": None}) == load_study(file)
 

@@ -13,7 +13,7 @@ from tests.reference import asha as reference
 from tests.support.controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.scheduling.asha import Asha, goes_on, rung_epochs
+from vsam_tune.study.scheduling.asha import Asha, advances, rung_epochs
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
@@ -52,12 +52,12 @@ def toy_driver(folder: Path, *, epochs: int = 10, objective: Objective | None = 
 @given(rung=RUNGS, data=st.data(), eta=st.integers(2, 5))
 def test_a_trial_goes_on_just_if_the_reference_says_so(rung: dict[int, float], data: st.DataObject, eta: int) -> None:
     number = data.draw(st.sampled_from(sorted(rung)))
-    assert goes_on(rung, number, eta) == reference.goes_on(list(rung.items()), number, eta)
+    assert advances(rung, number, eta) == reference.advances(list(rung.items()), number, eta)
 
 
 @given(rung=RUNGS, eta=st.integers(2, 5))
 def test_as_many_go_on_as_there_is_room_for(rung: dict[int, float], eta: int) -> None:
-    passed = [number for number in rung if goes_on(rung, number, eta)]
+    passed = [number for number in rung if advances(rung, number, eta)]
     finite = sum(map(math.isfinite, rung.values()))
     room = len(rung) if len(rung) < eta else math.ceil(len(rung) / eta)
     assert len(passed) == min(finite, room)
@@ -69,33 +69,33 @@ def test_the_order_in_which_a_rung_was_filled_does_not_matter(
 ) -> None:
     number = data.draw(st.sampled_from(sorted(rung)))
     other = dict(data.draw(st.permutations(list(rung.items()))))
-    assert goes_on(rung, number, eta) == goes_on(other, number, eta)
+    assert advances(rung, number, eta) == advances(other, number, eta)
 
 
 @given(rung=RUNGS, eta=st.integers(2, 5), shift=st.integers(-9, 9), exponent=st.integers(-3, 3))
 def test_only_the_order_of_losses_matters(rung: dict[int, float], eta: int, shift: int, exponent: int) -> None:
     whole = {number: float(round(loss)) for number, loss in rung.items() if math.isfinite(loss)}
     moved = {number: loss * 2.0**exponent + shift for number, loss in whole.items()}
-    assert [goes_on(whole, number, eta) for number in whole] == [goes_on(moved, number, eta) for number in whole]
+    assert [advances(whole, number, eta) for number in whole] == [advances(moved, number, eta) for number in whole]
 
 
 @given(rung=RUNGS, data=st.data(), eta=st.integers(2, 5), error=st.sampled_from([0.0, 0.5, 2.0]))
 def test_equal_errors_change_no_decision(rung: dict[int, float], data: st.DataObject, eta: int, error: float) -> None:
     number = data.draw(st.sampled_from(sorted(rung)))
-    assert goes_on(rung, number, eta, dict.fromkeys(rung, error)) == goes_on(rung, number, eta)
+    assert advances(rung, number, eta, dict.fromkeys(rung, error)) == advances(rung, number, eta)
 
 
 @given(rung=RUNGS, eta=st.integers(2, 5), data=st.data())
 def test_errors_leave_as_much_room(rung: dict[int, float], eta: int, data: st.DataObject) -> None:
     errors = {number: data.draw(st.sampled_from([0.0, 0.5, 2.0, math.nan])) for number in rung}
-    passed = [number for number in rung if goes_on(rung, number, eta, errors)]
-    assert len(passed) == len([number for number in rung if goes_on(rung, number, eta)])
+    passed = [number for number in rung if advances(rung, number, eta, errors)]
+    assert len(passed) == len([number for number in rung if advances(rung, number, eta)])
 
 
 def test_a_row_with_a_large_error_may_pass_before_a_better_one_that_the_best_excludes() -> None:
     rung, errors = {0: 0.0, 1: 4.0, 2: 5.0, 3: 9.0}, {0: 1.0, 1: 1.0, 2: 9.0, 3: 1.0}
-    assert [goes_on(rung, number, 2) for number in rung] == [True, True, False, False]
-    assert [goes_on(rung, number, 2, errors) for number in rung] == [True, False, True, False]
+    assert [advances(rung, number, 2) for number in rung] == [True, True, False, False]
+    assert [advances(rung, number, 2, errors) for number in rung] == [True, False, True, False]
 
 
 @given(min_epochs=st.integers(1, 9), eta=st.integers(2, 10), max_epochs=st.integers(1, 3000))
@@ -127,7 +127,7 @@ def test_how_often_ray_decides_otherwise(eta: int, small: int, large: int) -> No
         for number, loss in enumerate(draws.permutation(27).tolist()):
             rung[number] = loss
             rays: Any = SimpleNamespace(trial_id=str(number))
-            ours = CONTINUE if goes_on(rung, number, eta) else STOP
+            ours = CONTINUE if advances(rung, number, eta) else STOP
             if bracket.on_result(rays, 1, -loss) != ours:
                 differ.append(len(rung))
     assert (sum(m < 9 for m in differ), sum(m >= 9 for m in differ)) == (small, large)

@@ -161,7 +161,7 @@ def test_a_race_stops_what_is_dominated_and_never_what_would_be_on_the_front(
     running = record_of(len(rows), row, "running")
     objectives = (Objective("loss", "minimize"), Objective("cost", "minimize"))
     result = StudyResult(name="a", objectives=objectives, trials=(*trials, running), reference_point=None, study={})
-    goes_on = may_reach_front(result, running.number, running.metrics)
+    advances = may_reach_front(result, running.number, running.metrics)
     plainly = any(all(a <= b for a, b in zip(each[:2], row[:2], strict=True)) and each[:2] != row[:2] for each in rows)
     beyond_noise = False
     for each in rows:
@@ -169,11 +169,11 @@ def test_a_race_stops_what_is_dominated_and_never_what_would_be_on_the_front(
         gains = [row[i] - each[i] for i in (0, 1)]
         better = any(gain > width for gain, width in zip(gains, widths, strict=True))
         beyond_noise |= better and not any(-gain > width for gain, width in zip(gains, widths, strict=True))
-    if not goes_on:
+    if not advances:
         assert plainly
         assert beyond_noise
     if not any(each[2] or each[3] for each in (*rows, row)):  # without errors both are plain domination
-        assert goes_on is not plainly
+        assert advances is not plainly
     assert result == replace(result)  # nothing of it is changed
 
 

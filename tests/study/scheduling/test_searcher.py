@@ -154,9 +154,9 @@ def test_the_end_of_a_trial_of_someone_else_changes_nothing(tmp_path: Path) -> N
 def test_metrics_are_the_numbers_that_the_trainable_reported() -> None:
     assert numbers({**LAST, "words": "no", "flag": True, "nothing": None}) == METRICS
     assert numbers({"loss": math.nan, "cost": math.inf, "epoch": 1}) == {"epoch": 1}  # JSON has none of these
-    foreign = numbers({"loss": np.float32(0.5), "iteration": np.int64(3), "flag": np.bool_(True)})
-    assert foreign == {"loss": 0.5, "iteration": 3}
-    assert [type(value) for value in foreign.values()] == [float, int]
+    custom_trainable = numbers({"loss": np.float32(0.5), "iteration": np.int64(3), "flag": np.bool_(True)})
+    assert custom_trainable == {"loss": 0.5, "iteration": 3}
+    assert [type(value) for value in custom_trainable.values()] == [float, int]
 
 
 @pytest.mark.parametrize("kind", ["tpe", "nsga2", "random"])

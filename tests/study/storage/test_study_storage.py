@@ -204,7 +204,7 @@ def test_an_unknown_study_is_told_with_those_that_are_there(tmp_path: Path) -> N
     with pytest.raises(InputError) as caught:
         load_result("tay", tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: 'tay': holds no study of this name. Cure: one of toy, or vsam-tune search STUDY.yaml."
+        f"{tmp_path}: 'tay': holds no study of this name. Fix: one of toy, or vsam-tune search STUDY.yaml."
     )
 
 
@@ -312,7 +312,7 @@ def test_a_folder_with_baselines_alone_holds_no_search(tmp_path: Path) -> None:
     assert (find_result(folder), ended_trials(folder)) == (None, 0)
     with pytest.raises(InputError) as caught:
         load_result("toy", tmp_path)
-    assert str(caught.value) == f"{folder / DATABASE}: holds no search yet. Cure: vsam-tune search STUDY.yaml."
+    assert str(caught.value) == f"{folder / DATABASE}: holds no search yet. Fix: vsam-tune search STUDY.yaml."
 
 
 def test_a_folder_with_a_search_alone_holds_no_baselines(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.mlflow_server import Server
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking import writer
 from vsam_tune.study.tracking.mlflow_store import find_experiment
-from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracked
+from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking
 
 pytestmark = pytest.mark.mlflow
@@ -53,7 +53,7 @@ def live(writer: MlflowTracking, folder: Path, number: int, *, ends: bool = True
 
 
 def logged(server: Server, folder: Path) -> dict[str, Run]:
-    client, tracked = MlflowClient(tracking_uri=server.url), read_tracked(folder)
+    client, tracked = MlflowClient(tracking_uri=server.url), read_tracking_state(folder)
     assert tracked is not None
     experiment = find_experiment(client, tracked.study_id)
     runs = client.search_runs([experiment]) if experiment else []

@@ -15,14 +15,14 @@ from tests.support.toy_study import toy_plan
 from vsam_tune.study.execution import runner
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.storage.study_storage import trial_folder
-from vsam_tune.study.tracking import writer
+from vsam_tune.study.tracking import writer as writer_module
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import (
-    Tracked,
+    TrackingState,
     lacks_a_part,
-    read_tracked,
-    write_tracked,
-    write_tracked_beside,
+    read_tracking_state,
+    write_part_state,
+    write_tracking_state,
 )
 from vsam_tune.study.tracking.writer import MlflowTracking
 
@@ -38,7 +38,7 @@ def track(shelf: Shelf, **arguments: Any) -> MlflowTracking:
 
 
 def study_id(shelf: Shelf) -> str:
-    tracked = read_tracked(shelf.folder)
+    tracked = read_tracking_state(shelf.folder)
     assert tracked is not None
     return tracked.study_id
 
@@ -74,7 +74,7 @@ def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(shelf: Shelf
 
 
 def test_points_are_logged_while_a_trial_runs(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.05)
+    monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.05)
     writer = track(shelf)
     live(writer, shelf, 0, None)
     deadline = time.monotonic() + 20
@@ -123,7 +123,7 @@ def test_trials_that_ended_unseen_are_logged_in_full_at_the_next_close(shelf: Sh
 def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
     shelf: Shelf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.05)
     broken = shelf.folder / trial_folder(0) / "trajectory.parquet"
     writer = track(shelf)
     with caplog.at_level(logging.WARNING):
@@ -168,8 +168,8 @@ def test_a_store_that_hangs_holds_neither_the_search_nor_close(shelf: Shelf, mon
 
 
 def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_RETRY_SECONDS", 60.0)
-    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.0)
     failed, log_trial = threading.Event(), MlflowStore.log_trial
 
     def fail_once(*arguments: Any, **options: Any) -> None:
@@ -190,7 +190,7 @@ def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch:
 def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.0)
     opening, released = threading.Event(), threading.Event()
 
     def open_slowly(*arguments: Any, **options: Any) -> MlflowStore:
@@ -198,7 +198,7 @@ def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
         released.wait(30)
         return MlflowStore(*arguments, **options)
 
-    monkeypatch.setattr(writer, "MlflowStore", open_slowly)
+    monkeypatch.setattr(writer_module, "MlflowStore", open_slowly)
     writer = track(shelf)
     live(writer, shelf, 0)
     assert opening.wait(30)
@@ -217,35 +217,37 @@ def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
 
 
 def test_a_folder_keeps_its_mark_and_says_whether_its_store_lacks_a_part(tmp_path: Path) -> None:
-    assert read_tracked(tmp_path) is None
+    assert read_tracking_state(tmp_path) is None
     assert lacks_a_part(tmp_path, None)
-    first = write_tracked(tmp_path, None, complete=False)
+    first = write_tracking_state(tmp_path, None, complete=False)
     assert lacks_a_part(tmp_path, None)
-    assert write_tracked(tmp_path, None, complete=True).study_id == first.study_id
+    assert write_tracking_state(tmp_path, None, complete=True).study_id == first.study_id
     assert not lacks_a_part(tmp_path, None)
     assert lacks_a_part(tmp_path, "http://elsewhere:5000")
-    assert write_tracked(tmp_path, "http://elsewhere:5000", complete=True).study_id == first.study_id
-    assert read_tracked(tmp_path) == write_tracked(tmp_path, "http://elsewhere:5000", complete=True)
+    assert write_tracking_state(tmp_path, "http://elsewhere:5000", complete=True).study_id == first.study_id
+    assert read_tracking_state(tmp_path) == write_tracking_state(tmp_path, "http://elsewhere:5000", complete=True)
 
 
 def test_a_part_of_a_study_is_marked_as_the_study_is_and_complete_by_itself(tmp_path: Path) -> None:
     part = tmp_path / "baselines"
     part.mkdir()
-    first = write_tracked_beside(tmp_path, part, None, complete=False)
+    first = write_part_state(tmp_path, part, None, complete=False)
     assert (first.complete, lacks_a_part(part, None), lacks_a_part(tmp_path, None)) == (False, True, True)
-    assert write_tracked(tmp_path, None, complete=True).study_id == first.study_id
-    assert write_tracked_beside(tmp_path, part, None, complete=True).study_id == first.study_id
+    assert write_tracking_state(tmp_path, None, complete=True).study_id == first.study_id
+    assert write_part_state(tmp_path, part, None, complete=True).study_id == first.study_id
     assert (lacks_a_part(part, None), lacks_a_part(tmp_path, None)) == (False, False)
     elsewhere = "http://elsewhere:5000"
-    assert write_tracked_beside(tmp_path, part, elsewhere, complete=True).study_id == first.study_id
-    assert read_tracked(tmp_path) == Tracked(first.study_id, elsewhere, complete=False)  # where the UI looks
+    assert write_part_state(tmp_path, part, elsewhere, complete=True).study_id == first.study_id
+    assert read_tracking_state(tmp_path) == TrackingState(
+        first.study_id, elsewhere, complete=False
+    )  # where the UI looks
 
 
 def test_two_folders_have_two_marks(tmp_path: Path) -> None:
     ids = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        ids.add(write_tracked(tmp_path / name, None, complete=False).study_id)
+        ids.add(write_tracking_state(tmp_path / name, None, complete=False).study_id)
     assert len(ids) == 2
 
 

@@ -60,11 +60,11 @@ def dimensions() -> str:
 
 
 def row(model: type[BaseModel], name: str) -> tuple[str, ...]:
-    """Return (key, default, rule, meaning) of a field; where no docstring says what it means, its cure does."""
+    """Return (key, default, rule, meaning) of a field; where no docstring says what it means, its fix does."""
     field = model.model_fields[name]
     default = "needed" if field.is_required() else code(yaml_value(field.default))
-    cure = (field.description or "").removeprefix("write ")
-    return code(name), default, field_rule(field), attributes(model).get(name, cure)
+    fix = (field.description or "").removeprefix("write ")
+    return code(name), default, field_rule(field), attributes(model).get(name, fix)
 
 
 def summary(model: type[BaseModel]) -> str:

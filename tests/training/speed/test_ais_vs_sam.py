@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS, RUN_ERROR, ais_vs_sam
-from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Seconds
+from vsam_tune.training.speed.iteration_timer import Block, IterationTime, Kind, Seconds
 
 PLAIN, SAMPLED = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
 
 
 def sam_lap(seconds, *, share=0.5):
-    return Lap(SAMPLED, Seconds(seconds, seconds), Seconds((1 - share) * seconds, (1 - share) * seconds))
+    return IterationTime(SAMPLED, Seconds(seconds, seconds), Seconds((1 - share) * seconds, (1 - share) * seconds))
 
 
 def lap(kind, seconds):
-    return Lap(kind, Seconds(seconds, seconds))
+    return IterationTime(kind, Seconds(seconds, seconds))
 
 
 def blocks(number, *, sam=2.0, plain=1.0, sampled=2.0, slow=None):
@@ -43,7 +43,7 @@ def test_the_ratio_weighs_the_kinds_by_their_counts():
 @pytest.mark.parametrize(("clock", "ratio"), [("wall", 4.0), ("cpu", 2.0)])
 def test_the_ratio_and_its_ideal_are_by_the_clock_that_is_asked_for(clock, ratio):
     """Half of SAM's time on the wall is another process's; the rest is twice a plain iteration's."""
-    sam = Lap(SAMPLED, Seconds(4.0, 2.0), Seconds(3.0, 1.0))
+    sam = IterationTime(SAMPLED, Seconds(4.0, 2.0), Seconds(3.0, 1.0))
     made = [Block((sam,) * 2, (lap(PLAIN, 1.0),) * 10) for _ in range(10)]
     found = ais_vs_sam(made, {PLAIN: 1000}, clock)
     assert found.ratio == pytest.approx(ratio, rel=1e-12)
@@ -52,7 +52,7 @@ def test_the_ratio_and_its_ideal_are_by_the_clock_that_is_asked_for(clock, ratio
 
 
 def test_a_processor_time_of_zero_is_not_known():
-    sam = Lap(SAMPLED, Seconds(2.0, 0.0), Seconds(1.0, 0.0))
+    sam = IterationTime(SAMPLED, Seconds(2.0, 0.0), Seconds(1.0, 0.0))
     found = ais_vs_sam([Block((sam,) * 2, (lap(PLAIN, 1.0),) * 10)] * 10, {PLAIN: 1000}, "wall")
     assert found.ratio == pytest.approx(2.0, rel=1e-12)
     assert math.isnan(found.cpu)
@@ -60,8 +60,8 @@ def test_a_processor_time_of_zero_is_not_known():
 
 def test_a_gpu_has_no_processor_time():
     nan = float("nan")
-    sam = Lap(SAMPLED, Seconds(2.0, nan), Seconds(1.0, nan))
-    found = ais_vs_sam([Block((sam,) * 2, (Lap(PLAIN, Seconds(1.0, nan)),) * 10)] * 10, {PLAIN: 1000}, "wall")
+    sam = IterationTime(SAMPLED, Seconds(2.0, nan), Seconds(1.0, nan))
+    found = ais_vs_sam([Block((sam,) * 2, (IterationTime(PLAIN, Seconds(1.0, nan)),) * 10)] * 10, {PLAIN: 1000}, "wall")
     assert found.ratio == pytest.approx(2.0, rel=1e-12)
     assert math.isnan(found.cpu)
 

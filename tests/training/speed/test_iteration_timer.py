@@ -1,4 +1,4 @@
-"""Laps: which clock tells what an iteration costs, and what of a process it counts."""
+"""IterationTimer: which clock tells what an iteration costs, and what of a process it counts."""
 
 import math
 import threading
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vsam_tune.training.speed import iteration_timer as laps_module
-from vsam_tune.training.speed.iteration_timer import Kind, Laps, Stopwatch
+from vsam_tune.training.speed.iteration_timer import IterationTimer, Kind, Stopwatch
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def busy(seconds):
 def test_one_thread_is_timed_on_the_processor_and_several_on_the_wall(threads, number, clock):
     threads(number)
     assert Stopwatch(CPU).clock == clock
-    assert Laps(CPU).clock == clock
+    assert IterationTimer(CPU).clock == clock
 
 
 def test_a_processor_time_that_ticks_is_not_taken(threads, monkeypatch):
@@ -73,7 +73,7 @@ def test_other_threads_of_the_process_count_only_where_torch_works_in_several(th
 
 def test_a_lap_is_an_iteration_over_a_whole_batch_and_a_smaller_one_is_counted_alone(threads):
     threads(1)
-    laps = Laps(CPU)
+    laps = IterationTimer(CPU)
     laps.start(0.0, 0.0)
     laps.record(1.0, 0.0, penalized=False, whole=True)
     begun = laps.begin_second()

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial as RayTrial
 from typing_extensions import override
 
 from vsam_tune.analysis.results import TrialRecord
-from vsam_tune.study.execution.ray_cluster import Unsaved
+from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.searcher import numbers
 from vsam_tune.study.storage.learning_curve import append_point, mend_curve, position
 
@@ -31,7 +31,7 @@ class Listener(Protocol):
         """A trial is told in the storage."""
 
 
-class TrialEvents(Unsaved, Callback):
+class TrialEvents(NotPickled, Callback):
     """Keeps each trial's learning curve in a file of its folder, and passes events on.
 
     An exception in a Ray callback ends the whole experiment, so a listener's is logged once and goes no further.

@@ -3,7 +3,7 @@
 import math
 import os
 
-from vsam_tune.errors import finding
+from vsam_tune.errors import problem
 from vsam_tune.machine.contention import contention_within
 from vsam_tune.machine.hardware import cores
 from vsam_tune.study.file.sections import Resources
@@ -12,7 +12,7 @@ DISTURBING_CORES = 0.5  # choice: half a core of others, on average, is a neighb
 _SECONDS = 0.3  # of looking at the machine; it counts in ticks of 10 ms
 
 
-def crowding(resources: Resources, *, workers: int | None, address: str | None) -> list[str]:
+def oversubscription_warnings(resources: Resources, *, workers: int | None, address: str | None) -> list[str]:
     """Return a line for trials that have to share cores, and one for others that use them now.
 
     Args:
@@ -34,7 +34,7 @@ def shared_cores(resources: Resources) -> str:
     if resources.cpus >= 1:
         return ""
     rule = "several trials on one core disturb each other's AIS"
-    return finding("search", "resources.cpus", resources.cpus, rule, "write 1")
+    return problem("search", "resources.cpus", resources.cpus, rule, "write 1")
 
 
 def oversubscription(
@@ -57,8 +57,8 @@ def oversubscription(
         return ""
     rule = f"x {each:g} cores a trial, and {usable:g} are there: trials disturb each other's AIS"
     fitting = max(1, int(usable / each))
-    cure = f"--workers {fitting}" if fitting < workers else f"resources: {{cpus: {max(1, int(usable))}}}"
-    return finding("search", "workers", workers, rule, cure)
+    fix = f"--workers {fitting}" if fitting < workers else f"resources: {{cpus: {max(1, int(usable))}}}"
+    return problem("search", "workers", workers, rule, fix)
 
 
 def neighbours(others_cores: float) -> str:
@@ -66,4 +66,4 @@ def neighbours(others_cores: float) -> str:
     if others_cores <= DISTURBING_CORES:
         return ""
     rule = f"others use {others_cores:.1f} cores now: AIS will be disturbed"
-    return finding("search", "", None, rule, "wait, or compare by ais_vs_sam, which is paired")
+    return problem("search", "", None, rule, "wait, or compare by ais_vs_sam, which is paired")

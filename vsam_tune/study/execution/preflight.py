@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.schema import CategoricalDimension
-from vsam_tune.errors import InputError, finding
-from vsam_tune.registry.object_reference import resolve_reference
+from vsam_tune.errors import InputError, problem
+from vsam_tune.registry.object_reference import resolve_object
 from vsam_tune.study.scheduling.plan import Plan
 
 
@@ -18,15 +18,15 @@ def resolve(trainable: str) -> type[Any]:
     Raises:
         InputError: if there is no such module or class, or it is no Ray class trainable.
     """
-    cure = "name a ray.tune.Trainable in a module that is installed or in this folder"
+    fix = "name a ray.tune.Trainable in a module that is installed or in this folder"
     here = str(Path.cwd())
     if here not in sys.path:  # last, so that a file here hides no module; Ray's workers search it as well
         sys.path.append(here)
-    found = resolve_reference(trainable, where="study", key="trainable", cure=cure)
+    found = resolve_object(trainable, where="study", key="trainable", fix=fix)
     from ray.tune import Trainable  # noqa: PLC0415 - a second
 
     if not (isinstance(found, type) and issubclass(found, Trainable)):
-        raise InputError(finding("study", "trainable", trainable, "is no ray.tune.Trainable", cure))
+        raise InputError(problem("study", "trainable", trainable, "is no ray.tune.Trainable", fix))
     return found
 
 
@@ -47,7 +47,7 @@ def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
     Raises:
         InputError: as `check` raised it, or if there is no such trainable.
     """
-    config = plan.handed_over(_first_params(plan), 0, folder="")
+    config = plan.trial_config(_first_params(plan), 0, folder="")
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         asked = pool.submit(_check, plan.trainable, config, time_iterations)
         resolve(plan.trainable)  # the driver imports Ray while the other process imports torch

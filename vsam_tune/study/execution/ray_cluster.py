@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from typing_extensions import override
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -28,14 +27,6 @@ _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a th
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PROCESSES = "ray_processes.json"
 _CONNECT_SECONDS = 5.0
-
-
-class Unsaved:
-    """Pickles as nothing: Ray saves what a Tuner is made of to restore it, ours is restored from Optuna's storage."""
-
-    @override
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 @contextmanager
@@ -56,8 +47,8 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         ray.init(address=address, **_SILENT)
     except (OSError, OverflowError, ValueError, RuntimeError) as error:
         rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
-        cure = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
-        raise InputError(finding("--address", "", address, rule, cure)) from error
+        fix = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
+        raise InputError(problem("--address", "", address, rule, fix)) from error
     try:
         with redirect_stdout(sys.stderr):  # Ray prints what happened to a worker, and stdout is data
             yield ray.cluster_resources()

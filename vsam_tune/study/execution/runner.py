@@ -12,7 +12,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from vsam_tune.analysis.results import StudyResult
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.execution.events import Listener, TrialEvents
 from vsam_tune.study.execution.preflight import preflight, resolve
@@ -55,11 +55,11 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout as error:
-            cure = "wait for it, or end it"
-            raise InputError(finding(self.folder, "", None, "another process works on this study", cure)) from error
+            fix = "wait for it, or end it"
+            raise InputError(problem(self.folder, "", None, "another process works on this study", fix)) from error
         except OSError as error:
             rule = f"cannot be made a folder to write to: {error.strerror}"
-            raise InputError(finding(self.folder, "", None, rule, "another --root DIR or --out DIR")) from error
+            raise InputError(problem(self.folder, "", None, rule, "another --root DIR or --out DIR")) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -231,7 +231,7 @@ def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
     if min(fits) < 1:
         there = ", ".join(f"{resources.get(kind, 0):g} {kind}s" for kind in wanted)
         rule = f"no trial fits: there are {there}"
-        raise InputError(finding(plan.name, "resources", dict(wanted), rule, "take less, or --address of a cluster"))
+        raise InputError(problem(plan.name, "resources", dict(wanted), rule, "take less, or --address of a cluster"))
     return int(min(fits))
 
 

@@ -9,15 +9,15 @@ from pydantic import Field, JsonValue
 from typing_extensions import override
 
 from search_spaces.schema import Strict
-from vsam_tune.errors import finding
+from vsam_tune.errors import problem
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.file.configuration import Configuration
 from vsam_tune.study.file.constraints import Limits
 from vsam_tune.study.file.differences import differing_keys
-from vsam_tune.study.file.hyperparameters import Named, Parameters
+from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
 from vsam_tune.study.file.initial_points import Point
 from vsam_tune.study.file.method import check_settings, is_preset, read_named
-from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.problems import Problems
 from vsam_tune.study.file.space import check_fixed
 
 
@@ -76,14 +76,14 @@ def stored_row(label: str, stored: Mapping[str, Any], around: Configuration) -> 
         file=around.file,
         task=around.task,
         trainable=around.trainable,
-        base_optimizer=Named(base.pop("name"), base),
-        method=Named(name, {key: value for key, value in method.items() if key not in fixed}),
+        base_optimizer=NamedSettings(base.pop("name"), base),
+        method=NamedSettings(name, {key: value for key, value in method.items() if key not in fixed}),
         label=label,
         trial=stored["trial"],
     )
 
 
-def trial_row(number: int, chosen: tuple[Named, Named], around: Configuration, *, key: str) -> Row:
+def trial_row(number: int, chosen: tuple[NamedSettings, NamedSettings], around: Configuration, *, key: str) -> Row:
     """Return the row of a trial of the search, on the task of a study.
 
     Args:
@@ -119,12 +119,12 @@ def changed_rows(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]], fo
         for key in differing_keys(row.stored(), known.get(row.label, row.stored())):
             setting = f"{row.key}.{key.partition('.')[2]}"
             rule = f"differs from what {row.label} was trained with in {folder}"
-            lines[setting] = finding(row.file, setting, None, rule, "what it was, or another label: or name:")
+            lines[setting] = problem(row.file, setting, None, rule, "what it was, or another label: or name:")
     return lines
 
 
 def read_rows(
-    section: Baselines, around: Configuration, initial: Sequence[Point], findings: Findings
+    section: Baselines, around: Configuration, initial: Sequence[Point], problems: Problems
 ) -> tuple[Row, ...]:
     """Return the rows of a study; what is wrong is added, and such rows left out.
 
@@ -135,26 +135,26 @@ def read_rows(
         section: as read.
         around: the study.
         initial: its starting points.
-        findings: where errors go.
+        problems: where errors go.
     """
     entries = section.methods
     if entries is None:
-        entries = () if around.foreign else tuple(METHODS)  # nobody knows what a trainable of one's own can do
+        entries = () if around.custom_trainable else tuple(METHODS)  # nobody knows what a trainable of one's own can do
     named = [
         (key, read)
         for i, entry in enumerate(entries)
-        if (read := _read_entry(entry, key := _key(i, entry, section), around, findings)) is not None
+        if (read := _read_entry(entry, key := _key(i, entry, section), around, problems)) is not None
     ]
-    shared = _read_shared(section, [read for _, read in named], around, findings)
+    shared = _read_shared(section, [read for _, read in named], around, problems)
     of_study = {**_changed(around), **(initial[0] if initial else {})}
     rows: list[Row] = []
     for key, read in named:
-        row = _read_row(key, read, shared, of_study, around, findings)
+        row = _read_row(key, read, shared, of_study, around, problems)
         if row is None:
             continue
         if any(row.label == other.label for other in rows):
             rule = f"is labelled {row.label}, as another row is"
-            findings.add(key, None, rule, "leave it out, or give it another label:")
+            problems.add(key, None, rule, "leave it out, or give it another label:")
         rows.append(row)
     return tuple(rows)
 
@@ -163,11 +163,11 @@ def _key(i: int, entry: object, section: Baselines) -> str:
     return f"baselines.methods[{entry if section.methods is None else i}]"
 
 
-def _read_entry(entry: JsonValue, key: str, around: Configuration, findings: Findings) -> Named | None:
+def _read_entry(entry: JsonValue, key: str, around: Configuration, problems: Problems) -> NamedSettings | None:
     if isinstance(entry, dict) and "name" not in entry:
-        findings.add(f"{key}.name", None, "is missing", "write {name: sam}, and settings of its own beside it")
+        problems.add(f"{key}.name", None, "is missing", "write {name: sam}, and settings of its own beside it")
         return None
-    return read_named(entry, key, METHODS, None if around.foreign else "sam", findings, own=True)
+    return read_named(entry, key, METHODS, None if around.custom_trainable else "sam", problems, own=True)
 
 
 def _changed(around: Configuration) -> dict[str, JsonValue]:
@@ -177,60 +177,60 @@ def _changed(around: Configuration) -> dict[str, JsonValue]:
 
 
 def _read_shared(
-    section: Baselines, methods: Sequence[Named], around: Configuration, findings: Findings
+    section: Baselines, methods: Sequence[NamedSettings], around: Configuration, problems: Problems
 ) -> dict[str, JsonValue]:
     base = around.base_optimizer.name
     known = {name: setting for each in methods for name, setting in Parameters(each.name, base).known.items()}
 
     def unknown(name: str) -> bool:
         if all(each.name in METHODS for each in methods):
-            findings.unknown(f"baselines.shared.{name}", name, known, "these methods take")
+            problems.unknown(f"baselines.shared.{name}", name, known, "these methods take")
             return False
         return True
 
-    return check_settings(section.shared, known, "baselines.shared", findings, unknown)
+    return check_settings(section.shared, known, "baselines.shared", problems, unknown)
 
 
 def _read_row(
     key: str,
-    read: Named,
+    read: NamedSettings,
     shared: Mapping[str, JsonValue],
     of_study: Mapping[str, JsonValue],
     around: Configuration,
-    findings: Findings,
+    problems: Problems,
 ) -> Row | None:
     """Return a row; None after adding what is wrong with it."""
-    wrong = len(findings.lines)
+    wrong = len(problems.lines)
     given = {name: value for name, value in read.settings.items() if name != "label"}
     parameters = Parameters(read.name, around.base_optimizer.name, at=key)
-    takes_any = around.foreign or read.name not in METHODS
+    accepts_unknown_settings = around.custom_trainable or read.name not in METHODS
 
     def unknown(name: str) -> bool:
-        if is_preset(name, given[name], f"{key}.{name}", parameters, findings):
+        if is_preset(name, given[name], f"{key}.{name}", parameters, problems):
             return False
-        if not takes_any:
-            findings.unknown(f"{key}.{name}", name, ["label", *parameters.known], f"{read.name} takes")
-        return takes_any
+        if not accepts_unknown_settings:
+            problems.unknown(f"{key}.{name}", name, ["label", *parameters.known], f"{read.name} takes")
+        return accepts_unknown_settings
 
-    own = check_settings(given, parameters.known, key, findings, unknown)
+    own = check_settings(given, parameters.known, key, problems, unknown)
     taken = {
         **{name: value for name, value in of_study.items() if _is_same_setting(name, parameters, around)},
         **{name: value for name, value in shared.items() if name in parameters.known or read.name not in METHODS},
     }
-    settings = {**check_settings(taken, parameters.known, key, findings, lambda _: True), **own}
+    settings = {**check_settings(taken, parameters.known, key, problems, lambda _: True), **own}
     row = Row(
         file=around.file,
         task=around.task,
         trainable=around.trainable,
-        base_optimizer=Named(around.base_optimizer.name, _part(settings, parameters, of_base=True)),
-        method=Named(read.name, _part(settings, parameters, of_base=False)),
-        label=_label(read, own, key, findings),
+        base_optimizer=NamedSettings(around.base_optimizer.name, _part(settings, parameters, of_base=True)),
+        method=NamedSettings(read.name, _part(settings, parameters, of_base=False)),
+        label=_label(read, own, key, problems),
         key=key,
     )
-    if len(findings.lines) == wrong:  # what follows would tell the same again
-        check_fixed({}, row, findings, names=own)
-        Limits(row, {}).check(findings)
-    return row.completed({}) if len(findings.lines) == wrong else None
+    if len(problems.lines) == wrong:  # what follows would tell the same again
+        check_fixed({}, row, problems, names=own)
+        Limits(row, {}).check(problems)
+    return row.completed({}) if len(problems.lines) == wrong else None
 
 
 def _part(settings: Mapping[str, JsonValue], parameters: Parameters, *, of_base: bool) -> dict[str, JsonValue]:
@@ -248,14 +248,14 @@ def _is_same_setting(name: str, parameters: Parameters, around: Configuration) -
     return parameters.known.get(name) == theirs
 
 
-def _label(read: Named, own: Mapping[str, JsonValue], key: str, findings: Findings) -> str:
+def _label(read: NamedSettings, own: Mapping[str, JsonValue], key: str, problems: Problems) -> str:
     """Return a row's label: the file's, or the method and what is set for this row, as the paper's tables have it."""
     label = read.settings.get("label")
     if label is None:
         changes = ", ".join(f"{name}={_text(value)}" for name, value in own.items())
         return f"{read.name}({changes})" if changes else read.name
     if not isinstance(label, str) or not label.strip() or "," in label:
-        findings.add(f"{key}.label", label, "must be text without commas", "write a few words, or leave it out")
+        problems.add(f"{key}.label", label, "must be text without commas", "write a few words, or leave it out")
     return str(label)
 
 

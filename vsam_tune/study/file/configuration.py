@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from search_spaces.schema import Dimension
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.file.hyperparameters import Named, Parameters, can_exist
+from vsam_tune.registry.object_reference import is_object_path
+from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters, can_exist
 from vsam_tune.study.file.method import check_base_optimizer, check_method, read_named
-from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.problems import Problems
 from vsam_tune.study.file.task import Task, read_task
 
 DEFAULT_TRAINABLE = "trainables.classification:Classification"
@@ -34,8 +34,8 @@ class Configuration:
 
     file: Path = field(compare=False)
     task: Task
-    base_optimizer: Named
-    method: Named
+    base_optimizer: NamedSettings
+    method: NamedSettings
     trainable: str
 
     @property
@@ -59,14 +59,14 @@ class Configuration:
         return round(self.task.epochs * self.parameters.entry.epochs)
 
     @property
-    def foreign(self) -> bool:
+    def custom_trainable(self) -> bool:
         """Whether the trainable is one's own."""
         return self.trainable != DEFAULT_TRAINABLE
 
     @property
     def takes_any_setting(self) -> bool:
         """Whether the method may have settings that are not known here: it, or the trainable, is one's own."""
-        return self.foreign or self.method.name not in METHODS
+        return self.custom_trainable or self.method.name not in METHODS
 
     def completed(self, space: Mapping[str, Dimension]) -> Self:
         """Return it with the settings that its file leaves out.
@@ -89,7 +89,9 @@ class Configuration:
         base = {name: settings[name] for name in parameters.of_base if name in settings}
         method = {name: value for name, value in settings.items() if name not in base}
         return replace(
-            self, base_optimizer=Named(self.base_optimizer.name, base), method=Named(self.method.name, method)
+            self,
+            base_optimizer=NamedSettings(self.base_optimizer.name, base),
+            method=NamedSettings(self.method.name, method),
         )
 
     def settings(self, params: Mapping[str, JsonValue] | None = None) -> dict[str, Any]:
@@ -122,29 +124,31 @@ class Configuration:
         }
 
 
-def read_configuration(content: Mapping[str, object], findings: Findings) -> Configuration | None:
+def read_configuration(content: Mapping[str, object], problems: Problems) -> Configuration | None:
     """Return what a file trains, as far as it says so; what is wrong is added, and a default in its place.
 
     Args:
         content: the file.
-        findings: where errors go.
+        problems: where errors go.
 
     Returns:
         None where the method is not known, on which everything else depends.
     """
     trainable = content.get("trainable", DEFAULT_TRAINABLE)
-    if not isinstance(trainable, str) or not is_reference(trainable):
-        findings.add("trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
+    if not isinstance(trainable, str) or not is_object_path(trainable):
+        problems.add("trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
         return None
-    foreign = trainable != DEFAULT_TRAINABLE
-    task = read_task(content.get("task", {}), findings.file.parent, findings, foreign=foreign)
-    base = read_named(content.get("base_optimizer", {}), "base_optimizer", BASE_OPTIMIZERS, "sgd", findings)
-    default = None if foreign else "vsam"  # a trainable of one's own may not have vSAM's parameters
-    method = read_named(content.get("method", {}), "method", METHODS, default, findings, own=True)
+    custom_trainable = trainable != DEFAULT_TRAINABLE
+    task = read_task(content.get("task", {}), problems.file.parent, problems, custom_trainable=custom_trainable)
+    base = read_named(content.get("base_optimizer", {}), "base_optimizer", BASE_OPTIMIZERS, "sgd", problems)
+    default = None if custom_trainable else "vsam"  # a trainable of one's own may not have vSAM's parameters
+    method = read_named(content.get("method", {}), "method", METHODS, default, problems, own=True)
     if method is None:
         return None
-    base = base or Named("sgd", {})
+    base = base or NamedSettings("sgd", {})
     parameters = Parameters(method.name, base.name)
-    base = check_base_optimizer(base, parameters, findings)
-    method = check_method(method, parameters, findings, takes_any=foreign or method.name not in METHODS)
-    return Configuration(file=findings.file, task=task, base_optimizer=base, method=method, trainable=trainable)
+    base = check_base_optimizer(base, parameters, problems)
+    method = check_method(
+        method, parameters, problems, accepts_unknown_settings=custom_trainable or method.name not in METHODS
+    )
+    return Configuration(file=problems.file, task=task, base_optimizer=base, method=method, trainable=trainable)

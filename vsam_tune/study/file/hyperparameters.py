@@ -14,7 +14,7 @@ _OF_ONES_OWN = Method(optimizer="", gradient_evaluations=1.0, cost="", memory=""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedSettings:
     """`method:` or `base_optimizer:`, a name and the settings that are fixed.
 
     Attributes:

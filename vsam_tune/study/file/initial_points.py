@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from search_spaces.schema import Dimension, FloatDimension
-from vsam_tune.study.file.problems import Findings
+from vsam_tune.study.file.problems import Problems
 
 Point = dict[str, JsonValue]
 
@@ -28,7 +28,7 @@ def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonV
 
 
 def read_initial(
-    value: object, space: Mapping[str, Dimension], fixed: Mapping[str, JsonValue], findings: Findings
+    value: object, space: Mapping[str, Dimension], fixed: Mapping[str, JsonValue], problems: Problems
 ) -> tuple[Point, ...]:
     """Return the starting points of a study file; what is wrong is added and left out.
 
@@ -36,12 +36,12 @@ def read_initial(
         value: a list of mappings, each with some of the searched parameters.
         space: what is searched.
         fixed: all settings that are not.
-        findings: where errors go.
+        problems: where errors go.
     """
     if not isinstance(value, list):
-        findings.add("initial", value, "must be a list", "write [{beta: 0.13}], or [] for none")
+        problems.add("initial", value, "must be a list", "write [{beta: 0.13}], or [] for none")
         return ()
-    return tuple(_read_point(f"initial[{i}]", entry, space, fixed, findings) for i, entry in enumerate(value))
+    return tuple(_read_point(f"initial[{i}]", entry, space, fixed, problems) for i, entry in enumerate(value))
 
 
 def _read_point(
@@ -49,18 +49,18 @@ def _read_point(
     entry: object,
     space: Mapping[str, Dimension],
     fixed: Mapping[str, JsonValue],
-    findings: Findings,
+    problems: Problems,
 ) -> Point:
     if not isinstance(entry, dict) or not entry:
-        findings.add(key, entry, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
+        problems.add(key, entry, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
         return {}
     point: Point = {}
     for name, value in entry.items():
         dimension = space.get(name)
         if dimension is None:
-            findings.unknown(f"{key}.{name}", name, space, "searched are")
+            problems.unknown(f"{key}.{name}", name, space, "searched are")
         elif not dimension.contains(value):
-            findings.add(f"{key}.{name}", value, f"is not in space.{name}", f"write {_range(dimension)}")
+            problems.add(f"{key}.{name}", value, f"is not in space.{name}", f"write {_range(dimension)}")
         else:
             point[name] = float(value) if isinstance(dimension, FloatDimension) else value
     for name in point:
@@ -68,7 +68,7 @@ def _read_point(
         when = {other: wanted for other, wanted in (space[name].when or {}).items() if other in others}
         if not space[name].model_copy(update={"when": when}).applies(others):
             condition = " and ".join(f"{other} = {others[other]}" for other in when)
-            findings.add(f"{key}.{name}", point[name], f"does not exist with {condition}", "leave it out")
+            problems.add(f"{key}.{name}", point[name], f"does not exist with {condition}", "leave it out")
     return point
 
 

@@ -8,9 +8,9 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from vsam_tune.registry.methods import METHODS, Hyperparameter
-from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.file.hyperparameters import Named, Parameters
-from vsam_tune.study.file.problems import Findings, suggestion
+from vsam_tune.registry.object_reference import is_object_path
+from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
+from vsam_tune.study.file.problems import Problems, suggestion
 
 NO_REFERENCE = "is neither known nor of the form module:name"
 WARMUP = "warmup_iterations"  # alone may be given in epochs; a trial turns them into iterations when it starts
@@ -47,7 +47,7 @@ def rule(known: Hyperparameter) -> str:
     return f"must be a {'whole ' if isinstance(known.default, int) else ''}number {bounds}".rstrip()
 
 
-def cure(name: str, known: Hyperparameter) -> str:
+def fix(name: str, known: Hyperparameter) -> str:
     """Return what to write for a setting: its default, and what it means."""
     default = str(known.default).lower() if isinstance(known.default, bool) else known.default
     epochs = " or {epochs: 2}" if name == WARMUP else ""
@@ -55,8 +55,8 @@ def cure(name: str, known: Hyperparameter) -> str:
 
 
 def read_named(
-    value: object, key: str, names: Collection[str], default: str | None, findings: Findings, *, own: bool = False
-) -> Named | None:
+    value: object, key: str, names: Collection[str], default: str | None, problems: Problems, *, own: bool = False
+) -> NamedSettings | None:
     """Return a name and what stands beside it, or None after adding what is wrong.
 
     Args:
@@ -64,21 +64,21 @@ def read_named(
         key: its dotted key.
         names: the known names.
         default: the name where there is none; None to ask for one and to take any.
-        findings: where errors go.
+        problems: where errors go.
         own: whether the name may be `module:name`.
     """
     content = {"name": value} if isinstance(value, str) else value
     if not isinstance(content, dict):
-        findings.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
+        problems.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
         return None
     name = content.get("name", default)
-    if isinstance(name, str) and (default is None or name in names or (own and is_reference(name))):
-        return Named(name, {setting: content[setting] for setting in content if setting != "name"})
+    if isinstance(name, str) and (default is None or name in names or (own and is_object_path(name))):
+        return NamedSettings(name, {setting: content[setting] for setting in content if setting != "name"})
     if own and ":" in str(name):
-        findings.add(f"{key}.name", name, NO_REFERENCE, "write my_module:name")
+        problems.add(f"{key}.name", name, NO_REFERENCE, "write my_module:name")
     else:
         rule = "is missing" if name is None else "is not known"
-        findings.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
+        problems.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
     return None
 
 
@@ -86,7 +86,7 @@ def check_settings(
     given: Mapping[str, JsonValue],
     known: Mapping[str, Hyperparameter],
     key: str,
-    findings: Findings,
+    problems: Problems,
     unknown: Callable[[str], bool],
 ) -> dict[str, JsonValue]:
     """Return the settings that a file fixes, numbers as the type of their default.
@@ -95,8 +95,8 @@ def check_settings(
         given: by name, as read.
         known: what can be set.
         key: the dotted key of the section.
-        findings: where errors go.
-        unknown: asked whether to take a name that is not known; adds the finding where not.
+        problems: where errors go.
+        unknown: asked whether to take a name that is not known; adds the problem where not.
     """
     values: dict[str, JsonValue] = {}
     for name, value in given.items():
@@ -105,56 +105,58 @@ def check_settings(
             if not unknown(name):
                 continue
             if not is_plain(value):
-                findings.add(f"{key}.{name}", value, "must be plain JSON", "write numbers, words, lists, mappings")
+                problems.add(f"{key}.{name}", value, "must be plain JSON", "write numbers, words, lists, mappings")
             values[name] = value
         elif name == WARMUP and isinstance(value, dict):
-            _check_warmup(value, key, findings)
+            _check_warmup(value, key, problems)
             values[name] = dict(value)
         elif not allows(setting, value):
-            findings.add(f"{key}.{name}", value, rule(setting), cure(name, setting))
+            problems.add(f"{key}.{name}", value, rule(setting), fix(name, setting))
         else:
             values[name] = float(value) if isinstance(setting.default, float) and isinstance(value, int) else value
     return values
 
 
-def check_method(method: Named, parameters: Parameters, findings: Findings, *, takes_any: bool) -> Named:
+def check_method(
+    method: NamedSettings, parameters: Parameters, problems: Problems, *, accepts_unknown_settings: bool
+) -> NamedSettings:
     """Return the method with checked settings.
 
     Args:
         method: as read.
         parameters: of the method and its base optimizer.
-        findings: where errors go.
-        takes_any: whether it may have settings that are not known here.
+        problems: where errors go.
+        accepts_unknown_settings: whether it may have settings that are not known here.
     """
     known = parameters.entry.hyperparameters
 
     def unknown(name: str) -> bool:
-        if is_preset(name, method.settings[name], f"method.{name}", parameters, findings) or takes_any:
-            return takes_any
-        findings.unknown(f"method.{name}", name, known, f"{method.name} takes")
+        if is_preset(name, method.settings[name], f"method.{name}", parameters, problems) or accepts_unknown_settings:
+            return accepts_unknown_settings
+        problems.unknown(f"method.{name}", name, known, f"{method.name} takes")
         return False
 
-    return Named(method.name, check_settings(method.settings, known, "method", findings, unknown))
+    return NamedSettings(method.name, check_settings(method.settings, known, "method", problems, unknown))
 
 
-def check_base_optimizer(base: Named, parameters: Parameters, findings: Findings) -> Named:
+def check_base_optimizer(base: NamedSettings, parameters: Parameters, problems: Problems) -> NamedSettings:
     """Return the base optimizer with checked settings.
 
     Args:
         base: as read.
         parameters: of the method and its base optimizer.
-        findings: where errors go.
+        problems: where errors go.
     """
 
     def unknown(name: str) -> bool:
-        findings.unknown(f"base_optimizer.{name}", name, parameters.of_base, f"{base.name} takes")
+        problems.unknown(f"base_optimizer.{name}", name, parameters.of_base, f"{base.name} takes")
         return False
 
-    settings = check_settings(base.settings, parameters.of_base, "base_optimizer", findings, unknown)
-    return Named(base.name, settings)
+    settings = check_settings(base.settings, parameters.of_base, "base_optimizer", problems, unknown)
+    return NamedSettings(base.name, settings)
 
 
-def is_preset(name: str, value: object, key: str, parameters: Parameters, findings: Findings) -> bool:
+def is_preset(name: str, value: object, key: str, parameters: Parameters, problems: Problems) -> bool:
     """Return whether a setting is what makes the method a preset, after adding that it cannot be set."""
     entry = parameters.entry
     if name not in entry.fixed:
@@ -163,15 +165,15 @@ def is_preset(name: str, value: object, key: str, parameters: Parameters, findin
         other for other in METHODS if METHODS[other].optimizer == entry.optimizer and not METHODS[other].fixed
     )
     rule = f"is what makes {parameters.method}, {entry.fixed[name]} for good"
-    findings.add(key, value, rule, f"leave it out, or take the method {general}")
+    problems.add(key, value, rule, f"leave it out, or take the method {general}")
     return True
 
 
-def _check_warmup(value: Mapping[str, object], key: str, findings: Findings) -> None:
+def _check_warmup(value: Mapping[str, object], key: str, problems: Problems) -> None:
     epochs = value.get("epochs")
     if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
         rule = "must be a whole number >= 0, or {epochs: NUMBER}"
-        findings.add(f"{key}.{WARMUP}", value, rule, "write 782 or {epochs: 2}")
+        problems.add(f"{key}.{WARMUP}", value, rule, "write 782 or {epochs: 2}")
 
 
 def is_plain(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from vsam_tune.errors import finding
+from vsam_tune.errors import problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,13 +33,13 @@ _RULES = {  # of pydantic's errors, by type; the values in braces are in the err
 }
 
 
-class Findings:
+class Problems:
     """What is wrong with one file.
 
     Attributes:
         file: the file, as the user named it.
         overridden: dotted keys whose values come from the command line instead.
-        lines: one finding each.
+        lines: one problem each.
     """
 
     def __init__(self, file: Path, overridden: Collection[str] = ()) -> None:
@@ -47,10 +47,10 @@ class Findings:
         self.overridden = overridden
         self.lines: list[str] = []
 
-    def add(self, key: str, value: object, rule: str, cure: str) -> None:
-        """Add one finding; a mapping or a list is told by its key alone."""
+    def add(self, key: str, value: object, rule: str, fix: str) -> None:
+        """Add one problem; a mapping or a list is told by its key alone."""
         where = "command line" if key in self.overridden else self.file
-        self.lines.append(finding(where, key, None if isinstance(value, dict | list | tuple) else value, rule, cure))
+        self.lines.append(problem(where, key, None if isinstance(value, dict | list | tuple) else value, rule, fix))
 
     def unknown(self, key: str, name: str, known: Iterable[str], what: str = "known keys") -> None:
         """Add that `name`, which stands at the dotted key, is none of the known ones."""
@@ -64,7 +64,7 @@ class Findings:
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
-    """Return the cure for a name that is not known: the nearest one, or all of them."""
+    """Return the fix for a name that is not known: the nearest one, or all of them."""
     names = list(known)
     nearest = get_close_matches(name, names, n=1)
     if nearest:
@@ -72,40 +72,40 @@ def suggestion(name: str, known: Iterable[str], what: str) -> str:
     return f"{what}: {', '.join(names)}" if names else "leave it out"
 
 
-def parse(model: type[Model], value: object, key: str, findings: Findings) -> Model | None:
+def parse(model: type[Model], value: object, key: str, problems: Problems) -> Model | None:
     """Return the value as a model, or None after adding what is wrong with it.
 
     Args:
         model: what it has to be.
         value: as read from the file.
         key: its dotted key.
-        findings: where errors go.
+        problems: where errors go.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            _add(model, found, key, findings)
+            _add(model, found, key, problems)
         return None
 
 
-def _add(model: type[BaseModel], found: ErrorDetails, key: str, findings: Findings) -> None:
+def _add(model: type[BaseModel], found: ErrorDetails, key: str, problems: Problems) -> None:
     context: dict[str, Any] = found.get("ctx", {})
     name = next(iter(found["loc"]), "")
     path = _path(key, found["loc"])
     if found["type"] == "extra_forbidden":
-        findings.unknown(path, str(name), model.model_fields)
+        problems.unknown(path, str(name), model.model_fields)
     elif found["type"] == "rule":
         part = context["key"]
         inputs = found["input"]
         value = inputs.get(part) if part and isinstance(inputs, dict) else inputs
-        findings.add(_path(path, [part] if part else []), value, context["rule"], context["cure"])
+        problems.add(_path(path, [part] if part else []), value, context["rule"], context["fix"])
     else:
         rule = _RULES.get(found["type"], found["msg"].lower()).format(**context)
         field = model.model_fields.get(str(name))
-        cure = field.description if field else None
+        fix = field.description if field else None
         value = None if found["type"] == "missing" else found["input"]
-        findings.add(path, value, rule, cure or f"known keys: {', '.join(model.model_fields)}")
+        problems.add(path, value, rule, fix or f"known keys: {', '.join(model.model_fields)}")
 
 
 def _path(key: str, location: Iterable[int | str]) -> str:

@@ -1,4 +1,4 @@
-"""The sections of a study file around its trials. A field's description is the cure where it is wrong."""
+"""The sections of a study file around its trials. A field's description is the fix where it is wrong."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from search_spaces.schema import Strict, broken
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.file.problems import Findings, parse, suggestion
+from vsam_tune.study.file.problems import Problems, parse, suggestion
 
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
 
@@ -163,61 +163,61 @@ TRIAL_SCHEDULERS: dict[str, type[TrialScheduler]] = {"fifo": Fifo, "asha": Asha}
 Kind = TypeVar("Kind", bound=Strict)
 
 
-def read_section(content: Mapping[str, object], key: str, model: type[Kind], findings: Findings) -> Kind:
+def read_section(content: Mapping[str, object], key: str, model: type[Kind], problems: Problems) -> Kind:
     """Return a section; its defaults where the file has none, and after adding what is wrong.
 
     Args:
         content: the file.
         key: of the section.
         model: of the section; all its keys have defaults.
-        findings: where errors go.
+        problems: where errors go.
     """
-    return parse(model, content.get(key, {}), key, findings) or model()
+    return parse(model, content.get(key, {}), key, problems) or model()
 
 
-def read_kind(content: Mapping[str, object], key: str, kinds: Mapping[str, type[Kind]], findings: Findings) -> Kind:
+def read_kind(content: Mapping[str, object], key: str, kinds: Mapping[str, type[Kind]], problems: Problems) -> Kind:
     """Return a section whose keys depend on its `kind`, the first one where it has none.
 
     Args:
         content: the file.
         key: of the section.
         kinds: model by kind.
-        findings: where errors go.
+        problems: where errors go.
     """
     default = next(iter(kinds))
     section = content.get(key, {})
     if not isinstance(section, dict):
-        findings.add(key, section, "must be a mapping", f"write {{kind: {default}}}")
+        problems.add(key, section, "must be a mapping", f"write {{kind: {default}}}")
         return kinds[default]()
     kind = section.get("kind", default)
     if not isinstance(kind, str) or kind not in kinds:
-        findings.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
+        problems.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
         return kinds[default]()
-    return read_section(content, key, kinds[kind], findings)
+    return read_section(content, key, kinds[kind], problems)
 
 
-def read_replication(content: Mapping[str, object], findings: Findings) -> Replication:
+def read_replication(content: Mapping[str, object], problems: Problems) -> Replication:
     """Return the seeds of a trial; the defaults after adding what is wrong.
 
     Args:
         content: the file.
-        findings: where errors go.
+        problems: where errors go.
     """
     given = {key: content[key] for key in Replication.model_fields if key in content}
-    return parse(Replication, given, "", findings) or Replication()
+    return parse(Replication, given, "", problems) or Replication()
 
 
-def read_name(name: object, findings: Findings) -> str:
+def read_name(name: object, problems: Problems) -> str:
     """Return the study's name, which its folder gets; empty after adding what is wrong."""
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         return name
     rule = "is missing" if name is None else "must be a folder's name: letters, digits, . _ -, at most 100"
-    findings.add("name", name, rule, "write a word such as mine")
+    problems.add("name", name, rule, "write a word such as mine")
     return ""
 
 
 def check_scheduler(
-    scheduler: TrialScheduler, objectives: Sequence[Objective], epochs: int, findings: Findings
+    scheduler: TrialScheduler, objectives: Sequence[Objective], epochs: int, problems: Problems
 ) -> None:
     """Add what keeps a trial scheduler from stopping any trial.
 
@@ -225,14 +225,14 @@ def check_scheduler(
         scheduler: as read.
         objectives: of the study.
         epochs: full budget of a trial.
-        findings: where errors go.
+        problems: where errors go.
     """
     if not isinstance(scheduler, Asha):
         return
     names = [objective.name for objective in objectives]
     if scheduler.metric not in names:
-        cure = suggestion(scheduler.metric, names, "one of")
-        findings.add("trial_scheduler.metric", scheduler.metric, "is no objective of the study", cure)
+        fix = suggestion(scheduler.metric, names, "one of")
+        problems.add("trial_scheduler.metric", scheduler.metric, "is no objective of the study", fix)
     if scheduler.min_epochs >= epochs:
         rule = f"must be < task.epochs, {epochs}, or no trial is ever stopped"
-        findings.add("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")
+        problems.add("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")

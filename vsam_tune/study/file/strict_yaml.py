@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from typing_extensions import override
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 
 _EXAMPLE = "write `name: mine` on its first line, and sections below it"
 
@@ -54,25 +54,25 @@ def read_mapping(file: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         raise InputError(_explain(file, error)) from error
     except yaml.YAMLError as error:
-        raise InputError(finding(file, "", None, f"is no YAML: {error}", "leave that character out")) from error
+        raise InputError(problem(file, "", None, f"is no YAML: {error}", "leave that character out")) from error
     except RecursionError as error:
-        raise InputError(finding(file, "", None, "is nested too deeply", _EXAMPLE)) from error
+        raise InputError(problem(file, "", None, "is nested too deeply", _EXAMPLE)) from error
     if content is None:
-        raise InputError(finding(file, "", None, "is empty", _EXAMPLE))
+        raise InputError(problem(file, "", None, "is empty", _EXAMPLE))
     if not isinstance(content, dict):
-        raise InputError(finding(file, "", None, "must hold a mapping of keys to values", _EXAMPLE))
+        raise InputError(problem(file, "", None, "must hold a mapping of keys to values", _EXAMPLE))
     return content
 
 
 def _explain(file: Path, error: yaml.MarkedYAMLError) -> str:
     mark, start = error.problem_mark, error.context_mark
     where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-    problem, _, cure = (error.problem or "is no YAML").partition("; ")
-    if error.context and problem.startswith("but "):
-        problem = f"{error.context} {problem}"
+    rule, _, fix = (error.problem or "is no YAML").partition("; ")
+    if error.context and rule.startswith("but "):
+        rule = f"{error.context} {rule}"
     if start and mark and start.line < mark.line:
-        problem = f"{problem}, in what begins in line {start.line + 1}"
-    return finding(where, "", None, problem, cure or "mend the YAML there")
+        rule = f"{rule}, in the block that begins in line {start.line + 1}"
+    return problem(where, "", None, rule, fix or "correct the YAML there")
 
 
 def _read_text(file: Path) -> str:
@@ -80,10 +80,10 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         rule = f"is no UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
-        raise InputError(finding(file, "", None, rule, "save it as UTF-8")) from error
+        raise InputError(problem(file, "", None, rule, "save it as UTF-8")) from error
     except IsADirectoryError as error:
-        raise InputError(finding(file, "", None, "is a folder", "name the YAML file in it")) from error
+        raise InputError(problem(file, "", None, "is a folder", "name the YAML file in it")) from error
     except FileNotFoundError as error:
-        raise InputError(finding(file, "", None, "does not exist", "check the path")) from error
+        raise InputError(problem(file, "", None, "does not exist", "check the path")) from error
     except OSError as error:
-        raise InputError(finding(file, "", None, f"cannot be read: {error.strerror}", "check its rights")) from error
+        raise InputError(problem(file, "", None, f"cannot be read: {error.strerror}", "check its rights")) from error

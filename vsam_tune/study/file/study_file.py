@@ -9,20 +9,20 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from vsam_tune.analysis.results import Objective
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.study.file.baselines import Baselines, read_rows
 from vsam_tune.study.file.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
 from vsam_tune.study.file.constraints import Limits
 from vsam_tune.study.file.differences import differing_keys
-from vsam_tune.study.file.hyperparameters import Named
+from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.initial_points import Point, default_initial, read_initial
 from vsam_tune.study.file.objectives import (
+    CUSTOM_OBJECTIVES,
     DEFAULT_OBJECTIVES,
-    FOREIGN_OBJECTIVES,
     read_objectives,
     read_reference_point,
 )
-from vsam_tune.study.file.problems import Findings, parse
+from vsam_tune.study.file.problems import Problems, parse
 from vsam_tune.study.file.sections import (
     SAMPLERS,
     TRIAL_SCHEDULERS,
@@ -121,14 +121,14 @@ class Study(Configuration):
         """
         return differing_keys(self.resolved(), resolved)
 
-    def chosen(self, params: Mapping[str, JsonValue]) -> tuple[Named, Named]:
+    def chosen(self, params: Mapping[str, JsonValue]) -> tuple[NamedSettings, NamedSettings]:
         """Return base optimizer and method with the searched parameters of one trial fixed."""
         of_base = self.parameters.of_base
         base = {name: value for name, value in params.items() if name in of_base}
         method = {name: value for name, value in params.items() if name not in of_base}
         return (
-            Named(self.base_optimizer.name, {**self.base_optimizer.settings, **base}),
-            Named(self.method.name, {**self.method.settings, **method}),
+            NamedSettings(self.base_optimizer.name, {**self.base_optimizer.settings, **base}),
+            NamedSettings(self.method.name, {**self.method.settings, **method}),
         )
 
 
@@ -164,12 +164,12 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
     """
     content = read_mapping(file)
     if "source" in content:
-        raise InputError(finding(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
-    findings = _override(content, file, overrides or {})
-    findings.check_keys(content, STUDY_KEYS)
-    study = _read_study(content, findings)
-    if study is None or findings.lines:
-        raise InputError(*findings.lines)
+        raise InputError(problem(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
+    problems = _override(content, file, overrides or {})
+    problems.check_keys(content, STUDY_KEYS)
+    study = _read_study(content, problems)
+    if study is None or problems.lines:
+        raise InputError(*problems.lines)
     return study
 
 
@@ -188,17 +188,17 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
     """
     content = read_mapping(file)
     if set(content) & (set(STUDY_KEYS) - set(EXPORT_KEYS)):
-        cure = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
-        raise InputError(finding(file, "", None, "is a study, no export", cure))
-    findings = _override(content, file, overrides or {})
-    findings.check_keys(content, EXPORT_KEYS)
-    source = read_section(content, "source", Source, findings)
-    draft = read_configuration(content, findings)
+        fix = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
+        raise InputError(problem(file, "", None, "is a study, no export", fix))
+    problems = _override(content, file, overrides or {})
+    problems.check_keys(content, EXPORT_KEYS)
+    source = read_section(content, "source", Source, problems)
+    draft = read_configuration(content, problems)
     if draft is not None:
-        check_fixed({}, draft, findings)
-        Limits(draft, {}).check(findings)
-    if draft is None or findings.lines:
-        raise InputError(*findings.lines)
+        check_fixed({}, draft, problems)
+        Limits(draft, {}).check(problems)
+    if draft is None or problems.lines:
+        raise InputError(*problems.lines)
     complete = draft.completed({})
     return Export(
         file=file,
@@ -233,28 +233,26 @@ def export(
     return chosen.completed({}).resolved()
 
 
-def _read_study(content: Mapping[str, object], findings: Findings) -> Study | None:
+def _read_study(content: Mapping[str, object], problems: Problems) -> Study | None:
     """Return the study, with defaults in place of what is wrong; None if it is not known what trains."""
-    name = read_name(content.get("name"), findings)
+    name = read_name(content.get("name"), problems)
     ours = content.get("trainable", DEFAULT_TRAINABLE) == DEFAULT_TRAINABLE
-    objectives = read_objectives(
-        content.get("objectives", DEFAULT_OBJECTIVES if ours else FOREIGN_OBJECTIVES), findings
-    )
-    reference_point = read_reference_point(content.get("reference_point"), objectives, findings)
-    sampler = read_kind(content, "sampler", SAMPLERS, findings)
-    trial_scheduler = read_kind(content, "trial_scheduler", TRIAL_SCHEDULERS, findings)
-    replication = read_replication(content, findings)
-    budget = read_section(content, "budget", Budget, findings)
-    resources = read_section(content, "resources", Resources, findings)
-    tracking = read_section(content, "tracking", Tracking, findings)
-    draft = read_configuration(content, findings)
+    objectives = read_objectives(content.get("objectives", DEFAULT_OBJECTIVES if ours else CUSTOM_OBJECTIVES), problems)
+    reference_point = read_reference_point(content.get("reference_point"), objectives, problems)
+    sampler = read_kind(content, "sampler", SAMPLERS, problems)
+    trial_scheduler = read_kind(content, "trial_scheduler", TRIAL_SCHEDULERS, problems)
+    replication = read_replication(content, problems)
+    budget = read_section(content, "budget", Budget, problems)
+    resources = read_section(content, "resources", Resources, problems)
+    tracking = read_section(content, "tracking", Tracking, problems)
+    draft = read_configuration(content, problems)
     if draft is None:
         return None
-    check_scheduler(trial_scheduler, objectives, draft.epochs, findings)
-    space, initial = _read_search(content, draft, findings)
+    check_scheduler(trial_scheduler, objectives, draft.epochs, problems)
+    space, initial = _read_search(content, draft, problems)
     complete = draft.completed(space)
     return Study(
-        file=findings.file,
+        file=problems.file,
         name=name,
         task=complete.task,
         base_optimizer=complete.base_optimizer,
@@ -270,33 +268,33 @@ def _read_study(content: Mapping[str, object], findings: Findings) -> Study | No
         resources=resources,
         tracking=tracking,
         reference_point=reference_point,
-        baselines=_read_baselines(content.get("baselines"), draft, initial, findings),
+        baselines=_read_baselines(content.get("baselines"), draft, initial, problems),
     )
 
 
 def _read_baselines(
-    value: object, draft: Configuration, initial: Sequence[Point], findings: Findings
+    value: object, draft: Configuration, initial: Sequence[Point], problems: Problems
 ) -> Baselines | None:
-    section = None if value is None else parse(Baselines, value, "baselines", findings)
+    section = None if value is None else parse(Baselines, value, "baselines", problems)
     if section is not None:
-        read_rows(section, draft, initial, findings)
+        read_rows(section, draft, initial, problems)
     return section
 
 
 def _read_search(
-    content: Mapping[str, object], draft: Configuration, findings: Findings
+    content: Mapping[str, object], draft: Configuration, problems: Problems
 ) -> tuple[Space, tuple[Point, ...]]:
-    wrong = len(findings.lines)
-    space = read_space(content.get("space", {}), draft, findings)
-    if len(findings.lines) > wrong:  # what follows would tell the same again
+    wrong = len(problems.lines)
+    space = read_space(content.get("space", {}), draft, problems)
+    if len(problems.lines) > wrong:  # what follows would tell the same again
         return space, ()
-    Limits(draft, space).check(findings)
+    Limits(draft, space).check(problems)
     if "initial" in content:
-        return space, read_initial(content["initial"], space, draft.completed(space).fixed, findings)
+        return space, read_initial(content["initial"], space, draft.completed(space).fixed, problems)
     return space, default_initial(space, draft.values)
 
 
-def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, object]) -> Findings:
+def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, object]) -> Problems:
     """Put the command line's values into the content of a file, and return where its errors go."""
     given = {key: value for key, value in overrides.items() if value is not None}
     for key, value in given.items():
@@ -304,4 +302,4 @@ def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, objec
         settings = content.setdefault(section, {})
         if isinstance(settings, dict):  # a section that is no mapping is told by its own check
             settings[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
-    return Findings(file, given)
+    return Problems(file, given)

@@ -8,10 +8,10 @@ from pydantic import Field, JsonValue, field_validator
 from search_spaces.schema import Strict, broken
 from vsam_tune.registry.data_and_models import DATASETS, MODELS, OWN_DATASET
 from vsam_tune.registry.methods import Hyperparameter
-from vsam_tune.registry.object_reference import is_reference
-from vsam_tune.study.file.hyperparameters import Named
+from vsam_tune.registry.object_reference import is_object_path
+from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.method import NO_REFERENCE, check_settings, is_plain, read_named
-from vsam_tune.study.file.problems import Findings, parse, suggestion
+from vsam_tune.study.file.problems import Problems, parse, suggestion
 from vsam_tune.study.file.quantization import Quantization
 
 _GIVEN_BY_THE_TRIAL = (
@@ -82,33 +82,33 @@ class Task(Strict):
         return names
 
 
-def read_task(value: object, folder: Path, findings: Findings, *, foreign: bool) -> Task:
+def read_task(value: object, folder: Path, problems: Problems, *, custom_trainable: bool) -> Task:
     """Return `task:`, its data and model filled in; what is wrong is added, and defaults in its place.
 
     Args:
         value: as read.
         folder: that relative paths start from.
-        findings: where errors go.
-        foreign: whether the trainable is one's own, and so may know other data, models and options.
+        problems: where errors go.
+        custom_trainable: whether the trainable is one's own, and so may know other data, models and options.
     """
     content = value
     if isinstance(value, dict) and isinstance(value.get("model"), str):
         content = {**value, "model": {"name": value["model"]}}
     if isinstance(content, dict) and content.get("quantization") is not None:
-        bits = parse(Quantization, content["quantization"], "task.quantization", findings)
+        bits = parse(Quantization, content["quantization"], "task.quantization", problems)
         content = {**content, "quantization": bits}
-    task = parse(Task, content, "task", findings) or Task()
-    if task.options and not foreign:
-        findings.add("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
+    task = parse(Task, content, "task", problems) or Task()
+    if task.options and not custom_trainable:
+        problems.add("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
     if not is_plain(task.options):
-        findings.add("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
-    changes: dict[str, object] = {"model": _model(task.model, findings, foreign=foreign)}
+        problems.add("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
+    changes: dict[str, object] = {"model": _model(task.model, problems, custom_trainable=custom_trainable)}
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
-        changes |= _data(task, scheme, path, folder, findings)
-    elif not foreign:
+        changes |= _data(task, scheme, path, folder, problems)
+    elif not custom_trainable:
         changes["validation_fraction"] = task.validation_fraction or OWN_DATASET.validation_fraction
-        _check_own_data(task.data, findings)
+        _check_own_data(task.data, problems)
     for key, given in (("data_root", task.data_root), ("initial_checkpoint", task.initial_checkpoint)):
         if given is not None:
             changes[key] = absolute(given, folder)
@@ -127,57 +127,57 @@ def absolute_data(data: str, folder: Path) -> str:
     return f"{scheme}:{absolute(path, folder)}" if takes_path and path else data
 
 
-def _data(task: Task, scheme: str, path: str, folder: Path, findings: Findings) -> dict[str, object]:
+def _data(task: Task, scheme: str, path: str, folder: Path, problems: Problems) -> dict[str, object]:
     dataset = DATASETS[scheme]
     if dataset.takes_path and not path:
-        findings.add("task.data", task.data, "needs a path after the colon", f"write {scheme}:PATH")
+        problems.add("task.data", task.data, "needs a path after the colon", f"write {scheme}:PATH")
     if not dataset.takes_path and task.data != scheme:
-        findings.add("task.data", task.data, "takes no path", f"write {scheme}")
+        problems.add("task.data", task.data, "takes no path", f"write {scheme}")
     for key, value in (("data_root", task.data_root), ("download", task.download)):
         if value and not dataset.downloads:
-            findings.add(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
+            problems.add(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
     fraction = task.validation_fraction or dataset.validation_fraction
     return {"validation_fraction": fraction, "data": absolute_data(task.data, folder)}
 
 
-def _check_own_data(data: str, findings: Findings) -> None:
-    if is_reference(data):
+def _check_own_data(data: str, problems: Problems) -> None:
+    if is_object_path(data):
         return
     if ":" in data:
-        findings.add("task.data", data, NO_REFERENCE, "write my_module:read, or npz:PATH")
+        problems.add("task.data", data, NO_REFERENCE, "write my_module:read, or npz:PATH")
     else:
-        findings.add("task.data", data, "is not known", suggestion(data, DATASETS, "known data"))
+        problems.add("task.data", data, "is not known", suggestion(data, DATASETS, "known data"))
 
 
-def _model(model: dict[str, JsonValue], findings: Findings, *, foreign: bool) -> dict[str, JsonValue]:
-    named = read_named(model, "task.model", MODELS, None if foreign else "cnn", findings, own=True)
+def _model(model: dict[str, JsonValue], problems: Problems, *, custom_trainable: bool) -> dict[str, JsonValue]:
+    named = read_named(model, "task.model", MODELS, None if custom_trainable else "cnn", problems, own=True)
     if named is None or named.name not in MODELS:
-        return model if named is None or foreign else _own_model(named, findings)
+        return model if named is None or custom_trainable else _own_model(named, problems)
     options = {
         name: Hyperparameter(default=default, low=1, meaning="the default")
         for name, default in MODELS[named.name].options.items()
     }
 
     def unknown(name: str) -> bool:
-        if not foreign:
-            findings.unknown(f"task.model.{name}", name, options, f"{named.name} takes")
-        return foreign
+        if not custom_trainable:
+            problems.unknown(f"task.model.{name}", name, options, f"{named.name} takes")
+        return custom_trainable
 
     defaults: dict[str, JsonValue] = {name: option.default for name, option in options.items()}
     return {
         "name": named.name,
         **defaults,
-        **check_settings(named.settings, options, "task.model", findings, unknown),
+        **check_settings(named.settings, options, "task.model", problems, unknown),
     }
 
 
-def _own_model(named: Named, findings: Findings) -> dict[str, JsonValue]:
+def _own_model(named: NamedSettings, problems: Problems) -> dict[str, JsonValue]:
     for name in _GIVEN_BY_THE_TRIAL:
         if name in named.settings:
-            rule, cure = (
+            rule, fix = (
                 "is no option: the images and the trial's seed decide it",
                 "leave it out, or give it another name",
             )
-            findings.add(f"task.model.{name}", named.settings[name], rule, cure)
-    options = check_settings(named.settings, {}, "task.model", findings, lambda _: True)
+            problems.add(f"task.model.{name}", named.settings[name], rule, fix)
+    options = check_settings(named.settings, {}, "task.model", problems, lambda _: True)
     return {"name": named.name, **options}

@@ -33,7 +33,7 @@ def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tupl
     return tuple(rungs)
 
 
-def goes_on(
+def advances(
     rung: Mapping[int, float], number: int, reduction_factor: int, errors: Mapping[int, float] | None = None
 ) -> bool:
     """Return whether a trial passes a rung: its rank among the m rows there, itself included, is below ceil(m / eta).
@@ -102,7 +102,7 @@ class Asha(Fifo):
         met = {other: row for other, row in rung.items() if row["time"] <= rung[number]["time"]}
         losses = {other: self._loss(row) for other, row in met.items()}
         errors = {other: standard_error(row, self._objective.name) for other, row in met.items()}
-        if goes_on(losses, number, self._reduction_factor, errors):
+        if advances(losses, number, self._reduction_factor, errors):
             return super().on_trial_result(tune_controller, trial, result)
         self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}")
         return str(TrialScheduler.STOP)

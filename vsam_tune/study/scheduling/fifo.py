@@ -9,14 +9,14 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from typing_extensions import override
 
-from vsam_tune.study.execution.ray_cluster import Unsaved
+from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.racing import Racing
 from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
 
 logger = logging.getLogger(__name__)
 
 
-class Fifo(Unsaved, FIFOScheduler):
+class Fifo(NotPickled, FIFOScheduler):
     """Trains every trial's first replicate to its end, and tells the searcher what a failing trial raised.
 
     Ray tells a searcher only that a trial failed; the trial scheduler is told just before, with the trial. A trial that
@@ -38,7 +38,7 @@ class Fifo(Unsaved, FIFOScheduler):
     @override
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         racing = self._racing if result.get("replicate_ended") and not result.get("done") else None
-        if racing is None or racing.goes_on(self._searcher.trial(trial.trial_id), numbers(result)):
+        if racing is None or racing.advances(self._searcher.trial(trial.trial_id), numbers(result)):
             return str(TrialScheduler.CONTINUE)
         return str(TrialScheduler.STOP)
 

@@ -63,7 +63,7 @@ class Plan:
         """The parameters of all its trials; None where the sampler draws them."""
         return self.initial if self.only_initial else None
 
-    def handed_over(self, params: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
+    def trial_config(self, params: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
         """Return what the trainable is given for one trial: docs/trainables.md lists the keys.
 
         Args:

@@ -19,7 +19,7 @@ class Racing:
     def __init__(self, storage: StudyStorage) -> None:
         self._storage = storage
 
-    def goes_on(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
+    def advances(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
         """Return whether the next replicate is trained; a trial that comes by again is told the same.
 
         Args:

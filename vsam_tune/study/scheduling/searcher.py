@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from search_spaces.schema import Dimension
-from vsam_tune.study.execution.ray_cluster import Unsaved
+from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
 
@@ -28,7 +28,7 @@ _MAY_BE_WITHHELD = "ais_vs_sam"  # where it could not be measured, which says no
 _UNKNOWN_DEATH = "the worker died without a word: killed, or out of memory"
 
 
-class OptunaSearcher(Unsaved, Searcher):
+class OptunaSearcher(NotPickled, Searcher):
     """Suggests configurations to Ray and tells Optuna how each ended.
 
     A trial that ended by itself with finite objectives is complete; one that the trial scheduler stopped is pruned,
@@ -83,7 +83,7 @@ class OptunaSearcher(Unsaved, Searcher):
         else:
             trial = self._storage.take(self._plan.initial) if self._plan.only_initial else self._storage.ask()
         params = self._params(trial)
-        config = self._plan.handed_over(params, trial.number, str(self._folder / trial_folder(trial.number)))
+        config = self._plan.trial_config(params, trial.number, str(self._folder / trial_folder(trial.number)))
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
         self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
         self._running[trial_id] = trial

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.analysis.results import FINISHED, Objective, StudyResult, TrialRecord
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.study.storage.database import connected, open_or_create
 from vsam_tune.study.storage.trial_record import trial_record
 
@@ -226,11 +226,11 @@ def load_confirm(study: str, root: Path) -> StudyResult:
     return _held(study, root, CONFIRM, "confirmation", f"vsam-tune confirm {study}")
 
 
-def _held(study: str, root: Path, suffix: str, what: str, cure: str) -> StudyResult:
+def _held(study: str, root: Path, suffix: str, what: str, fix: str) -> StudyResult:
     folder = study_folder(study, root)
     result = find_result(folder, suffix)
     if result is None:
-        raise InputError(finding(folder / DATABASE, "", None, f"holds no {what} yet", cure))
+        raise InputError(problem(folder / DATABASE, "", None, f"holds no {what} yet", fix))
     return result
 
 
@@ -252,11 +252,11 @@ def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
     except KeyError as error:  # not there, or a driver was killed, or is, between creating it and its attribute
         if {name, name + BASELINES}.isdisjoint(optuna.get_all_study_names(storage=connected(path))):
             rule = "holds no study of its folder's name"
-            raise InputError(finding(path, "", None, rule, "give the folder its name back")) from error
+            raise InputError(problem(path, "", None, rule, "give the folder its name back")) from error
         return None
     except DatabaseError as error:
-        cure = "restore it from a copy, or move its folder away"
-        raise InputError(finding(path, "", None, f"cannot be read: {error.orig}", cure)) from error
+        fix = "restore it from a copy, or move its folder away"
+        raise InputError(problem(path, "", None, f"cannot be read: {error.orig}", fix)) from error
     return replace(found.result(), name=name)
 
 
@@ -280,8 +280,8 @@ def study_folder(study: str, root: Path) -> Path:
     folder = root / name
     if not (folder / DATABASE).is_file():
         known = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
-        cure = f"one of {', '.join(known)}, or vsam-tune search STUDY.yaml" if known else "vsam-tune search STUDY.yaml"
-        raise InputError(finding(root, "", name, "holds no study of this name", cure))
+        fix = f"one of {', '.join(known)}, or vsam-tune search STUDY.yaml" if known else "vsam-tune search STUDY.yaml"
+        raise InputError(problem(root, "", name, "holds no study of this name", fix))
     return folder
 
 

@@ -4,10 +4,10 @@ import socket
 import sys
 from pathlib import Path
 
-from vsam_tune.errors import InputError, finding
+from vsam_tune.errors import InputError, problem
 from vsam_tune.study.storage.study_storage import DATABASE, study_folder
 from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
-from vsam_tune.study.tracking.tracking_state import default_uri, read_tracked
+from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
 
 
 def tracked_study(study: str | None, root: Path) -> tuple[str, str | None]:
@@ -27,11 +27,11 @@ def tracked_study(study: str | None, root: Path) -> tuple[str, str | None]:
         names = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
         if len(names) != 1:
             rule = f"holds {len(names)} studies{': ' + ', '.join(names) if names else ''}"
-            cure = f"vsam-tune mlflow {names[0]}" if names else "vsam-tune search STUDY.yaml"
-            raise InputError(finding(root, "", None, rule, cure))
+            fix = f"vsam-tune mlflow {names[0]}" if names else "vsam-tune search STUDY.yaml"
+            raise InputError(problem(root, "", None, rule, fix))
         study = names[0]
     folder = study_folder(study, root)
-    tracked = read_tracked(folder)
+    tracked = read_tracking_state(folder)
     if tracked is None:
         return default_uri(folder), None
     return tracked.uri or default_uri(folder), tracked.study_id
@@ -55,8 +55,8 @@ def check_port(host: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error).removesuffix(".")
         rule = f"nothing can listen there: {reason}"
-        cure = "another --port or --host; --url prints the addresses of a server that runs"
-        raise InputError(finding("--port", "", f"{host}:{port}", rule, cure)) from error
+        fix = "another --port or --host; --url prints the addresses of a server that runs"
+        raise InputError(problem("--port", "", f"{host}:{port}", rule, fix)) from error
 
 
 def _allowed(names: str, host: str, port: int) -> str:

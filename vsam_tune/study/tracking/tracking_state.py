@@ -14,7 +14,7 @@ _FILE = "mlflow.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
+class TrackingState:
     """The content of `mlflow.json`.
 
     Attributes:
@@ -28,20 +28,20 @@ class Tracked:
     complete: bool
 
 
-def read_tracked(folder: Path) -> Tracked | None:
+def read_tracking_state(folder: Path) -> TrackingState | None:
     """Return what the folder knows; None where tracking never began."""
     path = folder / _FILE
-    return Tracked(**json.loads(path.read_text())) if path.exists() else None
+    return TrackingState(**json.loads(path.read_text())) if path.exists() else None
 
 
-def write_tracked(folder: Path, uri: str | None, *, complete: bool) -> Tracked:
+def write_tracking_state(folder: Path, uri: str | None, *, complete: bool) -> TrackingState:
     """Write down where the study is logged, under a new `study_id` the first time; return the content."""
     with creation_lock(folder):
-        former = read_tracked(folder) or Tracked(uuid.uuid4().hex, uri, complete=False)
+        former = read_tracking_state(folder) or TrackingState(uuid.uuid4().hex, uri, complete=False)
         return _write(folder, replace(former, uri=uri, complete=complete))
 
 
-def write_tracked_beside(home: Path, folder: Path, uri: str | None, *, complete: bool) -> Tracked:
+def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: bool) -> TrackingState:
     """Write down where a part of a study is logged, with the study, and whether all of the part is there.
 
     Args:
@@ -53,13 +53,13 @@ def write_tracked_beside(home: Path, folder: Path, uri: str | None, *, complete:
     Returns:
         What is known of the part; its `study_id` is the study's.
     """
-    study = read_tracked(home)
+    study = read_tracking_state(home)
     if study is None or study.uri != uri:
-        study = write_tracked(home, uri, complete=False)
-    return _write(folder, Tracked(study.study_id, uri, complete))
+        study = write_tracking_state(home, uri, complete=False)
+    return _write(folder, TrackingState(study.study_id, uri, complete))
 
 
-def _write(folder: Path, tracked: Tracked) -> Tracked:
+def _write(folder: Path, tracked: TrackingState) -> TrackingState:
     part = folder / f"{_FILE}.part"
     part.write_text(json.dumps(asdict(tracked)) + "\n")
     part.replace(folder / _FILE)
@@ -68,7 +68,7 @@ def _write(folder: Path, tracked: Tracked) -> Tracked:
 
 def lacks_a_part(folder: Path, uri: str | None) -> bool:
     """Return whether the store may lack a part: its server was away, the driver was killed, or it is another one."""
-    tracked = read_tracked(folder)
+    tracked = read_tracking_state(folder)
     return tracked is None or not tracked.complete or tracked.uri != uri
 
 

@@ -16,7 +16,7 @@ from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
-from vsam_tune.study.tracking.tracking_state import Tracked, default_uri, write_tracked, write_tracked_beside
+from vsam_tune.study.tracking.tracking_state import TrackingState, default_uri, write_part_state, write_tracking_state
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +98,10 @@ class MlflowTracking:
             self._write_tracked(complete=True)
         return self._failure
 
-    def _write_tracked(self, *, complete: bool) -> Tracked:
+    def _write_tracked(self, *, complete: bool) -> TrackingState:
         if self._home == self._folder:
-            return write_tracked(self._folder, self._given_uri, complete=complete)
-        return write_tracked_beside(self._home, self._folder, self._given_uri, complete=complete)
+            return write_tracking_state(self._folder, self._given_uri, complete=complete)
+        return write_part_state(self._home, self._folder, self._given_uri, complete=complete)
 
     def _work(self) -> None:
         closing = False

@@ -69,7 +69,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
     Args:
         blocks: with laps of both.
         counts: of the trial's iterations by kind, or shares of them.
-        clock: that tells what an iteration costs, as `Laps.clock` has it.
+        clock: that tells what an iteration costs, as `IterationTimer.clock` has it.
     """
     plain = _plain(blocks, clock)
     kinds = list(counts)

@@ -1,4 +1,4 @@
-"""Laps: how long each iteration took and what it did, noted without waiting for the device."""
+"""IterationTimer: how long each iteration took and what it did, noted without waiting for the device."""
 
 import time
 from collections import Counter
@@ -43,7 +43,7 @@ class Seconds(NamedTuple):
 UNTIMED = Seconds(float("nan"), float("nan"))
 
 
-class Lap(NamedTuple):
+class IterationTime(NamedTuple):
     """One iteration over a whole batch.
 
     Attributes:
@@ -66,8 +66,8 @@ class Block:
         own: laps of the trial, nearest before and after.
     """
 
-    reference: tuple[Lap, ...]
-    own: tuple[Lap, ...]
+    reference: tuple[IterationTime, ...]
+    own: tuple[IterationTime, ...]
 
 
 @cache
@@ -125,7 +125,7 @@ class _Noted:
     second: Any = None
 
 
-class Laps:
+class IterationTimer:
     """The iterations since the last `take`, timed; and all of them, counted.
 
     Args:
@@ -178,14 +178,14 @@ class Laps:
         """Note the end of the second pass of the iteration that runs."""
         self._second = (begun, self._stopwatch.mark())
 
-    def take(self) -> list[Lap]:
+    def take(self) -> list[IterationTime]:
         """Return the laps since the last call, oldest first; the device has done them all."""
         laps = []
         for former, noted in zip(self._noted, self._noted[1:], strict=False):
             if noted.kind is None:
                 continue
             second = UNTIMED if noted.second is None else self._stopwatch.between(*noted.second)
-            laps.append(Lap(noted.kind, self._stopwatch.between(former.mark, noted.mark), second))
+            laps.append(IterationTime(noted.kind, self._stopwatch.between(former.mark, noted.mark), second))
         del self._noted[:-1]
         return laps
 

@@ -22,7 +22,7 @@ from vsam_tune.optimizers.sam import SAM
 from vsam_tune.optimizers.second_pass import RandomState
 from vsam_tune.optimizers.sharpness_aware import Closure
 from vsam_tune.training.speed.ais_vs_sam import FEWEST_BLOCKS, AISvsSAM, ais_vs_sam
-from vsam_tune.training.speed.iteration_timer import Block, Kind, Lap, Laps, Seconds
+from vsam_tune.training.speed.iteration_timer import Block, IterationTime, IterationTimer, Kind, Seconds
 from vsam_tune.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class TimedSAM(SAM):
         model: see `SAM`.
     """
 
-    def __init__(self, base: Optimizer, *, laps: Laps, rho: float, model: nn.Module) -> None:
+    def __init__(self, base: Optimizer, *, laps: IterationTimer, rho: float, model: nn.Module) -> None:
         super().__init__(base, rho=rho, model=model)
         self._laps = laps
 
@@ -76,7 +76,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         random.restore()
 
 
-class Reference:
+class SamProbe:
     """Decides where blocks stand in a trial and how long they are, takes them, and keeps what they measured.
 
     A block stands after a random iteration of each of up to 120 strata of the run, so that it is not in step with
@@ -96,7 +96,9 @@ class Reference:
         seconds: that they took, saving and restoring included.
     """
 
-    def __init__(self, sam: "Trainer", laps: Laps, *, num_iterations: int, seed: int, share: float = SHARE) -> None:
+    def __init__(
+        self, sam: "Trainer", laps: IterationTimer, *, num_iterations: int, seed: int, share: float = SHARE
+    ) -> None:
         self._sam, self._laps, self._num_iterations, self._share = sam, laps, num_iterations, share
         strata = min(num_iterations, max(30, min(num_iterations // 16, 120)))
         within = np.random.default_rng(seed).random(strata)
@@ -105,10 +107,10 @@ class Reference:
         self._batches: Iterator[Batch] = iter(())
         self._epoch = 0
         self._carried = 0.0  # of a step, from block to block
-        self._behind: list[Lap] = []  # own laps since the last block
+        self._behind: list[IterationTime] = []  # own laps since the last block
         self._no_memory = False  # for a block, at some time
         self._found: tuple[tuple[int, int], AISvsSAM] | None = None  # after so many own iterations and blocks
-        self.own = Laps(sam.loader.device)
+        self.own = IterationTimer(sam.loader.device)
         self.blocks: list[Block] = []
         self.steps = 0
         self.seconds = 0.0
@@ -160,7 +162,7 @@ class Reference:
             self._found = now, found
         return self._found[1]
 
-    def _after(self) -> tuple[Lap, ...]:
+    def _after(self) -> tuple[IterationTime, ...]:
         """Return the own laps that belong to the last block."""
         return tuple(self._behind[: min(WINDOW, (len(self._behind) + 1) // 2)]) if self.blocks else ()
 
@@ -178,7 +180,7 @@ class Reference:
         self._carried = wanted % 1
         return min(int(wanted), int(max(left, 0.0)))
 
-    def _taken(self, steps: int) -> tuple[Lap, ...]:
+    def _taken(self, steps: int) -> tuple[IterationTime, ...]:
         """Take steps of SAM; return their laps."""
         sam, start = self._sam, time.perf_counter()
         with undisturbed(sam.model):
@@ -219,11 +221,11 @@ class Reference:
         self._carried, self.steps, self.seconds = state["carried"], state["steps"], state["seconds"]
 
 
-def _plain(lap: Lap) -> tuple[Any, ...]:
+def _plain(lap: IterationTime) -> tuple[Any, ...]:
     """Return a lap as tuples, which a checkpoint may hold."""
     return tuple(map(tuple, lap))
 
 
-def _lap(plain: tuple[Any, ...]) -> Lap:
+def _lap(plain: tuple[Any, ...]) -> IterationTime:
     kind, seconds, second = plain
-    return Lap(Kind(*kind), Seconds(*seconds), Seconds(*second))
+    return IterationTime(Kind(*kind), Seconds(*seconds), Seconds(*second))
