@@ -127,5 +127,5 @@ def test_what_is_asked_first(
             return {}
 
     monkeypatch.setattr(preflight, "ProcessPoolExecutor", Pool)
-    preflight(search_plan(study), time_iterations=False)
+    preflight.preflight(search_plan(study), time_iterations=False)
     assert asked == [expected]
