@@ -19,6 +19,7 @@ import torch
 from benchmarks.machine import describe, disturbance, hint
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
+from vsam_tune.atomic_file import write_text
 from vsam_tune.machine.contention import Contention
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.study.storage.study_storage import load_result
@@ -50,12 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(table(rows))
         return
     torch.set_num_threads(1)
-    rows = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
+    rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
     contention = Contention()
     while len(rows) < options.runs:
         rows.append(run(options.model, options.iterations, options.rate, seed=len(rows)))
         if options.out:
-            options.out.write_text(json.dumps(rows))
+            write_text(options.out, json.dumps(rows))
         sys.stderr.write(f"{rows[-1]}\n")
     print(table(rows))
     about = describe(torch.device("cpu"))
@@ -74,7 +75,7 @@ def run(model: str, iterations: int, rate: float, *, seed: int) -> dict[str, flo
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "efficiency.yaml"
-        file.write_text(TASK.format(model=model, rate=rate))
+        file.write_text(TASK.format(model=model, rate=rate), encoding="utf-8")
         config, data = first_trial(file)
     trainer, _ = build_trainer({**config, "seed": seed}, data)
     batches = trainer.loader.batches(0)

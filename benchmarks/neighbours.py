@@ -26,6 +26,7 @@ from scipy import stats
 from benchmarks.machine import describe
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
+from vsam_tune.atomic_file import write_text
 from vsam_tune.machine.contention import Contention
 
 STUDY = Path("studies/quickstart.yaml")
@@ -48,11 +49,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="JSON file that every run is written to")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    runs: list[Run] = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
+    runs: list[Run] = (
+        json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
+    )
     for run in _missing(options, len(runs)):
         runs.append(run)
         if options.out:
-            options.out.write_text(json.dumps(runs))
+            write_text(options.out, json.dumps(runs))
         sys.stderr.write(f"{len(runs)} of {options.runs}: {run}\n")
     print(table(runs))
     about = describe(torch.device("cpu"))

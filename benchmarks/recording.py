@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.ratios import Ratios
 from benchmarks.rounds import Timed
+from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
 
 CLOCKS = ("wall", "cpu")
@@ -58,9 +59,7 @@ class Recording:
     def save(self) -> None:
         """Write the file as a whole, or leave the old one."""
         if self._path is not None:
-            part = self._path.with_name(self._path.name + ".part")
-            part.write_text(json.dumps(self.content), encoding="utf-8")
-            part.replace(self._path)
+            write_text(self._path, json.dumps(self.content))
 
     def ratios(self, clock: str) -> Ratios:
         """Return the ratios of the times that one of the CLOCKS showed."""

@@ -56,7 +56,7 @@ def _trial(model: str | None, epochs: int) -> tuple[dict[str, Any], TaskData]:
         return first_trial(STUDY)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "reference_cost.yaml"
-        file.write_text(TASK.format(model=model, epochs=epochs))
+        file.write_text(TASK.format(model=model, epochs=epochs), encoding="utf-8")
         return first_trial(file)
 
 

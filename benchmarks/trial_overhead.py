@@ -82,7 +82,7 @@ def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
         "budget": {"trials": trials},
         "trainable": "benchmarks.trial_overhead:Timed",
     }
-    file.write_text(yaml.safe_dump(content))
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
     spent: dict[str, list[float]] = defaultdict(list)
     starts: list[float] = []
     with _timers(spent, starts):

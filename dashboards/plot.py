@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsam_tune.atomic_file import write_bytes, write_text
 from vsam_tune.cli.arguments import add_study
 from vsam_tune.errors import InputError, problem
 
@@ -95,7 +96,7 @@ def _write_html(figure: "go.Figure", out: Path) -> None:
     page = figure.to_html(
         config=_CONFIG, include_plotlyjs=True, include_mathjax=False, default_height="95vh", div_id="front"
     )
-    out.write_text(page, encoding="utf-8")
+    write_text(out, page)
 
 
 def _write_png(figure: "go.Figure", out: Path) -> None:
@@ -109,4 +110,4 @@ def _write_png(figure: "go.Figure", out: Path) -> None:
     except RuntimeError as error:  # plotly's word for kaleido without a Chrome
         fix = "install Chrome or Chromium, or write --out FILE.html"
         raise InputError(problem("--out", "", str(out), "kaleido found no browser to draw with", fix)) from error
-    out.write_bytes(image)
+    write_bytes(out, image)

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from trainables.training_warnings import remarks
 from trainables.trial_log import TrialLog
+from vsam_tune.atomic_file import write_bytes
 from vsam_tune.seeds import replicate_seed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _noted(method: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resul
         except Exception:
             folder: Path = args[0].folder  # type: ignore[attr-defined] # the first argument is the trainable
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "error.txt").write_text(traceback.format_exc())
+            write_bytes(folder / "error.txt", traceback.format_exc().encode("utf-8", "backslashreplace"))
             raise
 
     return call

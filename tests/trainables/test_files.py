@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from tests.support.full_disk import fill_disk
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, saved_in, steps, trial_config, without_ais
 from vsam_tune.errors import InputError
@@ -78,11 +79,11 @@ def test_within_checkpoint_seconds_none_is_written(new_worker, tmp_path, monkeyp
 
 
 @pytest.mark.usefixtures("checkpoint_always")
-def test_a_full_disk_costs_a_checkpoint_and_no_training(new_worker, tmp_path, caplog):
+def test_a_full_disk_costs_a_checkpoint_and_no_training(new_worker, tmp_path, caplog, monkeypatch):
     straight = new_worker(trial_config(tmp_path / "0"))
     results = steps(straight)
     worker = new_worker(trial_config(tmp_path / "1"))
-    (tmp_path / "1" / "checkpoint.pt.part").symlink_to("/dev/full")  # the first checkpoint alone
+    fill_disk(monkeypatch, "checkpoint.pt")  # the first checkpoint alone
     caplog.clear()
     assert without_ais(steps(worker)) == without_ais(results)
     assert caplog.text.count("no checkpoint at iteration 3") == 1
@@ -91,9 +92,9 @@ def test_a_full_disk_costs_a_checkpoint_and_no_training(new_worker, tmp_path, ca
     assert equal_state(end_of(worker), end_of(straight))
 
 
-def test_a_final_checkpoint_that_cannot_be_kept_is_an_error(new_worker, tmp_path):
+def test_a_final_checkpoint_that_cannot_be_kept_is_an_error(new_worker, tmp_path, monkeypatch):
     worker = new_worker(trial_config(tmp_path, final=True))
-    (tmp_path / "checkpoint.pt.part").symlink_to("/dev/full")
+    fill_disk(monkeypatch, "checkpoint.pt")
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the errno says it
         steps(worker)
     assert errno.ENOSPC in (caught.value.errno, getattr(caught.value.__cause__, "errno", errno.ENOSPC))

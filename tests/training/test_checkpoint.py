@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, whatever happens to the disk; readable without running code from them."""
 
 import os
+import re
 import resource
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.full_disk import fill_disk
 from tests.support.tiny_trial import equal_state
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -19,15 +21,16 @@ STATE = {
 
 
 @contextmanager
-def disk_without_space(path):
-    """Have the next file written beside `path` find no space at all; needs no root."""
-    path.with_name(path.name + ".part").symlink_to("/dev/full")
-    yield
+def disk_without_space():
+    """Let the next checkpoint find no space at all."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fill_disk(monkeypatch, "checkpoint.pt")
+        yield
 
 
 @contextmanager
-def disk_that_fills_up(_path):
-    """Have every file written end after 50,000 bytes, in the middle of the weights."""
+def disk_that_fills_up():
+    """Let every file that is written end after 50,000 bytes, in the middle of the weights."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
@@ -52,7 +55,7 @@ def test_a_later_checkpoint_replaces_the_former(tmp_path):
 def test_a_full_disk_leaves_the_former_checkpoint_and_nothing_else(failing, tmp_path):
     path = tmp_path / "checkpoint.pt"
     save_checkpoint({"iteration": 6}, path)
-    with failing(path), pytest.raises(OSError, match=r"checkpoint\.pt|space|large"):
+    with failing(), pytest.raises(OSError, match=r"checkpoint\.pt|space|large"):
         save_checkpoint(STATE, path)
     assert load_checkpoint(path) == {"iteration": 6}
     assert [each.name for each in tmp_path.iterdir()] == ["checkpoint.pt"]
@@ -77,25 +80,26 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 def test_the_data_are_on_the_disk_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):
     path, events = tmp_path / "checkpoint.pt", []
     fsync, replace = os.fsync, Path.replace
+    temporary = re.compile("[0-9a-f]{8}")
 
     def noted_fsync(descriptor):
         fsync(descriptor)
         file = Path(f"/proc/self/fd/{descriptor}").readlink()
         size = file.stat().st_size if file.is_file() else 0
-        events.append(("fsync", file.relative_to(tmp_path.parent), size))
+        events.append(("fsync", "folder" if file == tmp_path else temporary.sub("XXXXXXXX", file.name), size))
 
     def noted_replace(self, target):
-        events.append(("rename", self.name, self.stat().st_size))
+        events.append(("rename", temporary.sub("XXXXXXXX", self.name), self.stat().st_size))
         return replace(self, target)
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(Path, "replace", noted_replace)
     save_checkpoint(STATE, path)
-    folder, size = Path(tmp_path.name), path.stat().st_size
+    size = path.stat().st_size
     assert events == [
-        ("fsync", folder / "checkpoint.pt.part", size),
-        ("rename", "checkpoint.pt.part", size),
-        ("fsync", folder, 0),
+        ("fsync", "checkpoint.pt.XXXXXXXX.part", size),
+        ("rename", "checkpoint.pt.XXXXXXXX.part", size),
+        ("fsync", "folder", 0),
     ]
 
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.full_disk import fill_disk
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.training.trajectory import COLUMNS, Trajectory
 
@@ -172,11 +173,11 @@ def test_an_empty_trajectory_can_be_written(tmp_path):
     assert pq.read_table(tmp_path / "trajectory.parquet").column_names == list(COLUMNS)
 
 
-def test_a_full_disk_leaves_the_former_file(tmp_path):
+def test_a_full_disk_leaves_the_former_file(tmp_path, monkeypatch):
     path = tmp_path / "trajectory.parquet"
     recorded([None]).write_parquet(path)
     former = path.read_bytes()
-    (tmp_path / "trajectory.parquet.part").symlink_to("/dev/full")
+    fill_disk(monkeypatch, "trajectory.parquet")
     with pytest.raises(OSError, match="space"):
         recorded([None, None]).write_parquet(path)
     assert path.read_bytes() == former

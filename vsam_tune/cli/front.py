@@ -143,6 +143,7 @@ def _never_adapted(records: Sequence["TrialRecord"]) -> list[str]:
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     import yaml
 
+    from vsam_tune.atomic_file import write_text
     from vsam_tune.errors import InputError, problem
     from vsam_tune.study.file.study_file import export, load_study
     from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
@@ -157,7 +158,7 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        arguments.export.write_text(text)
+        write_text(arguments.export, text)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
         raise InputError(problem("--export", "", str(arguments.export), rule, "name another file")) from error

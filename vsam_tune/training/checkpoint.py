@@ -1,16 +1,16 @@
 """Checkpoints: everything to continue a trial bit for bit, in one file that is whole or absent."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vsam_tune.atomic_file import atomic_path
 from vsam_tune.errors import InputError, problem
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write `state` to `path` atomically: write, fsync, rename, fsync of the folder.
+    """Write `state` to `path` atomically.
 
     Args:
         state: tensors, numbers, words, lists and dicts of them: what `torch.load(weights_only=True)` takes.
@@ -19,22 +19,11 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: if the disk is full or not writable; the former file is untouched.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with atomic_path(path) as part, part.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except RuntimeError as error:  # torch's zip writer turns a full disk into a RuntimeError
         raise OSError(f"{path}: could not be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:

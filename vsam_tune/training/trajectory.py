@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsam_tune.atomic_file import atomic_path
 from vsam_tune.optimizers.observation import Observation
 
 _KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on the host, fields of an observation
@@ -95,9 +96,8 @@ class Trajectory:
         import pyarrow as pa  # noqa: PLC0415 - 0.1 s that a loop of someone else's need not pay
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        part = path.with_name(path.name + ".part")
-        pq.write_table(pa.table(self.table()), part)
-        part.replace(path)
+        with atomic_path(path) as part:
+            pq.write_table(pa.table(self.table()), part)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the filled table, (n, len(COLUMNS)) float64; call it after `fill`."""

@@ -211,7 +211,7 @@ def test_an_unknown_study_is_told_with_those_that_are_there(tmp_path: Path) -> N
 def test_a_first_start_that_was_cut_short_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     folder.mkdir()
-    part = folder / f"{DATABASE}.part"
+    part = folder / f"{DATABASE}.01234567.part"
     optuna.storages.RDBStorage(f"sqlite:///{part}")  # what a driver had done when it was killed
     assert ended_trials(folder) == 0
     with pytest.raises(InputError, match="holds no study of this name"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
 
 _QUIET = {
@@ -96,7 +97,7 @@ def _quiet_ray() -> Any:  # noqa: ANN401 - the module
 def _remember(folder: Path) -> None:
     """Note the processes that Ray started under this one."""
     started = [[child.pid, child.create_time()] for child in psutil.Process().children(recursive=True)]
-    (folder / _PROCESSES).write_text(json.dumps(started))
+    write_text(folder / _PROCESSES, json.dumps(started))
 
 
 def end_remains(folder: Path) -> int:
@@ -111,7 +112,7 @@ def end_remains(folder: Path) -> int:
     if not path.exists():
         return 0
     remains = []
-    for pid, create_time in json.loads(path.read_text()):
+    for pid, create_time in json.loads(path.read_text(encoding="utf-8")):
         try:
             process = psutil.Process(pid)
             if abs(process.create_time() - create_time) < 1:

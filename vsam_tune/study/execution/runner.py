@@ -12,6 +12,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from vsam_tune.analysis.results import StudyResult
+from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.execution.events import Listener, TrialEvents
@@ -68,14 +69,12 @@ class Run:
     def former(self) -> dict[str, Any] | None:
         """Return the resolved file of an earlier start; None at the first."""
         path = self.folder / RESOLVED
-        return yaml.safe_load(path.read_text()) if path.exists() else None
+        return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def open_storage(self) -> StudyStorage:
         """Write the resolved file down, and open the study's storage or create it."""
         plan, path = self.plan, self.folder / RESOLVED
-        part = path.with_suffix(".part")
-        part.write_text(yaml.safe_dump(dict(plan.resolved), sort_keys=False, allow_unicode=True))
-        part.replace(path)
+        write_text(path, yaml.safe_dump(dict(plan.resolved), sort_keys=False, allow_unicode=True))
         reader = StudyStorage.open(self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
         reader.enqueue(plan.initial, again=plan.only_initial)
         sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 
 from vsam_tune.analysis.results import Objective
+from vsam_tune.atomic_file import atomic_path
 from vsam_tune.study.storage.creation_lock import creation_lock
 
 _WAIT_SECONDS = 60  # for another process to write
@@ -58,11 +59,10 @@ def _url(path: Path) -> str:
 
 
 def _create_database(path: Path, name: str, objectives: Sequence[Objective], resolved: Mapping[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    database = RDBStorage(_url(part))
-    study = optuna.create_study(storage=database, study_name=name, directions=[each.direction for each in objectives])
-    study.set_user_attr("study", dict(resolved))
-    database.remove_session()
-    database.engine.dispose()
-    part.replace(path)
+    directions = [each.direction for each in objectives]
+    with atomic_path(path) as part:
+        database = RDBStorage(_url(part))
+        study = optuna.create_study(storage=database, study_name=name, directions=directions)
+        study.set_user_attr("study", dict(resolved))
+        database.remove_session()
+        database.engine.dispose()

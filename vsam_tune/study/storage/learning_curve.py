@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from vsam_tune.atomic_file import write_text
+
 CURVE = "learning_curve.jsonl"
 
 
@@ -12,7 +14,7 @@ def read_curve(folder: Path) -> list[dict[str, float]]:
     """Return the points, oldest first; a line that a crash cut, or that is just being written, is left out."""
     path = folder / CURVE
     points: list[dict[str, float]] = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         with contextlib.suppress(json.JSONDecodeError):
             points.append(json.loads(line))
     return points
@@ -22,16 +24,14 @@ def mend_curve(folder: Path) -> list[dict[str, float]]:
     """Take out what a crash left of a line, so that the next point starts on its own; return the points."""
     path, points = folder / CURVE, read_curve(folder)
     text = "".join(map(_line, points))
-    if path.exists() and path.read_text() != text:
-        part = path.with_suffix(".part")
-        part.write_text(text)
-        part.replace(path)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
     return points
 
 
 def append_point(folder: Path, point: Mapping[str, float]) -> None:
     """Write a point down: metrics by name, and `time_ms`, milliseconds since 1970."""
-    with (folder / CURVE).open("a") as file:
+    with (folder / CURVE).open("a", encoding="utf-8") as file:
         file.write(_line(point))
 
 

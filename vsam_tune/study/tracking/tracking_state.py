@@ -8,6 +8,7 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from vsam_tune.atomic_file import write_text
 from vsam_tune.study.storage.creation_lock import creation_lock
 
 _FILE = "mlflow.json"
@@ -31,7 +32,7 @@ class TrackingState:
 def read_tracking_state(folder: Path) -> TrackingState | None:
     """Return what the folder knows; None where tracking never began."""
     path = folder / _FILE
-    return TrackingState(**json.loads(path.read_text())) if path.exists() else None
+    return TrackingState(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def write_tracking_state(folder: Path, uri: str | None, *, complete: bool) -> TrackingState:
@@ -60,9 +61,7 @@ def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: boo
 
 
 def _write(folder: Path, tracked: TrackingState) -> TrackingState:
-    part = folder / f"{_FILE}.part"
-    part.write_text(json.dumps(asdict(tracked)) + "\n")
-    part.replace(folder / _FILE)
+    write_text(folder / _FILE, json.dumps(asdict(tracked)) + "\n")
     return tracked
 
 
