@@ -17,7 +17,7 @@ STUDY = next(text for language, text in PAGE if language == "yaml")
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """Lay the files of the page out, where they are found, and return its study."""
+    """Write the files of the page to an importable folder, and return its study."""
     (tmp_path / "mine.py").write_text(MODULE)
     (tmp_path / "stripes.yaml").write_text(STUDY)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""The methods of one's own that docs/methods.md shows are built by name, and train."""
+"""The custom methods in docs/methods.md are built by name, and they train."""
 
 import sys
 from types import ModuleType

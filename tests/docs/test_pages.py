@@ -1,4 +1,4 @@
-"""What the pages say follows from the code, their links lead somewhere, their examples run."""
+"""The pages agree with the code, their links have targets, their examples run."""
 
 import contextlib
 import io
@@ -20,15 +20,15 @@ YAML = [(page.name, text) for page in DOCS for language, text in blocks(page) if
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_generated_tables_are_those_of_the_code(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert text == regenerated(text), "python -m tests.support.docs.generated writes them anew"
+    assert text == regenerated(text), "run python -m tests.support.docs.generated"
 
 
-def test_each_generated_table_stands_in_one_place() -> None:
+def test_each_generated_table_is_in_one_place() -> None:
     assert sorted(name for page in DOCS for name in used(page.read_text(encoding="utf-8"))) == sorted(GENERATED)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files_and_headings(page: Path) -> None:
+def test_links_have_files_and_headings_as_targets(page: Path) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -43,7 +43,7 @@ def test_the_index_names_every_page() -> None:
 
 
 @pytest.mark.parametrize(("name", "number"), PYTHON, ids=[f"{name}-{number}" for name, number in PYTHON])
-def test_python_examples_run_and_print_what_stands_below_them(
+def test_python_examples_run_and_print_the_text_below_them(
     name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

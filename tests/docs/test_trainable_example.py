@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "trainables.md"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """Lay the files of the page out, and return its study."""
+    """Write the files of the page to a folder, and return its study."""
     texts = dict(blocks(PAGE)[:2])
     (tmp_path / "polynomial.py").write_text(texts["python"])
     (tmp_path / "polynomial.yaml").write_text(texts["yaml"])
@@ -38,13 +38,13 @@ def config(study: Study, folder: Path, **params: float) -> dict[str, Any]:
     return search_plan(study).trial_config(params, 0, str(folder))
 
 
-def test_what_it_is_given_is_what_the_page_lists(study: Study, tmp_path: Path) -> None:
+def test_the_page_lists_all_keys_of_the_configuration(study: Study, tmp_path: Path) -> None:
     rows = PAGE.read_text(encoding="utf-8").split("## What it is given")[1].split("##")[0].splitlines()
     listed = {name.strip("` ") for row in rows if row.startswith("| `") for name in row.split("|")[1].split(",")}
     assert listed == set(config(study, tmp_path, degree=2, lr=0.1))
 
 
-def test_it_reports_to_the_end_and_goes_on_from_its_checkpoint(
+def test_it_reports_to_the_end_and_continues_from_its_checkpoint(
     study: Study, polynomial: type[Any], tmp_path: Path
 ) -> None:
     settings = config(study, tmp_path / "trial", degree=2, lr=0.1)
@@ -60,14 +60,14 @@ def test_it_reports_to_the_end_and_goes_on_from_its_checkpoint(
     assert polynomial(config=settings).step() == reports[-1]  # the last report again, where it was lost
 
 
-def test_it_says_that_it_diverged(study: Study, polynomial: type[Any], tmp_path: Path) -> None:
+def test_it_reports_that_it_diverged(study: Study, polynomial: type[Any], tmp_path: Path) -> None:
     worker = polynomial(config=config(study, tmp_path, degree=9, lr=3000.0))
     with pytest.warns(RuntimeWarning):
         report = next(report for _ in range(5) if (report := worker.step())["done"])
     assert report["diverged"] == report["iteration"]
 
 
-def test_its_check_is_asked_first(study: Study, polynomial: type[Any], tmp_path: Path) -> None:
+def test_its_check_runs_first(study: Study, polynomial: type[Any], tmp_path: Path) -> None:
     settings = config(study, tmp_path, degree=2, lr=0.1)
     assert polynomial.check(settings, time_iterations=False) == {"iterations_per_epoch": 100}
     with pytest.raises(InputError, match=r"method\.noise = -1: must be a number >= 0"):

@@ -1,4 +1,4 @@
-"""The tables of docs that follow from code: `python -m tests.support.docs.generated` writes them anew."""
+"""The tables of docs that follow from code: `python -m tests.support.docs.generated` writes them again."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def data_sets() -> str:
         )
         for name, entry in DATASETS.items()
     ]
-    return table(("name", "validation part", "can be fetched", "what it is"), rows)
+    return table(("name", "validation part", "can be downloaded", "contents"), rows)
 
 
 def models() -> str:
@@ -109,7 +109,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 def regenerated(text: str) -> str:
-    """Return a page with its generated blocks as they are to be."""
+    """Return a page with its generated blocks brought up to date."""
     return _BLOCK.sub(lambda found: f"{found[1]}\n{GENERATED[found[2]]()}\n{found[3]}", text)
 
 
@@ -119,7 +119,7 @@ def used(text: str) -> list[str]:
 
 
 def main() -> None:
-    """Write the blocks of all pages anew."""
+    """Write the blocks of all pages again."""
     for page in DOCS.glob("*.md"):
         page.write_text(regenerated(page.read_text(encoding="utf-8")), encoding="utf-8")
 

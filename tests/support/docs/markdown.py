@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table, its head in the first line."""
+    """Return a table with its head in the first line."""
     return "".join(_row(cells) for cells in (head, ["---"] * len(head), *rows))
 
 

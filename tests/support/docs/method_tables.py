@@ -1,4 +1,4 @@
-"""The generated parts of docs/methods.md: all methods at a glance, and the facts and the settings of each."""
+"""The generated parts of docs/methods.md: all methods at a glance, and facts and settings of each one."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,7 +25,7 @@ def at_a_glance() -> str:
 
 
 def facts_and_settings(name: str) -> str:
-    """Return what METHODS says of one method: a list of facts, and the table of its settings."""
+    """Return the facts of one method in METHODS as a list, and its settings as a table."""
     entry = METHODS[name]
     facts = {
         "Cost": f"{entry.cost}. At the defaults {_at_the_defaults(entry)}",
@@ -46,9 +46,9 @@ def setting_row(name: str, setting: Hyperparameter) -> tuple[str, str, str, str,
 def _at_the_defaults(entry: Method) -> str:
     passes = [_count(entry.gradient_evaluations, "gradient evaluation", "gradient evaluations")]
     if entry.forward_passes:
-        passes.append(f"{_count(entry.forward_passes, 'forward pass', 'forward passes')} without a backward")
-    waits = "; the host reads a value of the device in each" if entry.synchronises else ""
-    return f"{' and '.join(passes)} an iteration{waits}"
+        passes.append(f"{_count(entry.forward_passes, 'forward pass', 'forward passes')} without a backward pass")
+    waits = "; each iteration makes the host wait for a value of the device" if entry.synchronises else ""
+    return f"{' and '.join(passes)} per iteration{waits}"
 
 
 def _count(number: float, one: str, more: str) -> str:
@@ -66,13 +66,13 @@ def _settings(name: str, entry: Method) -> str:
         without = f", without {', '.join(left_out)}" if left_out else ""
         return f"Settings: those of {code(general)} with {', '.join(_fixed(entry))} fixed{without}.\n"
     if not entry.hyperparameters:
-        return "Settings: none but the base optimizer's.\n"
+        return "Settings: only those of the base optimizer.\n"
     rows = [setting_row(key, setting) for key, setting in entry.hyperparameters.items()]
     return table(("setting", "default", "rule", "meaning", "source of the default"), rows)
 
 
 def _generalised_by(name: str, entry: Method) -> str | None:
-    """Return the method that a preset is a case of; None for a method that is no preset."""
+    """Return the method of which a preset is a special case; None for a method that is not a preset."""
     if not entry.fixed:
         return None
     return next(other for other, each in METHODS.items() if other != name and _is_of(entry, each))

@@ -17,12 +17,12 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links that are no web addresses."""
+    """Return the targets of a page's links to files and headings, not to web addresses."""
     prose = re.sub(r"`[^`\n]*`", "", _FENCED.sub("", page.read_text(encoding="utf-8")))
     return [target for target in _LINK.findall(prose) if "://" not in target]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub creates them."""
     headings = _HEADING.findall(_FENCED.sub("", page.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
