@@ -127,12 +127,12 @@ def test_the_command_prints_the_replicates_and_what_they_have_in_common(
 @pytest.mark.ray
 def test_another_configuration_in_the_same_folder_is_refused(sam: Training, capsys: pytest.CaptureFixture[str]) -> None:
     other = write(sam.out.parent / "out", SAM.replace("0.1}", "0.2}"))
-    with pytest.raises(InputError, match="another configuration"):
+    with pytest.raises(InputError, match="differs from the configuration"):
         trained(other, sam.out, seeds=2, address=NOWHERE)
     assert main(["train", str(other), "--out", str(sam.out)]) == 2
     assert capsys.readouterr().err == (
-        f"{sam.out}: holds the final training of another configuration. Fix: another --out DIR; nothing is ever"
-        " deleted.\n"
+        f"{sam.out}: method.rho: differs from the configuration that is trained there. Fix: another --out DIR; nothing"
+        " is ever deleted.\n"
     )
 
 

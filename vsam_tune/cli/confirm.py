@@ -85,12 +85,12 @@ def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
 def _study(arguments: argparse.Namespace) -> "Study":
     """Return the study of a file; or, of a name, the one that was searched under it."""
     from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
+    from vsam_tune.study.storage.study_storage import load_definition
 
     file = Path(arguments.study)
-    if file.suffix not in (".yaml", ".yml"):
-        file = study_folder(arguments.study, arguments.root) / RESOLVED
-    return load_study(file, overrides(arguments))
+    if file.suffix in (".yaml", ".yml"):
+        return load_study(file, overrides(arguments))
+    return load_definition(arguments.study, arguments.root, overrides(arguments))
 
 
 def _write(confirmation: "Confirmation", format: str) -> None:  # noqa: A002 - named like the option

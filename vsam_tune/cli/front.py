@@ -145,11 +145,11 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
 
     from vsam_tune.atomic_file import write_text
     from vsam_tune.errors import InputError, problem
-    from vsam_tune.study.file.study_file import export, load_study
-    from vsam_tune.study.storage.study_storage import RESOLVED, study_folder
+    from vsam_tune.study.file.study_file import export
+    from vsam_tune.study.storage.study_storage import load_definition
 
     record = result.pick("knee" if arguments.pick is None else arguments.pick)
-    study = load_study(study_folder(arguments.study, arguments.root) / RESOLVED)
+    study = load_definition(arguments.study, arguments.root)
     content = export(study, record.number, record.params, record.values)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     if arguments.export is None:

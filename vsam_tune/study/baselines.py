@@ -21,9 +21,15 @@ from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import Problems, suggestion
-from vsam_tune.study.file.study_file import Study, load_study
+from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, RESOLVED, find_result, load_result
+from vsam_tune.study.storage.study_storage import (
+    BASELINES,
+    BASELINES_FOLDER,
+    find_result,
+    load_definition,
+    load_result,
+)
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.tracking.run_kind import BASELINE
 
@@ -130,7 +136,7 @@ def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[Row, ...]:
     if not picks:
         return ()
     result = load_result(study.name, root)
-    searched = load_study(root / study.name / RESOLVED)
+    searched = load_definition(study.name, root)
     rows = {}
     for rule in picks:
         record = result.pick(rule)

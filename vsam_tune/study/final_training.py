@@ -9,6 +9,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
+from vsam_tune.study.file.differences import all_differing_keys
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
 from vsam_tune.study.scheduling.plan import Plan
@@ -75,7 +76,10 @@ def train(
     """
     with Run(plan, folder) as run:
         former = run.former()
-        if former is not None and former != plan.resolved:
-            rule = "holds the final training of another configuration"
-            raise InputError(problem(folder, "", None, rule, "another --out DIR; nothing is ever deleted"))
+        if former is not None and (keys := all_differing_keys(plan.resolved, former)):
+            rule, fix = (
+                "differs from the configuration that is trained there",
+                "another --out DIR; nothing is ever deleted",
+            )
+            raise InputError(*(problem(folder, key, None, rule, fix) for key in keys))
         return run.finish(started=former is not None, listeners=listeners, workers=workers, address=address)

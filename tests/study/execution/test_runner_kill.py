@@ -17,7 +17,7 @@ from tests.support.toy_study import write_toy
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.study.storage.study_storage import RESOLVED, load_result
+from vsam_tune.study.storage.study_storage import load_result
 
 TRIALS = 8
 NOTHING = StudyResult(name="toy", objectives=(), trials=(), reference_point=None, study={})
@@ -174,7 +174,7 @@ def test_kill_9_in_the_middle_of_a_search(search: Search) -> None:
 def test_kill_9_while_the_search_starts(seconds: float, search: Search) -> None:
     """Around the first writing of the storage, and while Ray starts."""
     driver = search.start()
-    wait_until((search.study_folder / RESOLVED).exists)
+    wait_until((search.study_folder / "creation.lock").exists)
     time.sleep(seconds)
     kill(driver)
     finish(search, search.result())

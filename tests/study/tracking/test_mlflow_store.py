@@ -37,7 +37,7 @@ def test_a_study_is_one_experiment_and_a_trial_one_run_at_top_level(shelf: Shelf
     for number in (0, 1):
         fabricate_trial(shelf.folder, number)
         shelf.log(store, number)
-    store.log_summary(result([record(0), record(1)]), shelf.folder)
+    store.log_summary(result([record(0), record(1)]))
     assert sorted(shelf.runs()) == ["summary", "trial 0", "trial 1"]
     assert all("mlflow.parentRunId" not in run.data.tags for run in shelf.runs().values())
     experiments = [each for each in shelf.client.search_experiments() if each.name == "made"]
@@ -217,8 +217,8 @@ def test_a_trial_without_any_file_is_logged(shelf: Shelf) -> None:
 def test_the_summary_holds_the_front_and_the_resolved_file(shelf: Shelf) -> None:
     trials = [record(0), record(1), record(2, "pruned"), record(3, "fail")]
     store = shelf.open()
-    store.log_summary(result(trials), shelf.folder)
-    store.log_summary(result(trials), shelf.folder)
+    store.log_summary(result(trials))
+    store.log_summary(result(trials))
     run = shelf.runs()["summary"]
     assert run.data.tags["vsam_tune.kind"] == "summary"
     assert run.data.tags["vsam_tune.front"] == "1 0"  # the most accurate first
@@ -229,13 +229,13 @@ def test_the_summary_holds_the_front_and_the_resolved_file(shelf: Shelf) -> None
 
 def test_hypervolume_is_logged_once_its_reference_point_is_fixed_and_nothing_runs(shelf: Shelf) -> None:
     store, corner = shelf.open(), {"val_accuracy": 80.0, "ais": 1000.0}
-    store.log_summary(result([record(0)]), shelf.folder)
-    store.log_summary(result([record(0), record(1, "running")], corner), shelf.folder)
+    store.log_summary(result([record(0)]))
+    store.log_summary(result([record(0), record(1, "running")], corner))
     assert shelf.runs()["summary"].data.metrics == {}
     done = result([record(0), record(1)], corner)
-    store.log_summary(done, shelf.folder)
+    store.log_summary(done)
     more = result([record(0), record(1), record(2)], corner)
-    store.log_summary(more, shelf.folder)
+    store.log_summary(more)
     assert shelf.history(shelf.runs()["summary"], "hypervolume") == more.hypervolume_over_trials()
     assert more.hypervolume_over_trials()[:2] == done.hypervolume_over_trials()
 

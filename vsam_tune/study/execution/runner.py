@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 
 from vsam_tune.analysis.results import StudyResult
@@ -24,7 +23,7 @@ from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.racing import Racing
 from vsam_tune.study.scheduling.sampler import build_sampler
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
-from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
+from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage, definition_text, stored_definition
 from vsam_tune.study.tracking.mlflow_store import stamp_tags
 from vsam_tune.study.tracking.tracking_state import lacks_a_part
 from vsam_tune.study.tracking.writer import MlflowTracking
@@ -67,20 +66,28 @@ class Run:
         self._lock.release()
 
     def former(self) -> dict[str, Any] | None:
-        """Return the resolved file of an earlier start; None at the first."""
-        path = self.folder / RESOLVED
-        return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+        """Return the definition that an earlier start stored in Optuna; None at the first start."""
+        return stored_definition(self.home, self.plan.name.removeprefix(self.home.name))
 
     def open_storage(self) -> StudyStorage:
-        """Write the resolved file down, and open the study's storage or create it."""
-        plan, path = self.plan, self.folder / RESOLVED
-        write_text(path, yaml.safe_dump(dict(plan.resolved), sort_keys=False, allow_unicode=True))
+        """Open the study's storage or create it; then export the definition, for people to read."""
+        plan = self.plan
         reader = StudyStorage.open(self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
         reader.enqueue(plan.initial, again=plan.only_initial)
         sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
-        return StudyStorage.open(
+        storage = StudyStorage.open(
             self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
         )
+        self._export_definition()
+        return storage
+
+    def _export_definition(self) -> None:
+        """Write `study.resolved.yaml`, which people read and no program does."""
+        path = self.folder / RESOLVED
+        try:
+            write_text(path, definition_text(self.plan.resolved))
+        except OSError as error:
+            logger.warning("%s cannot be written: %s; the study goes on without it", path, error.strerror)
 
     def execute(
         self,

@@ -14,8 +14,15 @@ def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]
         then: of a former one.
     """
     return [
-        key for key in _differences(now, then, "") if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
+        key
+        for key in all_differing_keys(now, then)
+        if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
     ]
+
+
+def all_differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    """Return all dotted keys that differ between two resolved files, in the order of the alphabet."""
+    return _differences(dict(now), dict(then), "")
 
 
 def common(resolved: Mapping[str, Any]) -> dict[str, Any]:

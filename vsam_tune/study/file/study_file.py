@@ -162,7 +162,20 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
     Raises:
         InputError: with one line for each thing that is wrong.
     """
-    content = read_mapping(file)
+    return read_study(read_mapping(file), file, overrides)
+
+
+def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, object] | None = None) -> Study:
+    """Return the study that the content of a file, or a stored definition, describes.
+
+    Args:
+        content: as the file holds it, or as `Study.resolved` returned it; changed by the overrides.
+        file: named in errors; relative paths in the content start from its folder.
+        overrides: as for `load_study`.
+
+    Raises:
+        InputError: with one line for each thing that is wrong.
+    """
     if "source" in content:
         raise InputError(problem(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
     problems = _override(content, file, overrides or {})

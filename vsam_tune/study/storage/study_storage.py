@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import optuna
+import yaml
 from optuna.samplers import BaseSampler
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -23,6 +24,9 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.study.storage.database import connected, open_or_create
 from vsam_tune.study.storage.trial_record import trial_record
 
+if TYPE_CHECKING:
+    from vsam_tune.study.file.study_file import Study
+
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 DATABASE = "optuna.db"
@@ -31,6 +35,7 @@ BASELINES = ".baselines"  # after the study's name: the Optuna study of its base
 BASELINES_FOLDER = "baselines"  # in the study's folder: files of their trials
 CONFIRM = ".confirm"  # after the study's name: the Optuna study that confirms its front
 CONFIRM_FOLDER = "confirm"
+_SEARCH = "vsam-tune search STUDY.yaml"
 _CONSTRAINT = "diverged"  # infeasible (> 0) where the loss was not finite
 
 
@@ -213,7 +218,7 @@ def load_result(study: str, root: Path) -> StudyResult:
     Raises:
         InputError: if there is no such study, or it was not searched.
     """
-    return _held(study, root, "", "search", "vsam-tune search STUDY.yaml")
+    return _held(study, root, "", "search", _SEARCH)
 
 
 def load_baselines(study: str, root: Path) -> StudyResult:
@@ -230,8 +235,12 @@ def _held(study: str, root: Path, suffix: str, what: str, fix: str) -> StudyResu
     folder = study_folder(study, root)
     result = find_result(folder, suffix)
     if result is None:
-        raise InputError(problem(folder / DATABASE, "", None, f"holds no {what} yet", fix))
+        raise InputError(_holds_none(folder, what, fix))
     return result
+
+
+def _holds_none(folder: Path, what: str, fix: str) -> str:
+    return problem(folder / DATABASE, "", None, f"holds no {what} yet", fix)
 
 
 def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
@@ -244,12 +253,32 @@ def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
     Raises:
         InputError: if the file is no database, or holds nothing under the folder's name.
     """
+    found = _find(folder, suffix)
+    return None if found is None else replace(StudyStorage(found).result(), name=folder.absolute().name)
+
+
+def stored_definition(folder: Path, suffix: str = "") -> dict[str, Any] | None:
+    """Return what a study's folder was started with, which no later start may change; None where it was not started.
+
+    Args:
+        folder: of the study, whose name it has.
+        suffix: of the Optuna study; empty for the search.
+
+    Raises:
+        InputError: if the file is no database, or holds nothing under the folder's name.
+    """
+    found = _find(folder, suffix)
+    return None if found is None else dict(found.user_attrs["study"])
+
+
+def _find(folder: Path, suffix: str) -> OptunaStudy | None:
     path, name = folder / DATABASE, folder.absolute().name
     if not path.is_file():
         return None
     try:
-        found = StudyStorage(optuna.load_study(study_name=name + suffix, storage=connected(path)))
-    except KeyError as error:  # not there, or a driver was killed, or is, between creating it and its attribute
+        found = optuna.load_study(study_name=name + suffix, storage=connected(path))
+        started = "study" in found.user_attrs  # else a driver was killed between creating the study and this attribute
+    except KeyError as error:
         if {name, name + BASELINES}.isdisjoint(optuna.get_all_study_names(storage=connected(path))):
             rule = "holds no study of its folder's name"
             raise InputError(problem(path, "", None, rule, "give the folder its name back")) from error
@@ -257,7 +286,32 @@ def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
     except DatabaseError as error:
         fix = "restore it from a copy, or move its folder away"
         raise InputError(problem(path, "", None, f"cannot be read: {error.orig}", fix)) from error
-    return replace(found.result(), name=name)
+    return found if started else None
+
+
+def load_definition(study: str, root: Path, overrides: Mapping[str, object] | None = None) -> "Study":
+    """Return the study that was searched under a name, as its database has it.
+
+    Args:
+        study: a study file, or a study's name.
+        root: the folder that holds the studies' folders.
+        overrides: values of the command line, as for `load_study`.
+
+    Raises:
+        InputError: if there is no such study, or it was not searched.
+    """
+    from vsam_tune.study.file.study_file import read_study  # noqa: PLC0415 - pydantic, where a name is enough
+
+    folder = study_folder(study, root)
+    definition = stored_definition(folder)
+    if definition is None:
+        raise InputError(_holds_none(folder, "search", _SEARCH))
+    return read_study(definition, folder / DATABASE, overrides)
+
+
+def definition_text(definition: Mapping[str, Any]) -> str:
+    """Return a definition as the YAML that is exported."""
+    return yaml.safe_dump(dict(definition), sort_keys=False, allow_unicode=True)
 
 
 def ended_trials(folder: Path) -> int:
@@ -280,7 +334,7 @@ def study_folder(study: str, root: Path) -> Path:
     folder = root / name
     if not (folder / DATABASE).is_file():
         known = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
-        fix = f"one of {', '.join(known)}, or vsam-tune search STUDY.yaml" if known else "vsam-tune search STUDY.yaml"
+        fix = f"one of {', '.join(known)}, or {_SEARCH}" if known else _SEARCH
         raise InputError(problem(root, "", name, "holds no study of this name", fix))
     return folder
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.storage.learning_curve import position, read_curve
-from vsam_tune.study.storage.study_storage import RESOLVED
+from vsam_tune.study.storage.study_storage import RESOLVED, definition_text
 from vsam_tune.study.tracking.mlflow_view import run_color
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 
@@ -123,8 +123,8 @@ class MlflowStore:
         if record is not None:
             self._log_end(run, folder, record, int(points[-1]["time_ms"]) if points else run.info.start_time)
 
-    def log_summary(self, result: StudyResult, folder: Path) -> None:
-        """Write the run that speaks of the study as a whole: hypervolume by trials, the front, the resolved file.
+    def log_summary(self, result: StudyResult) -> None:
+        """Write the run that describes the study as a whole: hypervolume by trials, the front, the definition.
 
         The hypervolume waits for a fixed reference point and for the trials that still run: MLflow takes no value back.
         """
@@ -135,7 +135,7 @@ class MlflowStore:
             volumes = result.hypervolume_over_trials()
             self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
         self._client.log_dict(run.info.run_id, result.as_json(), "front.json")
-        self._client.log_artifact(run.info.run_id, str(folder / RESOLVED))
+        self._client.log_text(run.info.run_id, definition_text(result.study), RESOLVED)
         front = " ".join(str(record.number) for record in result.front())
         self._client.set_tag(run.info.run_id, "vsam_tune.front", front)
         self._client.set_terminated(run.info.run_id)

@@ -163,7 +163,7 @@ class MlflowTracking:
             else:
                 self._pending.discard(number)
         if self._result is not None and not self._kind.guest:
-            store.log_summary(self._result, self._folder)
+            store.log_summary(self._result)
         if failures:
             raise failures[0]
 
