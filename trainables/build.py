@@ -24,6 +24,7 @@ from vsam_tune.training.closures import Closures
 from vsam_tune.training.speed.iteration_timer import IterationTimer
 from vsam_tune.training.speed.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.trainer import Trainer
+from vsam_tune.trial import TrialConfig
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _ROUNDS, _TIMING_SECONDS = 12, 20.0  # of timed iterations; whichever is reached
 _EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger than a training batch
 
 
-def data_arguments(config: dict[str, Any]) -> dict[str, Any]:
+def data_arguments(config: TrialConfig) -> dict[str, Any]:
     """Return the arguments of `vsam_tune.data.load.load_task` for a trial, as JSON values."""
     task = config["task"]
     names = (
@@ -53,7 +54,7 @@ def load_data(arguments: dict[str, Any]) -> TaskData:
     return load_task(**{**arguments, "data_root": None if root is None else Path(root)})
 
 
-def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, ResidentLoader]:
+def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, ResidentLoader]:
     """Return the trainer of a trial, and the loader of the images it is evaluated on.
 
     Sets the number of torch's threads to the trial's CPUs: two trials with two threads each on two cores run at half
@@ -99,7 +100,7 @@ def build_trainer(config: dict[str, Any], data: TaskData) -> tuple[Trainer, Resi
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, reference=reference), evaluation
 
 
-def _reference(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
+def _reference(config: TrialConfig, model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
     """Return the reference of a trial: SAM around its base optimizer, on its model and batches.
 
     Args:
@@ -171,7 +172,7 @@ def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module
     return model
 
 
-def warm_up(config: dict[str, Any], data: TaskData) -> None:
+def warm_up(config: TrialConfig, data: TaskData) -> None:
     """Train iterations of a trial on the first and the last batch of an epoch, and throw it away.
 
     What a process pays once, such as the first call of each kernel, then counts in no trial's AIS. The last batch may
@@ -182,7 +183,7 @@ def warm_up(config: dict[str, Any], data: TaskData) -> None:
         _seconds(trainer, position)
 
 
-def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+def dry_run(config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
     """Train the first iteration of a trial, and measure some more on request.
 
     Args:
@@ -213,12 +214,10 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
     return facts | _timed_iterations(config, data) if time_iterations else facts
 
 
-def _timed_iterations(config: dict[str, Any], data: TaskData) -> dict[str, float]:
+def _timed_iterations(config: TrialConfig, data: TaskData) -> dict[str, float]:
     """Return `plain_seconds` and `sampled_seconds`."""
-    trainers = {
-        kind: build_trainer({**config, "method": method}, data)[0]
-        for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
-    }
+    methods: dict[str, dict[str, Any]] = {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}
+    trainers = {kind: build_trainer({**config, "method": method}, data)[0] for kind, method in methods.items()}
     rounds: list[dict[str, float]] = []
     while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
         rounds.append({kind: _seconds(each) for kind, each in trainers.items()})

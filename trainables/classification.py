@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ray.tune import Trainable
 from typing_extensions import override
@@ -19,7 +19,7 @@ from typing_extensions import override
 from trainables.training_warnings import remarks
 from trainables.trial_log import TrialLog
 from vsam_tune.atomic_file import write_bytes
-from vsam_tune.seeds import replicate_seed
+from vsam_tune.trial import TrialConfig, replicate_seed
 
 if TYPE_CHECKING:
     from vsam_tune.data.load import TaskData
@@ -84,7 +84,7 @@ class Classification(Trainable):
 
     def _start(self, config: dict[str, Any], *, new_worker: bool = False) -> None:
         self.folder = Path(config["folder"])
-        self._settings = config
+        self._settings = cast("TrialConfig", config)
         self._begin(new_worker=new_worker)
 
     @_noted
@@ -124,7 +124,7 @@ class Classification(Trainable):
         self._ended = state["replicates"]
         self.trainer.load_state_dict(state["trainer"])
 
-    def _task_data(self, config: dict[str, Any]) -> "TaskData":
+    def _task_data(self, config: TrialConfig) -> "TaskData":
         from trainables.build import data_arguments, load_data
 
         arguments = data_arguments(config)
@@ -185,8 +185,10 @@ class Classification(Trainable):
         return {"replicates": len(self._ended)} if self._settings["replicates"] > 1 else {}
 
     def _explained(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Return the metrics, with why they hold no speed beside SAM's where it is withheld."""
-        return {**metrics, "withheld": self.trainer.withheld} if math.isnan(metrics["ais_vs_sam"]) else metrics
+        """Return the metrics, with why they hold no speed beside SAM's where it is unreliable."""
+        if not math.isnan(metrics["ais_vs_sam"]):
+            return metrics
+        return {**metrics, "unreliable_reason": self.trainer.unreliable_reason}
 
     def _evaluated(self, *, finished: bool) -> dict[str, float]:
         """Return accuracies and losses of the trained weights, where this epoch asks for them."""
@@ -259,7 +261,7 @@ class Classification(Trainable):
             self._restore(Path(checkpoint) / "checkpoint.pt")
 
     @classmethod
-    def check(cls, config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+    def check(cls, config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
         """Build a trial as `setup` does and train its first iterations: what `vsam-tune check` and `search` ask first.
 
         Args:

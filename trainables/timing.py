@@ -127,4 +127,4 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Cloc
         "gradient_evaluations": evaluations,
         "reference_steps": len(steps),
     }
-    return {**speed, "withheld": found.withheld} if found.withheld else speed
+    return {**speed, "unreliable_reason": found.unreliable_reason} if found.unreliable_reason else speed

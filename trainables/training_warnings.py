@@ -18,7 +18,7 @@ def remarks(trainer: "Trainer", method: Mapping[str, Any]) -> list[str]:
     lines = [
         _rate_that_never_adapted(trainer, method),
         _term_that_never_began(trainer),
-        _speed_that_is_withheld(trainer),
+        _unreliable_speed(trainer),
     ]
     return [line for line in lines if line]
 
@@ -48,6 +48,6 @@ def _term_that_never_began(trainer: "Trainer") -> str:
     )
 
 
-def _speed_that_is_withheld(trainer: "Trainer") -> str:
-    withheld = trainer.withheld if trainer.epoch == trainer.epochs else ""
-    return withheld and f"no ais_vs_sam: {withheld}"
+def _unreliable_speed(trainer: "Trainer") -> str:
+    reason = trainer.unreliable_reason if trainer.epoch == trainer.epochs else ""
+    return reason and f"no ais_vs_sam: {reason}"

@@ -18,16 +18,3 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
     """
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in purpose]
     return int(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def replicate_seed(seed: int, replicate: int) -> int:
-    """Return the seed of a replicate within a trial: the first one's is the trial's own.
-
-    Args:
-        seed: of the trial.
-        replicate: its number in the trial, from 0.
-
-    Returns:
-        An integer in [0, 2**32), like the trial's.
-    """
-    return derive_seed(seed, "replicate", replicate) % 2**32 if replicate else seed

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.support.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
+from tests.support.without_ray import end_with
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
@@ -27,8 +28,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
         storage.record_rung(searcher.trial("0"), 1, {"val_accuracy": 55.5})
         for number, (accuracy, ais) in enumerate(VALUES):
             result = {"epoch": 3, "iteration": 54, "val_accuracy": accuracy, "ais": ais, "sampled_fraction": 0.25}
-            searcher.on_trial_complete(trial_id=str(number), result=result)
-        searcher.on_trial_complete(trial_id=str(DIVERGED), result={"epoch": 1, "diverged": 20})
+            end_with(searcher, str(number), result)
+        end_with(searcher, str(DIVERGED), {"epoch": 1, "diverged": 20})
         point = storage.result().effective_reference_point()
         assert point is not None
         storage.fix_reference_point(point)

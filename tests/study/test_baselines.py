@@ -15,7 +15,6 @@ from tests.support.toy_study import toy_study
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
 from vsam_tune.study.execution import runner
 from vsam_tune.study.execution.runner import Run
@@ -24,6 +23,7 @@ from vsam_tune.study.search import search, search_plan
 from vsam_tune.study.storage.study_storage import BASELINES, DATABASE, find_result, load_baselines, load_result
 from vsam_tune.study.tracking.mlflow_store import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
+from vsam_tune.trial import trial_seed
 
 NOWHERE = "127.0.0.1:1"  # where no cluster answers: whoever needs none does not ask
 LOW, HIGH = {"name": "toy", "label": "low", "x": 0.0}, {"name": "toy", "label": "high", "x": 1.5}
@@ -107,7 +107,7 @@ def test_all_rows_train_under_one_replicate_then_under_the_next(trained: Trained
 @pytest.mark.ray
 def test_a_replicate_has_one_seed_for_all_rows(trained: Trained) -> None:
     for record in load_baselines("toy", trained.root).trials:
-        seed = derive_seed(5, "final", record.params["replicate"]) % 2**32  # that of `vsam-tune train` as well
+        seed = trial_seed(5, "final", record.params["replicate"])  # that of `vsam-tune train` as well
         assert record.seed == seed
         x = {"low": 0.0, "high": 1.5}[record.params["label"]]
         assert record.values == {"test_accuracy": pytest.approx(90 - x**2 + seed / 2**32), "ais": 3000.0}

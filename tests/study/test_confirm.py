@@ -12,7 +12,6 @@ from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
 from vsam_tune.machine.hardware import device
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.confirm import TIMING, Scope, Wanted, confirm, confirm_plan, wanted_trials
 from vsam_tune.study.execution.runner import Run, budget_spent
 from vsam_tune.study.file.study_file import Study, load_study
@@ -25,6 +24,7 @@ from vsam_tune.study.storage.study_storage import (
     load_confirm,
     load_result,
 )
+from vsam_tune.trial import trial_seed
 
 SECTIONS: dict[str, Any] = {
     "trainable": "tests.support.trainables.confirmed:Confirmed",
@@ -79,13 +79,13 @@ def test_the_front_trains_under_fresh_seeds_that_are_the_same_for_all_rows(confi
     rows = ["toy trial 2", "toy trial 1", "toy trial 0"]
     assert params(result) == [(label, replicate) for replicate in (0, 1) for label in rows]
     for record in result.trials:
-        seed = derive_seed(5, "confirm", record.params["replicate"]) % 2**32
+        seed = trial_seed(5, "confirm", record.params["replicate"])
         x = FRONT[rows.index(record.params["label"])]
         luck = seed / 2**32
         assert (record.state, record.seed) == ("complete", seed)
         assert record.values == {"loss": pytest.approx((x - 1) ** 2 + luck), "cost": pytest.approx((x + 1) ** 2)}
         assert record.metrics["test_accuracy"] == pytest.approx(90 - x**2 + luck)
-    others = {derive_seed(5, "final", 0) % 2**32, derive_seed(5, "final", 1) % 2**32}
+    others = {trial_seed(5, "final", 0), trial_seed(5, "final", 1)}
     assert others.isdisjoint(record.seed for record in result.trials)
 
 
@@ -243,7 +243,7 @@ def test_sgd_and_sam_train_beside_the_front_with_the_settings_of_their_baselines
     assert wanted.replicates == [{"label": label, "replicate": i} for i in (0, 1) for label in LABELS]
     plan = confirm_plan(own, wanted, wanted.replicates)
     configs = [plan.trial_config(each, number, "") for number, each in enumerate(wanted.replicates)]
-    assert {each["seed"] for each in configs[:4]} == {derive_seed(own.task.seed, "confirm", 0) % 2**32}
+    assert {each["seed"] for each in configs[:4]} == {trial_seed(own.task.seed, "confirm", 0)}
     assert all(each["test"] and not each["final"] and each["replicates"] == 1 for each in configs)
     assert [each["method"]["name"] for each in configs[:4]] == ["vsam", "vsam", "sgd", "sam"]
     assert configs[0]["base_optimizer"]["lr"] == wanted.searched.trials[1].params["lr"]

@@ -11,10 +11,10 @@ import torch
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
 from vsam_tune.errors import InputError
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import load_export
 from vsam_tune.study.final_training import final_plan, train
+from vsam_tune.trial import trial_seed
 
 TASK = "task: {data: digits, model: {name: cnn, width: 4}, epochs: 2, batch_size: 128}\n"
 SAM = TASK + "base_optimizer: {name: sgd, lr: 0.1}\nmethod: {name: sam, rho: 0.1}\n"
@@ -58,7 +58,7 @@ def test_each_seed_is_a_replicate_with_a_test_accuracy(sam: Training) -> None:
     assert [record.state for record in sam.result.trials] == ["complete"] * 2
     assert [record.params for record in sam.result.trials] == [{"replicate": 0}, {"replicate": 1}]
     for record in sam.result.trials:
-        assert record.seed == derive_seed(0, "final", record.params["replicate"]) % 2**32
+        assert record.seed == trial_seed(0, "final", record.params["replicate"])
         assert 0 <= record.metrics["test_accuracy"] <= 100
         assert record.metrics["ais"] > 0
         assert (record.metrics["sampled_fraction"], record.metrics["gradient_evaluations"]) == (1.0, 2.0)
@@ -144,7 +144,7 @@ def test_more_seeds_add_replicates_and_touch_nothing_that_was_there(sam: Trainin
     assert [record.params["replicate"] for record in result.trials] == [0, 1, 2]
     assert result.trials[2].state == "complete"
     assert [(sam.out / f"trials/{number:05d}" / "checkpoint.pt").read_bytes() for number in (0, 1)] == before
-    assert checkpoint(sam, 2)["config"]["seed"] == derive_seed(0, "final", 2) % 2**32
+    assert checkpoint(sam, 2)["config"]["seed"] == trial_seed(0, "final", 2)
 
 
 @pytest.mark.ray

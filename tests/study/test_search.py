@@ -14,11 +14,11 @@ from tests.support.toy_study import toy_study
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.search import search, search_plan, warnings
 from vsam_tune.study.storage.learning_curve import read_curve
 from vsam_tune.study.storage.study_storage import RESOLVED, load_result
+from vsam_tune.trial import trial_seed
 
 RAISES, DIES, DIVERGES, ILL = 2, 1, 3, 4  # trial numbers
 EVENTFUL: dict[str, Any] = {
@@ -103,9 +103,7 @@ def test_a_complete_trial_has_what_its_trainable_reported_last(eventful: Searche
 @pytest.mark.ray
 def test_starting_points_are_tried_first_and_all_trials_are_seeded_by_number(eventful: Searched) -> None:
     assert [record.params["x"] for record in eventful.result.trials[:2]] == [1.0, -1.0]
-    assert [record.seed for record in eventful.result.trials] == [
-        derive_seed(0, "trial", number) % 2**32 for number in range(9)
-    ]
+    assert [record.seed for record in eventful.result.trials] == [trial_seed(0, "trial", number) for number in range(9)]
 
 
 @pytest.mark.ray

@@ -40,6 +40,7 @@ class Controller:
     def hand_over(self, number: int, result: dict[str, Any]) -> str:
         """Return what becomes of a trial that has reported."""
         trial: Any = SimpleNamespace(trial_id=self._ray_ids[number])
+        self.searcher.arrivals(trial.trial_id, result)
         decision = STOP if result["done"] else self.scheduler.on_trial_result(None, trial, result)
         if decision == STOP:
             self.searcher.on_trial_complete(trial_id=trial.trial_id, result=result)

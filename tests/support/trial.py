@@ -12,7 +12,7 @@ TIMED = {  # what two runs of the same trial do not have in common
     "ais_vs_sam_totals", "ais_vs_sam_wall", "ais_vs_sam_cpu", "ideal_ais_vs_sam", "efficiency", "reference_steps",
     "reference_seconds",
 }  # fmt: skip
-TIMED |= {f"{name}{of_mean}" for name in TIMED for of_mean in ("_std", "_error")} | {"withheld"}
+TIMED |= {f"{name}{of_mean}" for name in TIMED for of_mean in ("_std", "_error")} | {"unreliable_reason"}
 _CLOCKS = dict.fromkeys(("ais", "reference"))  # parts of a trainer's state that hold seconds
 
 

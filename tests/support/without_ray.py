@@ -22,6 +22,12 @@ def searcher_of(
     return OptunaSearcher(storage, plan, folder=Path("/study"), workers=workers, stamps=STAMPS, clock=clock)
 
 
+def end_with(searcher: OptunaSearcher, trial_id: str, last: dict[str, Any]) -> None:
+    """Let a trial report this, and end, as Ray does it."""
+    searcher.arrivals(trial_id, dict(last))
+    searcher.on_trial_complete(trial_id=trial_id, result=last)
+
+
 @dataclass
 class Clock:
     now: float = 100.0
@@ -49,4 +55,8 @@ class Toy:
         self.searcher = searcher_of(self.plan, self.storage, workers=self.workers, clock=self.clock)
 
     def end(self, trial_id: str, **last: Any) -> None:
-        self.searcher.on_trial_complete(trial_id=trial_id, result={**LAST, **last})
+        self.end_with(trial_id, {**LAST, **last})
+
+    def end_with(self, trial_id: str, last: dict[str, Any]) -> None:
+        """Let a trial report this, and end."""
+        end_with(self.searcher, trial_id, last)

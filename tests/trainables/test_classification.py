@@ -42,7 +42,7 @@ TRAINING = {
 
 def reported(result):
     """Return the names, but for those that come with the machine or with the iteration."""
-    return {*result} - {"withheld", "adaptation_start"}
+    return {*result} - {"unreliable_reason", "adaptation_start"}
 
 
 def of_training(name):
@@ -245,11 +245,11 @@ def test_an_accuracy_has_the_error_of_its_part(final, part, new_worker, tmp_path
         assert last[f"{name}_error"] == pytest.approx(100 * (p * (1 - p) / EVALUATED[part]) ** 0.5)
 
 
-def test_a_speed_that_is_withheld_is_told_with_its_reason_and_logged(new_worker, tmp_path, monkeypatch, caplog):
+def test_a_unreliable_speed_is_told_with_its_reason_and_logged(new_worker, tmp_path, monkeypatch, caplog):
     worker = new_worker(trial_config(tmp_path, "sgd"))
     measured = worker.trainer.metrics
     monkeypatch.setattr(worker.trainer, "metrics", lambda: {**measured(), "ais_vs_sam": float("nan")})
-    monkeypatch.setattr(type(worker.trainer), "withheld", "3 blocks, of 8 at least")
+    monkeypatch.setattr(type(worker.trainer), "unreliable_reason", "3 blocks, of 8 at least")
     results = steps(worker)
-    assert {result["withheld"] for result in results} == {"3 blocks, of 8 at least"}
+    assert {result["unreliable_reason"] for result in results} == {"3 blocks, of 8 at least"}
     assert "no ais_vs_sam: 3 blocks, of 8 at least" in caplog.text

@@ -9,8 +9,8 @@ import pytest
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import EVALUATED, end_of, steps, trial_config, without_ais
 from tests.trainables.test_files import crash_in
-from vsam_tune.seeds import derive_seed
 from vsam_tune.training.standard_errors import accuracy_error
+from vsam_tune.trial import trial_seed
 
 EPOCHS = 2
 ITERATIONS = 5 * EPOCHS  # of a replicate
@@ -23,7 +23,7 @@ def config(folder, name="vsam", **settings):
 def test_the_replicates_are_trials_under_seeds_of_their_own_and_the_first_under_the_trials(new_worker, tmp_path):
     worker = new_worker(config(tmp_path / "all"))
     results = steps(worker)
-    seeds = [1, *(derive_seed(1, "replicate", replicate) % 2**32 for replicate in (1, 2))]
+    seeds = [1, *(trial_seed(1, "replicate", replicate) for replicate in (1, 2))]
     own = ("epoch", "iteration", "replicates", "replicate_ended", "done")
     ends = []
     for replicate, seed in enumerate(seeds):

@@ -21,7 +21,7 @@ def test_a_timing_says_how_fast_and_whether_it_was_alone(tmp_path):
     assert result["gradient_evaluations"] == pytest.approx(1.25)
     assert result["sampled_fraction"] == 0.25
     assert 1 < result["ideal_ais_vs_sam"] < 2
-    assert result["ais_vs_sam"] > 0 or result["withheld"]  # of tiny steps, beside any neighbours
+    assert result["ais_vs_sam"] > 0 or result["unreliable_reason"]  # of tiny steps, beside any neighbours
     assert result["others_cores"] >= 0
     assert result["alone"] in (0.0, 1.0)
     assert result["seconds"] >= 0.6
@@ -65,7 +65,7 @@ def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_wit
     speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, "wall", images=64)
     assert speed["ais"] == pytest.approx(64 / (0.75 * 0.1 + 0.25 * 0.22))
     assert speed["ais_error"] > 0
-    assert speed["withheld"] == "1 blocks of the reference, too few to say"
+    assert speed["unreliable_reason"] == "1 blocks of the reference, too few to say"
 
 
 def test_a_kind_that_did_not_come_is_timed_at_its_ideal_cost():

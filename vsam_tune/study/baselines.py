@@ -15,7 +15,6 @@ from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
@@ -32,6 +31,7 @@ from vsam_tune.study.storage.study_storage import (
 )
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.tracking.run_kind import BASELINE
+from vsam_tune.trial import trial_seed
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 
@@ -160,7 +160,7 @@ def baselines_plan(
     seeds = seeds or (study.baselines or Baselines()).seeds
 
     def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
-        seed = derive_seed(study.task.seed, "final", params["replicate"]) % 2**32  # for all rows: they are paired
+        seed = trial_seed(study.task.seed, "final", params["replicate"])  # for all rows: they are paired
         return {**known[params["label"]].settings(), "seed": seed, "final": True}
 
     resolved = study.resolved()

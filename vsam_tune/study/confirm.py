@@ -15,7 +15,6 @@ from typing import Any
 from vsam_tune.analysis.results import FINISHED, Objective, StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.machine.hardware import device
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.baselines import wanted_rows
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run, budget_spent
@@ -34,6 +33,7 @@ from vsam_tune.study.storage.study_storage import (
 )
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.tracking.run_kind import CONFIRM as CONFIRM_KIND
+from vsam_tune.trial import trial_seed
 
 logger = logging.getLogger(__name__)
 
@@ -243,8 +243,8 @@ def confirm_plan(
         settings = {**wanted.rows[params["label"]].settings(), "final": False}
         if "timing" in params:
             timed = {"sampled_fraction": fractions[params["label"]], "seconds": wanted.timing_seconds}
-            return {**settings, **timed, "seed": derive_seed(study.task.seed, "timing") % 2**32}
-        seed = derive_seed(study.task.seed, "confirm", params["replicate"]) % 2**32  # for all rows: they are paired
+            return {**settings, **timed, "seed": trial_seed(study.task.seed, "timing")}
+        seed = trial_seed(study.task.seed, "confirm", params["replicate"])  # for all rows: they are paired
         return {**settings, "test": True, "seed": seed}
 
     objectives = study.objectives if study.custom_trainable else _SPEED

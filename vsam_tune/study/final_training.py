@@ -6,7 +6,6 @@ from typing import Any
 
 from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, problem
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.differences import all_differing_keys
@@ -14,6 +13,7 @@ from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.tracking.mlflow_view import study_view
+from vsam_tune.trial import trial_seed
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 
@@ -30,7 +30,7 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
     """
 
     def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
-        seed = derive_seed(export.task.seed, "final", params["replicate"]) % 2**32
+        seed = trial_seed(export.task.seed, "final", params["replicate"])
         return {**export.settings(), "seed": seed, "final": True}
 
     resolved = {"objectives": [{"name": each.name, "direction": each.direction} for each in _OBJECTIVES]}

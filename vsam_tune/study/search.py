@@ -8,7 +8,6 @@ from typing import Any, Literal
 from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, problem
-from vsam_tune.seeds import derive_seed
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.oversubscription import oversubscription_warnings
 from vsam_tune.study.execution.preflight import preflight
@@ -18,6 +17,7 @@ from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
 from vsam_tune.study.tracking.mlflow_view import study_view
+from vsam_tune.trial import trial_seed
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def search_plan(study: Study) -> Plan:
     """Return what a search of the study runs."""
 
     def config(params: Mapping[str, Any], number: int) -> dict[str, Any]:
-        seed = derive_seed(study.task.seed, "trial", number) % 2**32
+        seed = trial_seed(study.task.seed, "trial", number)
         return {**study.settings(dict(params)), "seed": seed, "final": False}
 
     return Plan(

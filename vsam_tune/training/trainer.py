@@ -224,9 +224,9 @@ class Trainer:
         }
 
     @property
-    def withheld(self) -> str:
+    def unreliable_reason(self) -> str:
         """Why `ais_vs_sam` is no number; empty where it is one, or nothing is compared."""
-        return "" if self.reference is None else self.reference.found().withheld
+        return "" if self.reference is None else self.reference.found().unreliable_reason
 
     @torch.no_grad()
     def evaluate(self, loader: ResidentLoader, model: nn.Module | None = None) -> tuple[float, float]:

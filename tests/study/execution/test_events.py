@@ -9,6 +9,7 @@ import pytest
 from tests.support.fake_study import record
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.execution.events import TrialEvents
+from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.storage.learning_curve import CURVE, append_point, mend_curve, position, read_curve
 from vsam_tune.study.storage.study_storage import trial_folder
 
@@ -38,12 +39,13 @@ class Deaf(Heard):
 
 
 def ray_trial(root: Path, number: int = 3) -> Any:
-    return SimpleNamespace(config={"number": number, "folder": str(root / trial_folder(number))})
+    return SimpleNamespace(trial_id="a", config={"number": number, "folder": str(root / trial_folder(number))})
 
 
 def reports(events: TrialEvents, trial: Any, *epochs: int) -> None:
     for epoch in epochs:
         result = {"epoch": epoch, "iteration": 10 * epoch, "loss": 1 / epoch, "time_total_s": 9.0, "done": False}
+        events._arrivals(trial.trial_id, result)
         events.on_trial_result(epoch, [], trial, result)
 
 
@@ -53,7 +55,7 @@ def iterations(root: Path, number: int = 3) -> list[float]:
 
 def test_a_trial_is_told_from_its_start_to_its_end_in_the_order_of_the_listeners(tmp_path: Path) -> None:
     heard, later = Heard(), Heard()
-    events = TrialEvents([heard, later], record)
+    events = TrialEvents([heard, later], record, Arrivals())
     trial = ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     reports(events, trial, 1, 2)
@@ -63,7 +65,7 @@ def test_a_trial_is_told_from_its_start_to_its_end_in_the_order_of_the_listeners
 
 
 def test_the_learning_curve_holds_what_the_trainable_reported_and_when(tmp_path: Path) -> None:
-    events, trial = TrialEvents([], record), ray_trial(tmp_path)
+    events, trial = TrialEvents([], record, Arrivals()), ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     reports(events, trial, 1, 2)
     points = read_curve(tmp_path / trial_folder(3))
@@ -72,11 +74,13 @@ def test_the_learning_curve_holds_what_the_trainable_reported_and_when(tmp_path:
 
 
 def test_points_that_a_resumed_trial_repeats_are_kept_and_told_once(tmp_path: Path) -> None:
-    first = TrialEvents([], record)
+    first = TrialEvents([], record, Arrivals())
     first.on_trial_start(0, [], ray_trial(tmp_path))
     reports(first, ray_trial(tmp_path), 1, 2, 3)
     heard = Heard()
-    second = TrialEvents([heard], record)  # another driver, whose trial goes on from the checkpoint of epoch 1
+    second = TrialEvents(
+        [heard], record, Arrivals()
+    )  # another driver, whose trial goes on from the checkpoint of epoch 1
     second.on_trial_start(0, [], ray_trial(tmp_path))
     reports(second, ray_trial(tmp_path), 2, 3, 4)
     assert iterations(tmp_path) == [10, 20, 30, 40]
@@ -84,7 +88,7 @@ def test_points_that_a_resumed_trial_repeats_are_kept_and_told_once(tmp_path: Pa
 
 
 def test_a_trial_that_ray_starts_again_repeats_no_points_either(tmp_path: Path) -> None:
-    events, trial = TrialEvents([], record), ray_trial(tmp_path)
+    events, trial = TrialEvents([], record, Arrivals()), ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     reports(events, trial, 1, 2)
     events.on_trial_start(0, [], trial)
@@ -94,13 +98,13 @@ def test_a_trial_that_ray_starts_again_repeats_no_points_either(tmp_path: Path) 
 
 @pytest.mark.parametrize("rest", ['{"epoch": 2, "iterat', "{", "\0\0\0"])
 def test_a_line_cut_by_a_crash_costs_that_line_alone(tmp_path: Path, rest: str) -> None:
-    events, trial = TrialEvents([], record), ray_trial(tmp_path)
+    events, trial = TrialEvents([], record, Arrivals()), ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     reports(events, trial, 1)
     with (tmp_path / trial_folder(3) / CURVE).open("a") as file:
         file.write(rest)
     assert iterations(tmp_path) == [10]
-    events = TrialEvents([], record)
+    events = TrialEvents([], record, Arrivals())
     events.on_trial_start(0, [], trial)
     reports(events, trial, 2, 3)
     assert iterations(tmp_path) == [10, 20, 30]
@@ -131,7 +135,7 @@ def test_a_listener_that_raises_ends_nothing_and_is_warned_about_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard = Heard()
-    events, trial = TrialEvents([Deaf(), heard], record), ray_trial(tmp_path)
+    events, trial = TrialEvents([Deaf(), heard], record, Arrivals()), ray_trial(tmp_path)
     with caplog.at_level(logging.ERROR):
         events.on_trial_start(0, [], trial)
         reports(events, trial, 1, 2, 3)
@@ -146,7 +150,7 @@ def test_a_listener_that_raises_ends_nothing_and_is_warned_about_once(
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_checkpoint_stays_where_it_is_what_the_trial_was_for(tmp_path: Path, keep: bool) -> None:
-    events, trial = TrialEvents([], record, keep_checkpoints=keep), ray_trial(tmp_path)
+    events, trial = TrialEvents([], record, Arrivals(), keep_checkpoints=keep), ray_trial(tmp_path)
     events.on_trial_start(0, [], trial)
     checkpoint = tmp_path / trial_folder(3) / "checkpoint.pt"
     checkpoint.write_bytes(b"weights")

@@ -174,13 +174,13 @@ def test_a_trial_without_the_metric_is_stopped_at_a_rung(values: dict[str, float
     assert driver.report(0, 1, **values) == STOP
 
 
-def test_a_trial_whose_value_is_withheld_goes_on_and_is_ranked_nowhere(tmp_path: Path) -> None:
+def test_a_trial_whose_value_is_unreliable_goes_on_and_is_ranked_nowhere(tmp_path: Path) -> None:
     """AIS over SAM's of the first epochs, of which a trial has too few blocks to say."""
     driver = toy_driver(tmp_path)
     for _ in range(5):
         driver.start()
-    withheld: Any = "3 blocks of the reference, too few to say"
-    assert [driver.report(number, 1, loss=math.nan, withheld=withheld) for number in range(4)] == [CONTINUE] * 4
+    reason: Any = "3 blocks of the reference, too few to say"
+    assert [driver.report(number, 1, loss=math.nan, unreliable_reason=reason) for number in range(4)] == [CONTINUE] * 4
     assert driver.report(4, 1, loss=100.0) == CONTINUE
     assert driver.storage.rungs()[1].keys() == {4}
 

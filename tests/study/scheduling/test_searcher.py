@@ -5,16 +5,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search_spaces.schema import CategoricalDimension, FloatDimension, IntDimension
 from tests.support.toy_study import X, in_memory, on_disk, toy_plan
-from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, searcher_of
-from vsam_tune.seeds import derive_seed
-from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers, suggest_params
+from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, end_with, searcher_of
+from vsam_tune.study.scheduling.searcher import OptunaSearcher, suggest_params
+from vsam_tune.trial import trial_seed
 
 BESIDE_SAM = {
     "objectives": [{"name": "loss", "direction": "minimize"}, {"name": "ais_vs_sam", "direction": "maximize"}]
@@ -46,7 +45,7 @@ def test_a_stopped_trial_is_pruned_and_never_complete(tmp_path: Path) -> None:
 def test_a_trial_that_diverged_is_pruned_and_infeasible(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.searcher.suggest("a")
-    toy.searcher.on_trial_complete(trial_id="a", result={"epoch": 2, "diverged": 20, **RAYS_OWN})
+    toy.end_with("a", {"epoch": 2, "diverged": 20, **RAYS_OWN})
     record = toy.storage.record(0)
     assert (record.state, record.values, record.feasible) == ("pruned", {}, False)
     assert record.stopped == "diverged at iteration 20"
@@ -65,7 +64,7 @@ def test_an_objective_that_is_not_finite_is_pruned_and_infeasible(value: float, 
 def test_an_objective_that_is_missing_is_pruned_and_infeasible(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.searcher.suggest("a")
-    toy.searcher.on_trial_complete(trial_id="a", result={"epoch": 4, **RAYS_OWN})
+    toy.end_with("a", {"epoch": 4, **RAYS_OWN})
     assert toy.storage.record(0).stopped == "no finite loss, cost was reported"
     assert not toy.storage.record(0).feasible
 
@@ -76,14 +75,14 @@ WITHHELD = "3 blocks, of 8 at least"
 def test_a_trial_whose_speed_is_withheld_is_pruned_for_the_reason_and_feasible(tmp_path: Path) -> None:
     toy = Toy(tmp_path, BESIDE_SAM)
     toy.searcher.suggest("a")
-    toy.end("a", ais_vs_sam=math.nan, withheld=WITHHELD)
+    toy.end("a", ais_vs_sam=math.nan, unreliable_reason=WITHHELD)
     record = toy.storage.record(0)
     assert (record.state, record.values, record.feasible) == ("pruned", {}, True)
     assert record.stopped == f"no finite ais_vs_sam was reported: {WITHHELD}"
     assert record.metrics == METRICS
 
 
-@pytest.mark.parametrize("last", [{"loss": math.nan, "withheld": WITHHELD}, {"withheld": ""}, {}])
+@pytest.mark.parametrize("last", [{"loss": math.nan, "unreliable_reason": WITHHELD}, {"unreliable_reason": ""}, {}])
 def test_what_is_ill_for_another_reason_is_infeasible_still(last: dict[str, Any], tmp_path: Path) -> None:
     toy = Toy(tmp_path, BESIDE_SAM)
     toy.searcher.suggest("a")
@@ -94,7 +93,7 @@ def test_what_is_ill_for_another_reason_is_infeasible_still(last: dict[str, Any]
 def test_a_trial_whose_speed_is_withheld_is_complete_where_nobody_asks_for_it(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.searcher.suggest("a")
-    toy.end("a", ais_vs_sam=math.nan, withheld=WITHHELD)
+    toy.end("a", ais_vs_sam=math.nan, unreliable_reason=WITHHELD)
     record = toy.storage.record(0)
     assert (record.state, record.metrics) == ("complete", METRICS)
     json.dumps(record.metrics, allow_nan=False)
@@ -103,7 +102,7 @@ def test_a_trial_whose_speed_is_withheld_is_complete_where_nobody_asks_for_it(tm
 def test_a_trial_that_crashed_has_failed_whatever_it_had_reported(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.searcher.suggest("a")
-    toy.searcher.on_trial_result(trial_id="a", result=LAST)
+    toy.searcher.arrivals("a", dict(LAST))
     toy.searcher.note_error("a", "first")
     toy.searcher.note_error("a", "Traceback\nValueError: so")
     toy.searcher.on_trial_complete(trial_id="a", error=True)
@@ -137,7 +136,7 @@ def test_what_the_worker_left_goes_before_what_ray_says(tmp_path: Path) -> None:
 def test_a_trial_that_ends_without_a_result_is_judged_by_its_last_one(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.searcher.suggest("a")
-    toy.searcher.on_trial_result(trial_id="a", result=LAST)
+    toy.searcher.arrivals("a", dict(LAST))
     toy.searcher.on_trial_complete(trial_id="a")
     assert toy.storage.record(0).values == {"loss": 1.25, "cost": 2.5}
     toy.searcher.suggest("b")
@@ -149,14 +148,6 @@ def test_the_end_of_a_trial_of_someone_else_changes_nothing(tmp_path: Path) -> N
     toy = Toy(tmp_path)
     toy.end("nobody")
     assert toy.storage.records() == []
-
-
-def test_metrics_are_the_numbers_that_the_trainable_reported() -> None:
-    assert numbers({**LAST, "words": "no", "flag": True, "nothing": None}) == METRICS
-    assert numbers({"loss": math.nan, "cost": math.inf, "epoch": 1}) == {"epoch": 1}  # JSON has none of these
-    custom_trainable = numbers({"loss": np.float32(0.5), "iteration": np.int64(3), "flag": np.bool_(True)})
-    assert custom_trainable == {"loss": 0.5, "iteration": 3}
-    assert [type(value) for value in custom_trainable.values()] == [float, int]
 
 
 @pytest.mark.parametrize("kind", ["tpe", "nsga2", "random"])
@@ -201,7 +192,7 @@ def test_a_suggestion_is_all_that_a_worker_needs(tmp_path: Path) -> None:
 def test_the_seed_of_a_trial_follows_from_the_seed_of_the_task_and_its_number(tmp_path: Path) -> None:
     toy = Toy(tmp_path, {"task": {"seed": 5}})
     seeds = [toy.searcher.suggest(trial_id)["seed"] for trial_id in "abc"]
-    assert seeds == [derive_seed(5, "trial", number) % 2**32 for number in range(3)]
+    assert seeds == [trial_seed(5, "trial", number) for number in range(3)]
     assert len(set(seeds)) == 3
 
 
@@ -255,5 +246,5 @@ def test_a_restarted_driver_does_not_draw_the_same_again(kind: str, tmp_path: Pa
         searcher = searcher_of(plan, on_disk(plan, tmp_path))
         for number in range(4):
             drawn.append(searcher.suggest(f"{start}-{number}")["params"]["x"])
-            searcher.on_trial_complete(trial_id=f"{start}-{number}", result=LAST)
+            end_with(searcher, f"{start}-{number}", LAST)
     assert len(set(drawn)) == 12

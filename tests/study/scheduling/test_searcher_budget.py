@@ -90,7 +90,7 @@ def test_a_budget_of_epochs_goes_on_after_a_restart(tmp_path: Path) -> None:
     toy.searcher.suggest("a")
     toy.end("a")
     toy.searcher.suggest("b")
-    toy.searcher.on_trial_result(trial_id="b", result=LAST)
+    toy.searcher.arrivals("b", dict(LAST))
     toy.searcher.on_trial_complete(trial_id="b", error=True)
     toy.restart()
     assert toy.searcher.suggest("c") == Searcher.FINISHED

@@ -37,7 +37,7 @@ def test_the_ratio_weighs_the_kinds_by_their_counts():
     assert found.totals == pytest.approx(found.ratio, rel=1e-12)
     assert found.cpu == pytest.approx(found.ratio, rel=1e-12)
     assert found.error == pytest.approx(RUN_ERROR * found.ratio, rel=1e-9)
-    assert found.withheld == ""
+    assert found.unreliable_reason == ""
 
 
 @pytest.mark.parametrize(("clock", "ratio"), [("wall", 4.0), ("cpu", 2.0)])
@@ -121,14 +121,14 @@ def test_too_few_blocks_give_a_reason_and_no_number(number):
     found = ais_vs_sam(blocks(number), COUNTS, "wall")
     assert math.isnan(found.ratio)
     assert math.isnan(found.error)
-    assert found.withheld.endswith("too few to say")
+    assert found.unreliable_reason.endswith("too few to say")
 
 
 def test_blocks_that_disagree_give_a_reason_and_no_number():
     made = [Block((sam_lap(2.0),) * 2, (lap(PLAIN, 1.0 if i % 2 else 4.0),) * 10) for i in range(10)]
     found = ais_vs_sam(made, {PLAIN: 1000}, "wall")
     assert math.isnan(found.ratio)
-    assert found.withheld.startswith("the blocks disagree")
+    assert found.unreliable_reason.startswith("the blocks disagree")
     assert not math.isnan(found.ideal)
 
 

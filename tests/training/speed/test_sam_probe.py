@@ -175,4 +175,4 @@ def test_a_device_without_memory_for_a_block_costs_further_blocks_and_not_the_tr
     assert equal_state(without_clocks(beside), without_clocks(alone))
     assert len(beside.reference.blocks) == blocks
     why = f"{blocks} blocks of the reference, too few to say: the device has no memory for more beside the trial"
-    assert (beside.withheld == why) == (blocks < FEWEST_BLOCKS)
+    assert (beside.unreliable_reason == why) == (blocks < FEWEST_BLOCKS)

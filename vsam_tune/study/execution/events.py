@@ -11,8 +11,8 @@ from ray.tune.experiment import Trial as RayTrial
 from typing_extensions import override
 
 from vsam_tune.analysis.results import TrialRecord
+from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.scheduling.not_pickled import NotPickled
-from vsam_tune.study.scheduling.searcher import numbers
 from vsam_tune.study.storage.learning_curve import append_point, mend_curve, position
 
 logger = logging.getLogger(__name__)
@@ -37,15 +37,22 @@ class TrialEvents(NotPickled, Callback):
     An exception in a Ray callback ends the whole experiment, so a listener's is logged once and goes no further.
 
     Args:
-        listeners: told in order.
+        listeners: called in this order.
         record: returns a trial as the storage has it.
+        arrivals: holds the newest report of each trial.
         keep_checkpoints: whether a trial's last checkpoint stays when it has ended.
     """
 
     def __init__(
-        self, listeners: Sequence[Listener], record: Callable[[int], TrialRecord], *, keep_checkpoints: bool = False
+        self,
+        listeners: Sequence[Listener],
+        record: Callable[[int], TrialRecord],
+        arrivals: Arrivals,
+        *,
+        keep_checkpoints: bool = False,
     ) -> None:
-        self._listeners, self._record, self._keep_checkpoints = listeners, record, keep_checkpoints
+        self._listeners, self._record, self._arrivals = listeners, record, arrivals
+        self._keep_checkpoints = keep_checkpoints
         self._curve_ends: dict[int, float] = {}  # the last iteration in a trial's file
         self._warned: set[str] = set()
 
@@ -62,7 +69,7 @@ class TrialEvents(NotPickled, Callback):
         self, iteration: int, trials: list[RayTrial], trial: RayTrial, result: dict[str, Any], **info: Any
     ) -> None:
         number = trial.config["number"]
-        point = {**numbers(result), "time_ms": time.time_ns() // 1_000_000}
+        point = {**self._arrivals.newest(trial.trial_id).metrics, "time_ms": time.time_ns() // 1_000_000}
         if position(point) <= self._curve_ends.get(number, -1):
             return  # a resumed trial repeats what it had reported after its checkpoint: each point once
         self._curve_ends[number] = position(point)

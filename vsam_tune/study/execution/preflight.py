@@ -10,6 +10,7 @@ from search_spaces.schema import CategoricalDimension
 from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.object_reference import resolve_object
 from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.trial import TrialConfig
 
 
 def resolve(trainable: str) -> type[Any]:
@@ -63,7 +64,7 @@ def _first_params(plan: Plan) -> dict[str, Any]:
     return params
 
 
-def _check(trainable: str, config: dict[str, Any], time_iterations: bool) -> dict[str, float]:  # noqa: FBT001 - pickled
+def _check(trainable: str, config: TrialConfig, time_iterations: bool) -> dict[str, float]:  # noqa: FBT001 - pickled
     check = getattr(resolve(trainable), "check", None)
     facts: dict[str, float] = check(config, time_iterations=time_iterations) if check else {}
     return facts

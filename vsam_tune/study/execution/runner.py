@@ -120,7 +120,9 @@ class Run:
             fitting = _workers(plan, resources)
             workers = workers or fitting
             searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=marks)
-            events = TrialEvents([*listeners, tracking], storage.record, keep_checkpoints=plan.keep_checkpoints)
+            events = TrialEvents(
+                [*listeners, tracking], storage.record, searcher.arrivals, keep_checkpoints=plan.keep_checkpoints
+            )
             _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
         result = self._settled(storage)
         _close(tracking, result)
@@ -278,6 +280,7 @@ def _fit(
         run_config=tune.RunConfig(
             name=_RAYS_FOLDER,
             storage_path=str(folder),
+            stop=searcher.arrivals,
             callbacks=[events],
             failure_config=tune.FailureConfig(max_failures=plan.resources.retries),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

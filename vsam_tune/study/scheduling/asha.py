@@ -16,7 +16,7 @@ from vsam_tune.analysis.ranking import rank
 from vsam_tune.analysis.results import Objective, standard_error
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 
@@ -88,16 +88,17 @@ class Asha(Fifo):
     @override
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         # the rung that it stands on, also where it reports less often, or lost the report to a crash of the driver
-        epoch = max((rung for rung in self._rungs if rung <= result.get("epoch", 0)), default=None)
+        newest = self._searcher.arrivals.newest(trial.trial_id)
+        epoch = max((rung for rung in self._rungs if rung <= newest.metrics.get("epoch", 0)), default=None)
         if epoch is None:
             return super().on_trial_result(tune_controller, trial, result)
         optuna_trial = self._searcher.trial(trial.trial_id)
         number, rung = optuna_trial.number, self._recorded.setdefault(epoch, {})
-        known = math.isfinite(result.get(self._objective.name, math.nan))
-        if number not in rung and "withheld" in result and not known:
+        known = self._objective.name in newest.metrics
+        if number not in rung and "unreliable_reason" in newest.report and not known:
             return super().on_trial_result(tune_controller, trial, result)  # too early to say: it is not ranked here
         if number not in rung:
-            rung[number] = self._storage.record_rung(optuna_trial, epoch, numbers(result))
+            rung[number] = self._storage.record_rung(optuna_trial, epoch, newest.metrics)
         # a trial that comes by again meets those it met the first time: the decision is the same
         met = {other: row for other, row in rung.items() if row["time"] <= rung[number]["time"]}
         losses = {other: self._loss(row) for other, row in met.items()}

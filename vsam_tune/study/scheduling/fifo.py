@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.searcher import OptunaSearcher, numbers
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ class Fifo(NotPickled, FIFOScheduler):
 
     @override
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
-        racing = self._racing if result.get("replicate_ended") and not result.get("done") else None
-        if racing is None or racing.advances(self._searcher.trial(trial.trial_id), numbers(result)):
+        newest = self._searcher.arrivals.newest(trial.trial_id)
+        racing = self._racing if newest.report.get("replicate_ended") and not newest.report.get("done") else None
+        if racing is None or racing.advances(self._searcher.trial(trial.trial_id), newest.metrics):
             return str(TrialScheduler.CONTINUE)
         return str(TrialScheduler.STOP)
 

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.file.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
+from vsam_tune.trial import TrialConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +64,7 @@ class Plan:
         """The parameters of all its trials; None where the sampler draws them."""
         return self.initial if self.only_initial else None
 
-    def trial_config(self, params: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
+    def trial_config(self, params: Mapping[str, Any], number: int, folder: str) -> TrialConfig:
         """Return what the trainable is given for one trial: docs/trainables.md lists the keys.
 
         Args:
@@ -73,7 +74,8 @@ class Plan:
         """
         resources = {"cpus": self.resources.cpus, "gpus": self.resources.gpus}
         settings = {"test": False, "replicates": self.replication.replicates, **self.config(params, number)}
-        return {**settings, "params": params, "number": number, "folder": folder, **resources}
+        config = {**settings, "params": params, "number": number, "folder": folder, **resources}
+        return cast("TrialConfig", config)
 
     @property
     def digest(self) -> str:

@@ -5,11 +5,9 @@ missing or non-finite metric running for ever, and keeps no link from Ray's tria
 """
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,14 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from search_spaces.schema import Dimension
+from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
 
 logger = logging.getLogger(__name__)
 
-_MAY_BE_WITHHELD = "ais_vs_sam"  # where it could not be measured, which says nothing against the configuration
+_MAY_BE_UNRELIABLE = "ais_vs_sam"  # it could not be measured, which says nothing against the configuration
 _UNKNOWN_DEATH = "the worker died without a word: killed, or out of memory"
 
 
@@ -33,7 +32,7 @@ class OptunaSearcher(NotPickled, Searcher):
 
     A trial that ended by itself with finite objectives is complete; one that the trial scheduler stopped is pruned,
     with its rungs; one that diverged, or gave an objective that is not finite, is pruned and infeasible, but feasible
-    where its speed was withheld; one that crashed past its retries failed. Never partial values as final ones.
+    where only its speed is unreliable; one that crashed past its retries failed. Never partial values as final ones.
 
     Args:
         storage: of the study, opened with its sampler.
@@ -61,7 +60,7 @@ class OptunaSearcher(NotPickled, Searcher):
         self._left_behind = deque(storage.unfinished(plan.listed))
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
-        self._last: dict[str, Mapping[str, Any]] = {}
+        self.arrivals = Arrivals()
         self._errors: dict[str, str] = {}
         self._epochs_of_ended = sum(record.epochs for record in storage.records())
         self.failures = 0  # since this start
@@ -87,7 +86,7 @@ class OptunaSearcher(NotPickled, Searcher):
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
         self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
         self._running[trial_id] = trial
-        return config
+        return dict(config)
 
     def _params(self, trial: Trial) -> dict[str, Any]:
         if self._plan.only_initial:  # nothing to draw, and Optuna refuses choices that grow from start to start
@@ -138,10 +137,6 @@ class OptunaSearcher(NotPickled, Searcher):
         return self._running[trial_id]
 
     @override
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._last[trial_id] = result
-
-    @override
     def on_trial_complete(
         self,
         trial_id: str,
@@ -151,8 +146,9 @@ class OptunaSearcher(NotPickled, Searcher):
         trial = self._running.pop(trial_id, None)
         if trial is None:
             return
-        last = result or self._last.pop(trial_id, {})
-        metrics = numbers(last)
+        newest = self.arrivals.newest(trial_id)
+        self.arrivals.forget(trial_id)
+        metrics, report = newest.metrics, newest.report
         self._epochs_of_ended += int(metrics.get("epoch", 0))
         now = self._clock()
         self._storage.add_seconds(now - self._mark)
@@ -161,22 +157,20 @@ class OptunaSearcher(NotPickled, Searcher):
             self.failures += 1
             self._storage.fail(trial, self._errors.pop(trial_id, _UNKNOWN_DEATH), metrics)
             return
-        values = [float(last.get(each.name, math.nan)) for each in self._plan.objectives]
+        names = [each.name for each in self._plan.objectives]
+        missing = [name for name in names if name not in metrics]
         stopped = self._stopped.pop(trial.number, None)
-        if "diverged" in last:
-            reason = f"diverged at iteration {last['diverged']}"
+        if "diverged" in report:
+            reason = f"diverged at iteration {metrics.get('diverged', report['diverged'])}"
             self._storage.prune(trial, reason, metrics, diverged=True)
         elif stopped is not None:
             self._storage.prune(trial, stopped, metrics, diverged=False)
-        elif not all(map(math.isfinite, values)):
-            names = [
-                each.name for each, value in zip(self._plan.objectives, values, strict=True) if not math.isfinite(value)
-            ]
-            withheld = last.get("withheld") if names == [_MAY_BE_WITHHELD] else None
-            reason = f"no finite {', '.join(names)} was reported" + (f": {withheld}" if withheld else "")
-            self._storage.prune(trial, reason, metrics, diverged=not withheld)
+        elif missing:
+            unreliable = report.get("unreliable_reason") if missing == [_MAY_BE_UNRELIABLE] else None
+            reason = f"no finite {', '.join(missing)} was reported" + (f": {unreliable}" if unreliable else "")
+            self._storage.prune(trial, reason, metrics, diverged=not unreliable)
         else:
-            self._storage.complete(trial, values, metrics)
+            self._storage.complete(trial, [float(metrics[name]) for name in names], metrics)
 
     @override
     def save(self, checkpoint_path: str) -> None:
@@ -211,25 +205,3 @@ def _suggest(trial: Trial, name: str, dimension: Dimension) -> Any:  # noqa: ANN
             return trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1)
         case "categorical":
             return trial.suggest_categorical(name, list(dimension.choices))
-
-
-def numbers(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics among a result's entries: finite numbers that the trainable reported, without Ray's own.
-
-    NumPy's numbers are among them, as Python's. JSON has no others than finite ones.
-    """
-    return {
-        key: int(value) if isinstance(value, Integral) else float(value)
-        for key, value in result.items()
-        if not isinstance(value, bool)
-        and isinstance(value, Real)
-        and math.isfinite(value)
-        and key not in _RAYS_OWN
-        and not key.startswith("config/")
-    }
-
-
-_RAYS_OWN = frozenset({
-    "timestamp", "training_iteration", "time_this_iter_s", "time_total_s", "pid", "time_since_restore",
-    "iterations_since_restore", "timesteps_total", "episodes_total", "timesteps_since_restore", "warmup_time",
-})  # fmt: skip

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AISvsSAM:
-    """What the blocks say; NaN where it is withheld.
+    """What the blocks say; NaN where they are unreliable.
 
     Attributes:
         ratio: AIS over SAM's, by the clock that tells what an iteration costs.
@@ -36,7 +36,7 @@ class AISvsSAM:
         totals: the plain ratio of total times on the wall's clock, by kind as well, without medians.
         plain: time of an iteration with one gradient over SAM's, by timing SAM's passes apart.
         ideal: the ratio if each gradient evaluation cost the same: 1 / ((1 - f) * plain + f).
-        withheld: why there is no ratio; empty where there is one.
+        unreliable_reason: why there is no ratio; empty where there is one.
     """
 
     ratio: float
@@ -46,7 +46,7 @@ class AISvsSAM:
     totals: float
     plain: float
     ideal: float
-    withheld: str
+    unreliable_reason: str
 
     def metrics(self) -> dict[str, float]:
         """Return what a trial reports of it, by name."""
@@ -87,7 +87,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
     ]
     if len(blocks) < FEWEST_BLOCKS or not pairs:
         what = f"{len(blocks)} blocks of the reference" if pairs else "no iteration over a whole batch beside a block"
-        return _withheld(plain, ideal, f"{what}, too few to say")
+        return _unreliable(plain, ideal, f"{what}, too few to say")
     block, kind, wall, cpu = np.array(pairs, dtype=np.float64).T
     ratios: dict[Clock, Floats] = {"wall": wall, "cpu": cpu}
 
@@ -105,7 +105,7 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
     ratio = by_clock[clock]
     error = math.hypot(_jackknife([1 / time(clock, group != g) for g in np.unique(group)]), RUN_ERROR * ratio)
     if not error <= LARGEST_ERROR * ratio:
-        return _withheld(plain, ideal, f"the blocks disagree: {ratio:.2f} with a standard error of {error:.2f}")
+        return _unreliable(plain, ideal, f"the blocks disagree: {ratio:.2f} with a standard error of {error:.2f}")
     return AISvsSAM(
         ratio=ratio,
         error=error,
@@ -114,13 +114,15 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
         totals=1 / _time_by_totals(blocks, kinds, weights, ideal_times),
         plain=plain,
         ideal=ideal,
-        withheld="",
+        unreliable_reason="",
     )
 
 
-def _withheld(plain: float, ideal: float, why: str) -> AISvsSAM:
+def _unreliable(plain: float, ideal: float, why: str) -> AISvsSAM:
     nan = math.nan
-    return AISvsSAM(ratio=nan, error=nan, wall=nan, cpu=nan, totals=nan, plain=plain, ideal=ideal, withheld=why)
+    return AISvsSAM(
+        ratio=nan, error=nan, wall=nan, cpu=nan, totals=nan, plain=plain, ideal=ideal, unreliable_reason=why
+    )
 
 
 def _plain(blocks: Sequence[Block], clock: Clock) -> float:

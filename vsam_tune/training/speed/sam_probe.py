@@ -157,8 +157,9 @@ class SamProbe:
         now = self.own.counts.total(), len(self.blocks)
         if self._found is None or self._found[0] != now:
             found = ais_vs_sam(self.measured(), self.own.counts, self.own.clock)
-            if found.withheld and self._no_memory:
-                found = replace(found, withheld=f"{found.withheld}: the device has no memory for more beside the trial")
+            if found.unreliable_reason and self._no_memory:
+                reason = f"{found.unreliable_reason}: the device has no memory for more beside the trial"
+                found = replace(found, unreliable_reason=reason)
             self._found = now, found
         return self._found[1]
 
