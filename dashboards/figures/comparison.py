@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from dashboards.figures.labels import place_labels
 from vsam_tune.analysis.comparison import Comparison, Row
+from vsam_tune.registry.metrics import METRICS
 
 _BLUE, _ORANGE, _GREY = "#0b5394", "#d55e00", "#9a9a9a"  # apart in lightness too
 _PANEL = (425.0, 500.0)  # width and height of one of the two in the PNG, in pixels: what names are placed for
@@ -61,7 +62,7 @@ def comparison_figure(comparison: Comparison) -> go.Figure:
         _draw_panel(figure, column, points, heights)
     figure.update_xaxes(title_text="seconds of training, median", col=1)
     figure.update_xaxes(title_text="gradient evaluations an iteration, times epochs", col=2)
-    figure.update_yaxes(title_text="test accuracy (%)", col=1)
+    figure.update_yaxes(title_text=METRICS["test_accuracy"].axis_title, col=1)
     figure.update_layout(
         template="plotly_white",
         title={

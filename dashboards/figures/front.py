@@ -7,15 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
+from vsam_tune.registry.metrics import metric_of
 
-_TITLES = {  # axis titles with their units; any other metric goes by its name
-    "val_accuracy": "validation accuracy (%)",
-    "test_accuracy": "test accuracy (%)",
-    "ais": "AIS (images/s)",
-    "ais_vs_sam": "AIS over SAM's AIS (ratio)",
-    "gradient_evaluations": "gradient evaluations per iteration",
-    "sampled_fraction": "sampled fraction of iterations",
-}
 _GREY, _BLUE, _ORANGE = "#9a9a9a", "#0b5394", "#d55e00"  # apart in lightness too
 
 
@@ -212,7 +205,7 @@ def _axis_title(objective: Objective) -> str:
 
 
 def _title(name: str) -> str:
-    return _TITLES.get(name, html.escape(name))
+    return html.escape(metric_of(name).axis_title, quote=False)
 
 
 def _subtitle(result: StudyResult) -> str:

@@ -72,7 +72,7 @@ def test_a_table_says_what_its_numbers_are(compare: Compare) -> None:
     assert head.split()[-4:] == ["paper_accuracy", "paper_sampling_number", "paper_ais", "paper_percent_of_sam"]
     assert "trial" not in head
     assert rows[0].split()[:7] == ["sgd", "3", "90.20", "±", "0.20", "-1.10", "[-1.35,"]
-    assert rows[1].split()[:6] == ["sam", "3", "91.30", "±", "0.30", "1"]
+    assert rows[1].split()[:6] == ["sam", "3", "91.30", "±", "0.30", "1.000"]
     assert rows[4:] == [
         "",
         "test_accuracy: mean ± standard deviation over seeds; ais (± standard deviation) and seconds: medians",

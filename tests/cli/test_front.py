@@ -97,8 +97,8 @@ def test_a_table_shows_errors_and_what_noise_cannot_exclude(capsys: pytest.Captu
     shown = ["sampled_fraction", "ideal_ais_vs_sam", "efficiency"]
     assert head.split() == ["trial", "val_accuracy", "ais_vs_sam", *shown, "beta", "front", "knee"]
     assert [" ".join(row.split()) for row in rows] == [
-        "0 95.00 ± 1.00 1.500 ± 0.010 0.500 ± 0.020 1 0.1 yes <- knee",
-        "1 94.00 ± 1.00 1.490 ± 0.010 0.25 1.6 0.8 0.1 possible",
+        "0 95.00 ± 1.00 1.500 ± 0.010 0.500 ± 0.020 1.000 0.1 yes <- knee",
+        "1 94.00 ± 1.00 1.490 ± 0.010 0.250 1.600 0.800 0.1 possible",
     ]
     assert blank == ""
     assert summary.startswith("1 on the front of mine (3 complete); hypervolume ")

@@ -42,7 +42,7 @@ def test_a_trial_that_ends_is_a_line_with_its_objectives_parameters_and_how_far_
         end(progress, 1)
     out, err = capsys.readouterr()
     assert out == ""
-    found = "val_accuracy 91.23, sampled_fraction 0.25; beta=0.13; 2/4 ended, about 2 min 2 s left"
+    found = "val_accuracy 91.23, sampled_fraction 0.250; beta=0.13; 2/4 ended, about 2 min 2 s left"
     assert err == f"trial 1 complete: {found}\n"
 
 

@@ -9,8 +9,8 @@ import torch
 
 from tests.support.docs.generated import GENERATED, regenerated, used
 from tests.support.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
+from vsam_tune.registry.metrics import DIRECTIONS
 from vsam_tune.study.file.differences import CHANGEABLE
-from vsam_tune.study.file.objectives import DIRECTIONS
 from vsam_tune.study.file.study_file import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
 
 PYTHON = [(page.name, i) for page in DOCS for i, (language, _) in enumerate(blocks(page)) if language == "python"]

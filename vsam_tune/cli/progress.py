@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.render import number_text
+from vsam_tune.registry.metrics import SHOWN
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -84,7 +85,7 @@ class Progress:
             sys.stderr.write(f"trial {record.number} {record.state}{note}: {parts}\n")
 
     def _shown(self, row: _Row) -> list[str]:
-        return [name for name in (*self._objectives, "sampled_fraction") if name in row.point]
+        return [name for name in dict.fromkeys((*self._objectives, *SHOWN)) if name in row.point]
 
     def _summary(self) -> str:
         """Return how many trials ended, and how long the rest will take at the pace so far."""
@@ -102,7 +103,7 @@ class Progress:
         from rich.table import Table
 
         rows = dict(self._rows)  # a copy: rich asks from a thread of its own
-        names = [*self._objectives, "sampled_fraction"]
+        names = list(dict.fromkeys((*self._objectives, *SHOWN)))
         params = list(dict.fromkeys(name for row in rows.values() for name in row.params))
         table = Table(box=None, title=self._summary(), title_justify="left", title_style="bold")
         for name in ("trial", "state", "epoch", *names, *params):

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from vsam_tune.registry.metrics import metric_of
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -88,9 +90,8 @@ def spread_text(name: str, center: float | None, deviation: float | None) -> str
 
 def _decimals(name: str, value: float) -> int | None:
     """Return how many decimals a metric always has; None where it has as many as its value needs."""
-    if name == "accuracy" or name.endswith("_accuracy"):
-        return 2  # percent: one image in 10,000 is 0.01
-    return 0 if name == "ais" or abs(value) >= 10**_SIGNIFICANT_DIGITS else None
+    decimals = metric_of(name).decimals
+    return 0 if decimals is None and abs(value) >= 10**_SIGNIFICANT_DIGITS else decimals
 
 
 def _rounded(name: str, value: float) -> str:

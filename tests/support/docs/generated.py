@@ -17,6 +17,7 @@ from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.data_and_models import DATASETS, MODELS
 from vsam_tune.registry.methods import METHODS
+from vsam_tune.registry.metrics import METRICS
 
 DOCS = Path(__file__).parents[3] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -85,6 +86,16 @@ def models() -> str:
     return table(("name", "parameters", "million multiply-adds", "for images of", "options", "source"), rows)
 
 
+def objectives() -> str:
+    rows = [(code(name), each.direction, each.unit, each.meaning) for name, each in METRICS.items() if each.direction]
+    return table(("name", "direction", "unit", "meaning"), rows)
+
+
+def diagnostics() -> str:
+    rows = [(code(name), each.unit, each.meaning) for name, each in METRICS.items() if not each.direction]
+    return table(("name", "unit", "meaning"), rows)
+
+
 def comparison() -> str:
     return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(Row).items()])
 
@@ -100,6 +111,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "base spaces": base_spaces,
     "data sets": data_sets,
     "models": models,
+    "objectives": objectives,
+    "diagnostics": diagnostics,
     "comparison": comparison,
     "confirmation": confirmation,
     "bad options and data": bad_inputs.options_and_data,

@@ -1,26 +1,15 @@
 """`objectives:` and `reference_point:`: what a study is about."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import Field
 
 from search_spaces.schema import Strict
 from vsam_tune.analysis.results import Objective
+from vsam_tune.registry.metrics import DIRECTIONS, Direction
 from vsam_tune.study.file.method import is_number
 from vsam_tune.study.file.problems import Problems, parse, suggestion
 
-Direction = Literal["maximize", "minimize"]
-
-DIRECTIONS: dict[str, Direction] = {  # of the metrics that `trainables.classification` reports
-    "val_accuracy": "maximize",
-    "ais": "maximize",
-    "ais_vs_sam": "maximize",
-    "gradient_evaluations": "minimize",
-    "sampled_fraction": "minimize",
-    "val_loss": "minimize",
-    "train_loss": "minimize",
-}
 DEFAULT_OBJECTIVES = ["val_accuracy", "ais_vs_sam"]
 CUSTOM_OBJECTIVES = ["val_accuracy", "ais"]  # a trainable of one's own may know nothing of SAM
 

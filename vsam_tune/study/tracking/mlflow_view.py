@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vsam_tune.analysis.results import Objective
+from vsam_tune.registry.metrics import SHOWN
 
 _KEY = "study"  # of the saved view, and its name in the UI's menu of views
 _TRAJECTORY = ("l2_psf", "cumulative_samples", "sampling_rate")  # what a trial did: these charts stand first
@@ -40,7 +41,7 @@ def study_view(objectives: Sequence[Objective], params: Sequence[str], *, more: 
         params: names of the parameters to show.
         more: names of metrics to show besides.
     """
-    metrics = dict.fromkeys([*(each.name for each in objectives), *more, "sampled_fraction"])
+    metrics = dict.fromkeys([*(each.name for each in objectives), *more, *SHOWN])
     return view_tags(list(metrics), params, ascending=objectives[0].direction == "minimize")
 
 
