@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.docs import bad_inputs
 from tests.support.docs.generated import GENERATED, regenerated, used
 from tests.support.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
 from vsam_tune.registry.metrics import DIRECTIONS
@@ -25,6 +26,11 @@ def test_generated_tables_are_those_of_the_code(page: Path) -> None:
 
 def test_each_generated_table_is_in_one_place() -> None:
     assert sorted(name for page in DOCS for name in used(page.read_text(encoding="utf-8"))) == sorted(GENERATED)
+
+
+def test_the_page_of_bad_inputs_shows_ten_of_them() -> None:
+    rows = [row for examples in (bad_inputs.commands(), bad_inputs.contents()) for row in examples.splitlines()[2:]]
+    assert len(rows) == 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

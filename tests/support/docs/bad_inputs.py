@@ -1,6 +1,6 @@
-"""The two tables of bad inputs, as docs/bad-inputs.md shows them."""
+"""The examples of bad inputs that docs/bad-inputs.md shows: the cases of the two fixtures that say `example: true`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +13,25 @@ SECTIONS: list[dict[str, Any]] = yaml.safe_load((TESTS / "cli" / "bad_inputs.yam
 FILES: list[dict[str, Any]] = yaml.safe_load((TESTS / "study" / "file" / "bad_inputs.yaml").read_text(encoding="utf-8"))
 
 
-def options_and_data() -> str:
-    """Return a table for each section of tests/cli/bad_inputs.yaml: what, command, lines."""
-    return "\n".join(f"## {section['section']}\n\n{_cases(section['cases'])}" for section in SECTIONS)
-
-
-def contents() -> str:
-    """Return the table of tests/study/file/bad_inputs.yaml: what, content of the file, lines."""
-    rows = [(each["what"], code(*_content(each["file"])), code(*each["lines"])) for each in FILES]
-    return table(("what", "in the file", "on stderr"), rows)
-
-
-def _cases(cases: Sequence[Mapping[str, Any]]) -> str:
+def commands() -> str:
+    """Return the table of the examples in tests/cli/bad_inputs.yaml: what, command, lines."""
+    cases = [case for section in SECTIONS for case in section["cases"] if case.get("example")]
     rows = [(each["what"], code(*_command(each)), code(*each["stderr"])) for each in cases]
     return table(("what", "command", "on stderr"), rows)
 
 
+def contents() -> str:
+    """Return the table of the examples in tests/study/file/bad_inputs.yaml: what, content of the file, lines."""
+    cases = [case for case in FILES if case.get("example")]
+    rows = [(each["what"], code(*_content(each["file"])), code(*each["lines"])) for each in cases]
+    return table(("what", "in the file", "on stderr"), rows)
+
+
 def _command(case: Mapping[str, Any]) -> list[str]:
-    """Return the command, and below it the study file and the module of the case's own, if it has them."""
-    files = case.get("files") or {}
-    own = [*_content(files.get("a.yaml", "")), *_content(files.get("mine.py", ""))]
-    return [f"vsam-tune {' '.join(case['argv'])}", *own]
+    """Return the command, and below it the study file of the case, if it has one."""
+    return [f"vsam-tune {' '.join(case['argv'])}", *_content((case.get("files") or {}).get("a.yaml", ""))]
 
 
 def _content(text: str) -> list[str]:
-    """Return the lines of a file, without the name that each study needs, where it says nothing."""
-    lines = text.replace("\t", "<TAB>").replace("\x01", "<U+0001>").rstrip("\n").split("\n")
-    return lines[1:] if lines[0] == "name: a" and len(lines) > 1 else lines
+    """Return the lines of a file, without the name that each study needs."""
+    return [line for line in text.splitlines() if line != "name: a"]

@@ -115,7 +115,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "diagnostics": diagnostics,
     "comparison": comparison,
     "confirmation": confirmation,
-    "bad options and data": bad_inputs.options_and_data,
+    "bad commands": bad_inputs.commands,
     "bad contents": bad_inputs.contents,
     **SECTION_TABLES,
 }
