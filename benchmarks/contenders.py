@@ -119,12 +119,11 @@ def start(method: Mapping[str, Any], model: nn.Module, closures: Mapping[str, An
     made, epochs = Closures(model, optimizer, loss_term=loss_term, **closures), itertools.count()
 
     def take(batch: Batch) -> Taken:
-        before = getattr(optimizer, "gradient_evaluations", 0.0)
-        optimizer.step(made.closure(batch, epoch=next(epochs)))  # type: ignore[arg-type] # torch types losses as float
+        before = optimizer.gradient_evaluations
+        optimizer.step(made.closure(batch, epoch=next(epochs)))
         if loss_term is not None:
             loss_term.after_step()
-        observation = getattr(optimizer, "observation", None)
-        evaluations = getattr(optimizer, "gradient_evaluations", before + 1) - before
+        observation, evaluations = optimizer.observation, optimizer.gradient_evaluations - before
         return Taken(sampled=observation is not None and observation.sampled, evaluations=evaluations)
 
     return take

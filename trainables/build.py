@@ -14,6 +14,7 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.errors import InputError, problem
 from vsam_tune.models.build import build_model, count_parameters
 from vsam_tune.models.memory_format import memory_format
+from vsam_tune.optimizers.wrapper import Wrapper
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.transform import quantize_model
@@ -254,30 +255,30 @@ def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
         raise InputError(problem("task", "micro_batches", micro_batches, rule, fix))
 
 
-def _check_selection(batch_size: int, num_images: int, optimizer: torch.optim.Optimizer, method: str) -> None:
+def _check_selection(batch_size: int, num_images: int, optimizer: Wrapper, method: str) -> None:
     """Refuse a method that would select one image of an epoch's smallest batch, as `_check_batch_size` does batches.
 
     Raises:
         InputError: if it would.
     """
-    smallest_pass = getattr(optimizer, "smallest_pass", None)
     smallest = _smallest_batch(batch_size, num_images)
-    if smallest_pass is not None and smallest_pass(smallest) == 1:
+    if optimizer.smallest_pass(smallest) == 1:
         rule = f"{method} would select one image of an epoch's last {smallest}, which batch norm cannot take"
-        raise InputError(problem("task", "batch_size", batch_size, rule, "write another one, or sds_keep: 1"))
+        fix = f"write another one, or let {method} select more of a batch"
+        raise InputError(problem("task", "batch_size", batch_size, rule, fix))
 
 
 def _smallest_batch(batch_size: int, num_images: int) -> int:
     return min(size for size in (batch_size, num_images, num_images % batch_size) if size)
 
 
-def _check_micro_batches(micro_batches: int, optimizer: torch.optim.Optimizer, method: str) -> None:
+def _check_micro_batches(micro_batches: int, optimizer: Wrapper, method: str) -> None:
     """Refuse to run a batch in parts for a method that asks for its sample losses.
 
     Raises:
         InputError: if there are several parts and such a method.
     """
-    if micro_batches > 1 and getattr(optimizer, "sample_losses", False):
+    if micro_batches > 1 and optimizer.sample_losses:
         rule = f"{method} takes the gradient of a whole batch, or of samples that it selects from all of it"
         raise InputError(problem("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from ray.tune import Trainable
 from typing_extensions import override
 
-from trainables.training_warnings import remarks
+from trainables.training_warnings import training_warnings
 from trainables.trial_log import TrialLog
 from vsam_tune.atomic_file import write_bytes
 from vsam_tune.trial import TrialConfig, replicate_seed
@@ -209,7 +209,7 @@ class Classification(Trainable):
 
         accuracy, loss = self.trainer.evaluate(loader)
         accuracies = {f"{part}_accuracy": accuracy}
-        averaged = getattr(self.trainer.loss_term, "averaged_model", None)
+        averaged = self.trainer.averaged_model
         if averaged is not None:
             accuracies[f"averaged_{part}_accuracy"], _ = self.trainer.evaluate(loader, averaged)
         errors = {f"{name}_error": accuracy_error(value, loader.num_images) for name, value in accuracies.items()}
@@ -220,7 +220,7 @@ class Classification(Trainable):
         replicate = len(self._ended)
         name = f"trajectory-{replicate}.parquet" if replicate else "trajectory.parquet"
         self.trainer.trajectory.write_parquet(self.folder / name)
-        for line in remarks(self.trainer, self._settings["method"]):
+        for line in training_warnings(self.trainer):
             logger.warning("%s", line)
 
     def _end(self, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Bursts:
         start, images = time.perf_counter(), 0
         for _ in range(iterations):
             batch = next(self._batches)
-            self._optimizer.step(self._closures.closure(batch, epoch=0))  # type: ignore[arg-type] # torch types losses as float
+            self._optimizer.step(self._closures.closure(batch, epoch=0))
             images += len(batch.y)
         return images / (time.perf_counter() - start)
 

@@ -82,3 +82,15 @@ def test_saying_a_term_moves_nothing_of_the_network(name):
         trial.train(30)
         weights[trial] = (trial.network.state_dict(), torch.get_rng_state())
     assert equal_state(weights[found], weights[plain])
+
+
+@pytest.mark.parametrize("name", LOSS_TERMS)
+def test_a_term_warns_with_a_fix_if_it_added_nothing_in_the_whole_training(name):
+    term = TinyTrial(name).loss_term
+    assert term.warnings(epochs=6, has_added=True) == []
+    (line,) = term.warnings(epochs=6, has_added=False)
+    assert line.startswith(
+        "the loss term added nothing in 6 epochs: this was the base optimizer's training. Fix: a smal"
+    )
+    assert {"start_epoch", "weight"} <= {*line.replace(",", "").split()}
+    assert ("lag_epochs" in line) == (name == "saf")

@@ -8,6 +8,7 @@ from tests.reference import vsam as reference
 from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import SAM, VSAM, PeriodicSAM
+from vsam_tune.registry.never_adapted import rate_never_adapted
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
 QUICK = {
@@ -302,3 +303,36 @@ def test_sam_and_sam_k_agree_with_it_on_what_a_sample_shows(monkeypatch):
         problem.step(optimizer)
         observations.append((optimizer.observation.l2_psf.item(), optimizer.observation.l2_sgd.item()))
     assert observations[0] == observations[1] == observations[2]
+
+
+def test_a_rate_has_adapted_once_an_iteration_was_drawn_with_it(monkeypatch):
+    """At a rate of 0.8 an interval of 6 has 4 samples: the window of 4 and one more are there after the second."""
+    script(monkeypatch, lambda interval: [0.0] * interval)
+    problem = Quadratic.random()
+    train(problem, optimizer := VSAM(sgd(problem), **QUICK | {"initial_rate": 0.8}), 12)
+    assert optimizer.adaptation_start == 12
+    assert optimizer.metrics() == {"guarded": optimizer.guarded}
+    assert optimizer.warnings() == [
+        "the sampling rate never adapted in 12 iterations: 8 sampled, window 4. Fix: a smaller window, fewer"
+        " warmup_iterations, or a larger initial_rate"
+    ]
+    train(problem, optimizer, 1)
+    assert optimizer.metrics() == {"guarded": optimizer.guarded, "adaptation_start": 12}
+    assert optimizer.warnings() == []
+
+
+def test_the_metrics_and_warnings_of_a_run_that_was_cut_are_those_of_the_whole():
+    problem = Quadratic.random()
+    optimizer, resumed = (VSAM(sgd(problem), **QUICK | {"window": 20}) for _ in range(2))
+    train(problem, optimizer, 9)
+    resumed.load_state_dict(optimizer.state_dict())
+    assert resumed.metrics() == optimizer.metrics()
+    assert resumed.warnings() == optimizer.warnings() != []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "never"),
+    [({}, False), ({"guarded": 0}, True), ({"guarded": 2, "adaptation_start": 12}, False), ({"ais": 1.0}, False)],
+)
+def test_metrics_show_whether_a_rate_never_adapted(metrics, never):
+    assert rate_never_adapted(metrics) == never

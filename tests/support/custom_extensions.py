@@ -37,6 +37,19 @@ class Timid(SAM):
         super().__init__(base, rho=share * rho, model=model)
 
 
+class Twice(torch.optim.Optimizer):
+    """A torch optimizer, and nothing more: it takes two steps of its base on each batch."""
+
+    def __init__(self, base):
+        super().__init__(base.param_groups, {})
+        self.inner = base
+
+    def step(self, closure=None):
+        loss = self.inner.step(closure)
+        self.inner.step(closure)
+        return loss
+
+
 class Confidence(LossTerm):
     """A penalty on confident outputs: `weight` times their mean negative entropy."""
 

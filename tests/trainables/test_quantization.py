@@ -45,7 +45,7 @@ def test_a_trial_starts_from_the_weights_of_the_checkpoint(trained, data):
     trainer, _ = build_trainer(trial_config("", "sgd", initial_checkpoint=str(trained), seed=5), data)
     assert equal_state(dict(trainer.model.state_dict()), dict(weights_of(trained)))
     assert trainer.iteration == 0
-    assert trainer.optimizer.state_dict()["state"] == {}
+    assert trainer.optimizer.base.state_dict()["state"] == {}
 
 
 def test_a_quantized_trial_starts_from_the_weights_of_the_checkpoint(trained, data):

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms.loss_term import LossTerm
 from vsam_tune.optimizers import ESAM, SAM
+from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.training.closures import Closures
 
 
@@ -30,6 +31,10 @@ def sgd(model, lr=1.0):
     return torch.optim.SGD(model.parameters(), lr=lr)
 
 
+def plain(model):
+    return PlainOptimizer(sgd(model))
+
+
 def gradient_of(model):
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()]).clone()
 
@@ -48,7 +53,7 @@ def test_parts_add_up_to_the_whole_batch(size, micro_batches):
     model, images, sizes = network(), batch(size), []
     expected, loss = plain_gradient(model, images)
     model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    closure = Closures(model, sgd(model), micro_batches=micro_batches).closure(images, epoch=0)
+    closure = Closures(model, plain(model), micro_batches=micro_batches).closure(images, epoch=0)
     for _ in range(2):  # the gradients of the first call are cleared
         assert closure().item() == pytest.approx(loss, rel=1e-12)
         assert torch.allclose(gradient_of(model), expected, rtol=1e-12)
@@ -95,7 +100,7 @@ def test_the_loss_term_is_in_the_gradient_and_not_in_the_loss(micro_batches):
     def mean_penalty(logits):
         return (10 * images.index * logits.square().sum(dim=1)).mean()
 
-    closures = Closures(model, sgd(model), loss_term=term, micro_batches=micro_batches)
+    closures = Closures(model, plain(model), loss_term=term, micro_batches=micro_batches)
     expected, loss = plain_gradient(model, images, mean_penalty)
     assert closures.closure(images, epoch=1)().item() == pytest.approx(loss, rel=1e-12)
     assert torch.allclose(gradient_of(model), expected, rtol=1e-12)
@@ -112,7 +117,7 @@ def test_the_gradient_that_is_descended_along_is_clipped_and_no_other(micro_batc
     """Of the base alone the only one, of SAM the second one, when all of its parts are there."""
     for method in (None, SAM):
         model, images = network(), batch()
-        optimizer = sgd(model) if method is None else SAM(sgd(model), rho=0.5, norm_layers=0)
+        optimizer = plain(model) if method is None else SAM(sgd(model), rho=0.5, norm_layers=0)
         closures = Closures(model, optimizer, micro_batches=micro_batches, max_gradient_norm=1e-3)
         first, _ = plain_gradient(model, images)
         start = nn.utils.parameters_to_vector(model.parameters()).detach()
@@ -131,7 +136,8 @@ def test_the_gradient_that_is_descended_along_is_clipped_and_no_other(micro_batc
 def test_a_gradient_shorter_than_the_limit_is_left_alone():
     model, images = network(), batch()
     expected, _ = plain_gradient(model, images)
-    Closures(model, sgd(model), max_gradient_norm=1e3).closure(images, epoch=0)()
+    optimizer = plain(model)
+    optimizer.step(Closures(model, optimizer, max_gradient_norm=1e3).closure(images, epoch=0))
     assert torch.allclose(gradient_of(model), expected, rtol=1e-12)
 
 
@@ -139,7 +145,7 @@ def test_half_precision_is_the_forward_passes_alone():
     model, images, dtypes = network(torch.float32), batch(dtype=torch.float32), []
     expected, loss = plain_gradient(model, images)
     model.register_forward_hook(lambda _module, _inputs, logits: dtypes.append(logits.dtype))
-    found = Closures(model, sgd(model), precision="bfloat16").closure(images, epoch=0)()
+    found = Closures(model, plain(model), precision="bfloat16").closure(images, epoch=0)()
     assert dtypes == [torch.bfloat16]
     assert found.dtype == torch.float32
     assert found.item() == pytest.approx(loss, rel=0.02)

@@ -6,6 +6,7 @@ import torch
 from tests.support import custom_extensions
 from tests.support.tiny_trial import tiny_network
 from vsam_tune.errors import InputError
+from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.training.build import build_optimizer
 
 SGD = {"optimizer": "torch.optim:SGD", "lr": 0.1}
@@ -40,8 +41,15 @@ def test_a_wrapper_stands_around_the_base_optimizer():
 
 def test_a_loss_term_stands_beside_it_and_gets_what_its_constructor_names():
     optimizer, loss_term = build("Confidence", weight=0.5)
-    assert type(optimizer) is torch.optim.SGD
+    assert (type(optimizer), type(optimizer.base)) == (PlainOptimizer, torch.optim.SGD)
     assert (loss_term.num_classes, loss_term.weight) == (5, 0.5)
+
+
+def test_a_torch_optimizer_that_is_no_wrapper_is_wrapped():
+    optimizer, loss_term = build("Twice")
+    assert (type(optimizer), type(optimizer.base)) == (PlainOptimizer, custom_extensions.Twice)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    assert loss_term is None
 
 
 def test_a_setting_that_it_does_not_take_and_one_that_it_needs():

@@ -30,8 +30,7 @@ def test_it_falls_from_1_to_0_and_mirrors(num_iterations, data):
 @pytest.mark.parametrize("name", METHODS)
 def test_each_iteration_has_a_learning_rate_of_its_own(name):
     trainer = tiny_trainer(name, lr=0.2, epochs=2)  # 14 iterations
-    base = getattr(trainer.optimizer, "base", trainer.optimizer)
-    applied = []
+    base, applied = trainer.optimizer.base, []
     base.register_step_pre_hook(lambda *_: applied.append(base.param_groups[0]["lr"]))
     batches = trainer.loader.batches(0)
     trainer.iterate(batches, 3)

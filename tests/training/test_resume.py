@@ -79,3 +79,17 @@ def test_a_missing_key_is_a_key_error():
     for key in complete:
         with pytest.raises(KeyError, match=key):
             tiny_trainer().load_state_dict({other: complete[other] for other in complete if other != key})
+
+
+@pytest.mark.parametrize("name", ["sgd", "mesa"])
+def test_a_checkpoint_that_holds_the_state_of_the_base_optimizer_alone_is_gone_on_with(name):
+    """As trainers wrote it before every optimizer had a wrapper."""
+    straight = tiny_trainer(name, clock=ticking())
+    metrics = train_to_end(straight)
+    first = tiny_trainer(name, clock=ticking())
+    first.train_epoch()
+    state = first.state_dict()
+    resumed = tiny_trainer(name, clock=ticking())
+    resumed.load_state_dict({**state, "optimizer": state["optimizer"]["base"]})
+    assert train_to_end(resumed) == metrics[1:]
+    assert equal_state(resumed.state_dict(), straight.state_dict())

@@ -179,7 +179,7 @@ def test_batch_norm_sees_each_batch_once_whatever_the_iteration_costs(name):
 def test_norms_stand_in_the_rows_of_their_iterations(name):
     trainer, seen = tiny_trainer(name), []
     step = trainer.lr_scheduler.step
-    trainer.lr_scheduler.step = lambda: seen.append(getattr(trainer.optimizer, "observation", None)) or step()
+    trainer.lr_scheduler.step = lambda: seen.append(trainer.optimizer.observation) or step()
     trainer.train_epoch()
     table = trainer.trajectory.table()
     for row, observation in enumerate(seen):

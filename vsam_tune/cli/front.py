@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.render import render_json, render_rows, spread_text
+from vsam_tune.registry.never_adapted import NEVER_ADAPTED, NEVER_ADAPTED_FIX, rate_never_adapted
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.results import Noise, StudyResult, TrialRecord
@@ -132,12 +133,9 @@ def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
 
 def _never_adapted(records: Sequence["TrialRecord"]) -> list[str]:
     """Return a line on the trials whose sampling rate, meant to adapt, stayed the initial one, where there are any."""
-    found = [record for record in records if "guarded" in record.metrics and "adaptation_start" not in record.metrics]
-    if not found:
-        return []
-    fix = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
+    found = [record for record in records if rate_never_adapted(record.metrics)]
     listed = ", ".join(f"trial {record.number}" for record in found)
-    return [f"the sampling rate never adapted: {listed}. Fix, if it should: {fix}"]
+    return [f"{NEVER_ADAPTED}: {listed}. Fix, if it should: {NEVER_ADAPTED_FIX}"] if found else []
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ A method says what it needs by its keyword arguments: of `model`, `seed`, `num_i
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -15,9 +15,11 @@ class LossTerm(ABC):
 
     Attributes:
         forward_passes: forward passes without a backward that it made so far, in batches.
-        averaged_model: a second network that it keeps, to be evaluated beside the first; None for none.
+        averaged_model: a second network that it keeps, and that is evaluated as well; None for none.
+        if_it_never_began: the fix for a training in which it added nothing.
     """
 
+    if_it_never_began: ClassVar[str] = "more epochs, or settings with which it begins earlier"
     forward_passes: float = 0.0
     averaged_model: nn.Module | None = None
 
@@ -40,6 +42,18 @@ class LossTerm(ABC):
 
     def after_step(self) -> None:  # noqa: B027 - most keep nothing that follows the weights
         """Follow the weights, which the optimizer has just moved."""
+
+    def warnings(self, *, epochs: int, has_added: bool) -> list[str]:
+        """Return a line, with its fix, for each thing to know about a training that has ended.
+
+        Args:
+            epochs: that it took.
+            has_added: whether the term added to the loss of any iteration.
+        """
+        if has_added:
+            return []
+        nothing = f"the loss term added nothing in {epochs} epochs: this was the base optimizer's training"
+        return [f"{nothing}. Fix: {self.if_it_never_began}"]
 
     @property
     @abstractmethod

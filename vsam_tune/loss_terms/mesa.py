@@ -20,7 +20,7 @@ Cost: 1 gradient evaluation, and a forward pass of v without gradient where the 
 """
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,7 @@ class MESA(LossTerm):
         averaged_model: v, always in evaluation mode.
     """
 
+    if_it_never_began: ClassVar[str] = "a smaller start_epoch, a weight above 0, or more epochs"
     averaged_model: nn.Module
 
     def __init__(

@@ -17,7 +17,7 @@ old ones. Code of the authors: AngusDujw/SAF, for ImageNet. Where it and the pap
 Cost: 1 gradient evaluation; a gather and a scatter of b rows, two softmaxes. Memory: see `memory_bytes`.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class SAF(LossTerm):
         num_classes: outputs of the network.
         model: the network, whose first parameter says which device and which precision the outputs have.
     """
+
+    if_it_never_began: ClassVar[str] = "a smaller start_epoch or lag_epochs, a weight above 0, or more epochs"
 
     def __init__(  # noqa: PLR0913 - hyper-parameters by keyword
         self,

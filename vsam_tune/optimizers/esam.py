@@ -98,8 +98,8 @@ class ESAM(PartialSAM):
         self._inactive: set[Tensor] = set()
         self._first_losses = torch.empty(0)  # (b,) of this iteration's first pass
 
+    @override
     def smallest_pass(self, batch_size: int) -> int:
-        """Return the samples of the smaller pass on a batch; batch norm over 1x1 maps needs two."""
         return num_selected(batch_size, self._sds_keep)
 
     @override

@@ -13,15 +13,15 @@ gradients.
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed import ProcessGroup
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 from typing_extensions import override
 
-from vsam_tune.optimizers.arguments import check_choice, check_integer, check_number
+from vsam_tune.optimizers.arguments import check, check_choice, check_integer, check_number
 from vsam_tune.optimizers.layers import last_with_gradient, layers_of
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
@@ -76,19 +76,11 @@ class SharpnessAware(Wrapper):
             running statistics alone and repeats the random draws of the first one (of torch's default
             generators), and layers are its modules. Without it, none of this is done, and layers are guessed
             from the shapes of the parameters.
-
-    Attributes:
-        sample_losses: what the closure of `step` does. False: it clears the gradients, runs forward and backward
-            on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
-            tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
-            them, or without one where gradients are disabled; the method takes the gradients itself.
-        perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
     """
 
-    sample_losses: ClassVar[bool] = False
-    perturbs_first: ClassVar[bool] = False
-
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
+        one_gradient = not isinstance(base, LBFGS | Wrapper)
+        check("base", type(base).__name__, "an optimizer that takes one gradient a step", holds=one_gradient)
         check_number("rho", rho, low=0.0)
         check_integer("norm_layers", norm_layers, low=0)
         self._norm_layers = norm_layers

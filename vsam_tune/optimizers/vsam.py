@@ -31,6 +31,7 @@ from vsam_tune.optimizers.arguments import check_choice, check_integer, check_nu
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.sampling_rate import SamplingRate
 from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffers_for, gradients_of
+from vsam_tune.registry.never_adapted import NEVER_ADAPTED, NEVER_ADAPTED_FIX, rate_never_adapted
 
 REUSES = ("geometric", "constant", "none")
 
@@ -112,6 +113,21 @@ class VSAM(SharpnessAware):
     def guarded(self) -> int:
         """How many change rates were taken as 0, being not defined."""
         return self._controller.guarded
+
+    @override
+    def metrics(self) -> dict[str, float]:
+        """Return `guarded`; and `adaptation_start`, once an iteration was drawn with an adapted rate."""
+        metrics: dict[str, float] = {"guarded": self.guarded}
+        start = self.adaptation_start
+        return metrics if start is None or start >= self.iterations else metrics | {"adaptation_start": start}
+
+    @override
+    def warnings(self) -> list[str]:
+        if not rate_never_adapted(self.metrics()):
+            return []
+        sampled = round(self.gradient_evaluations) - self.iterations
+        passed = f"in {self.iterations} iterations: {sampled} sampled, window {self._controller.window}"
+        return [f"{NEVER_ADAPTED} {passed}. Fix: {NEVER_ADAPTED_FIX}"]
 
     @override
     def _descend(self, closure: Closure) -> Observation:

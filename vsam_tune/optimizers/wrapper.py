@@ -1,14 +1,15 @@
-"""A torch optimizer around another one: groups, counts, copies, and a state that continues bit for bit.
+"""A torch optimizer around another one: its interface for a training loop, and a state that continues bit for bit.
 
 The wrapper and its base share the parameter groups, the same dicts, and the state, so that a learning-rate scheduler
-may be attached to either of the two, before or after loading. What an iteration does is a subclass's.
+may be attached to either of the two, before or after loading. A subclass says what an iteration does.
 """
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from torch import Tensor
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check
@@ -16,15 +17,21 @@ from vsam_tune.optimizers.observation import Observation
 
 
 class Wrapper(Optimizer):
-    """Shares the groups and the state of a base optimizer.
+    """Every optimizer that the training loop gets. It shares the groups and the state of a base optimizer.
 
-    A subclass overrides `_method_state` with `_load_method_state` if it keeps anything.
+    The loop calls `step`, reads the attributes below, and asks for `metrics` and `warnings`; it knows no subclass. A
+    subclass overrides `step`, and `_method_state` with `_load_method_state` if it keeps anything.
 
     Args:
-        base: any torch optimizer but another wrapper, and LBFGS, which evaluates as often as it likes.
+        base: any torch optimizer but another wrapper.
         settings: name -> value, put into each parameter group that has none of its own.
 
     Attributes:
+        sample_losses: what the closure of `step` does. False: it clears the gradients, runs forward and backward
+            on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
+            tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
+            them, or without one where gradients are disabled; the method takes the gradients itself.
+        perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
         base: the base optimizer.
         iterations: finished iterations.
         gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
@@ -32,9 +39,13 @@ class Wrapper(Optimizer):
         observation: what the last iteration showed; None before the first, and after loading.
     """
 
+    sample_losses: ClassVar[bool] = False
+    perturbs_first: ClassVar[bool] = False
+
     def __init__(self, base: Optimizer, settings: dict[str, Any]) -> None:
-        plain = not isinstance(base, LBFGS | Wrapper)
-        check("base", type(base).__name__, "an optimizer that takes one gradient a step", holds=plain)
+        check(
+            "base", type(base).__name__, "an optimizer that is no wrapper itself", holds=not isinstance(base, Wrapper)
+        )
         super().__init__(base.param_groups, {**base.defaults, **settings})
         self.base = base
         self.iterations = 0
@@ -43,6 +54,31 @@ class Wrapper(Optimizer):
         self.observation: Observation | None = None
         self._settings = settings
         self._follow_base()
+
+    @override
+    def step(self, closure: Callable[..., Tensor] | None = None) -> Tensor:  # type: ignore[override] # it needs one
+        """Take one iteration; return its loss, 0-d.
+
+        Args:
+            closure: does what `sample_losses` says.
+        """
+        raise NotImplementedError
+
+    def before_update(self, hook: Callable[[], None]) -> None:
+        """Call `hook` before each update, when `.grad` holds the gradient to descend along."""
+        self.base.register_step_pre_hook(lambda *_: hook())
+
+    def smallest_pass(self, batch_size: int) -> int:
+        """Return how many samples the smallest pass on a batch takes; batch norm over 1x1 maps needs two."""
+        return batch_size
+
+    def metrics(self) -> dict[str, float]:
+        """Return what the method reports besides its passes, by name; nothing by default."""
+        return {}
+
+    def warnings(self) -> list[str]:
+        """Return a line, with its fix, for each thing to know about a training that ends now; none by default."""
+        return []
 
     def _follow_base(self) -> None:
         self._share()

@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 
 from vsam_tune.errors import InputError, problem
 from vsam_tune.loss_terms.loss_term import LossTerm
+from vsam_tune.optimizers.plain import PlainOptimizer
+from vsam_tune.optimizers.wrapper import Wrapper
 from vsam_tune.quantization.parameter_groups import parameter_groups
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import resolve_object
@@ -27,7 +29,7 @@ def build_optimizer(
     num_images: int,
     num_classes: int,
     seed: int,
-) -> tuple[Optimizer, LossTerm | None]:
+) -> tuple[Wrapper, LossTerm | None]:
     """Return the method's optimizer over the parameters of `model` that require a gradient, and its loss term.
 
     The steps of a quantized network are in a parameter group of their own.
@@ -47,7 +49,7 @@ def build_optimizer(
         seed: for the draws of a method that draws.
 
     Returns:
-        The optimizer, which is the base one where the method has none of its own; None for no loss term.
+        The optimizer, a `PlainOptimizer` where the method has no wrapper of its own; None for no loss term.
 
     Raises:
         InputError: if a method of one's own cannot be found, or takes other settings.
@@ -58,7 +60,7 @@ def build_optimizer(
         hyperparameters["warmup_iterations"] = round(warmup["epochs"] * iterations_per_epoch)
     target = method_class(hyperparameters.pop("name"))
     if target is None:
-        return optimizer, None
+        return PlainOptimizer(optimizer), None
     offered = {
         "model": model,
         "seed": seed,
@@ -71,9 +73,9 @@ def build_optimizer(
         _check_settings(method["name"], target, hyperparameters, offered)
     hyperparameters |= {name: value for name, value in offered.items() if name in taken}
     if issubclass(target, LossTerm):
-        return optimizer, target(**hyperparameters)
-    wrapped: Optimizer = target(optimizer, **hyperparameters)
-    return wrapped, None
+        return PlainOptimizer(optimizer), target(**hyperparameters)
+    made: Optimizer = target(optimizer, **hyperparameters)
+    return made if isinstance(made, Wrapper) else PlainOptimizer(made), None
 
 
 def build_base_optimizer(model: nn.Module, base: Mapping[str, Any]) -> Optimizer:

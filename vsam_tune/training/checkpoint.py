@@ -63,3 +63,20 @@ def initial_checkpoint(path: Path) -> dict[str, Any]:
         return state
     fix = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
     raise InputError(problem(path, "", None, rule, fix))
+
+
+def state_of_wrapper(state: dict[str, Any], *, iterations: int) -> dict[str, Any]:
+    """Return the state of an optimizer as a `Wrapper` loads it.
+
+    Args:
+        state: as it was saved; checkpoints before `PlainOptimizer` hold torch's state of the base optimizer alone.
+        iterations: of the trial; each took one gradient evaluation where there was no wrapper.
+    """
+    if "base" in state:
+        return state
+    return {
+        "base": state,
+        "iterations": iterations,
+        "gradient_evaluations": float(iterations),
+        "forward_passes": 0.0,
+    }

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
 
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms.loss_term import LossTerm
+from vsam_tune.optimizers.wrapper import Wrapper
 
 
 class Closures:
@@ -21,7 +21,7 @@ class Closures:
 
     Args:
         model: the network.
-        optimizer: a torch optimizer.
+        optimizer: that calls the closures.
         loss_term: added to the mean loss; None for none.
         precision: that the forward passes run in; "bfloat16" by autocast, weights and losses stay float32.
         micro_batches: parts that a batch is run in, one after the other, their gradients added up. Batch norm sees the
@@ -36,7 +36,7 @@ class Closures:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Wrapper,
         *,
         loss_term: LossTerm | None = None,
         precision: str = "float32",
@@ -49,12 +49,9 @@ class Closures:
         self._parameters, self._optimizer = list(model.parameters()), optimizer
         self._forward: Callable[[Tensor], Tensor] = torch.compile(model) if compiled else model
         self._bfloat16, self._micro_batches = precision == "bfloat16", micro_batches
-        self._max_gradient_norm, self._clips_after_backward = max_gradient_norm, False
+        self._max_gradient_norm = max_gradient_norm
         if max_gradient_norm is not None:
-            base = getattr(optimizer, "base", None)
-            self._clips_after_backward = base is None
-            if base is not None:  # after the last of several passes
-                base.register_step_pre_hook(lambda *_: self._clip())
+            optimizer.before_update(self._clip)  # after the last of several passes
 
     def closure(self, batch: Batch, *, epoch: int) -> Callable[..., Tensor]:
         """Return the closure of one batch.
@@ -63,7 +60,7 @@ class Closures:
             batch: on the model's device.
             epoch: epochs done, from 0, for the loss term.
         """
-        if getattr(self._optimizer, "sample_losses", False):
+        if self._optimizer.sample_losses:
             return self._sample_losses(batch)
         return self._backward(batch, epoch)
 
@@ -73,10 +70,8 @@ class Closures:
         def closure() -> Tensor:
             self._optimizer.zero_grad(set_to_none=True)
             self.penalty = None
-            loss = sum(self._pass(part, epoch, len(part.y) / len(batch.y)) for part in self._parts(batch))
-            if self._clips_after_backward:
-                self._clip()
-            return loss  # type: ignore[return-value] # a batch has at least one part
+            losses = [self._pass(part, epoch, len(part.y) / len(batch.y)) for part in self._parts(batch)]
+            return sum(losses)  # type: ignore[return-value] # a batch has at least one part
 
         return closure
 

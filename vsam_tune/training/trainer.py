@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from typing_extensions import override
 
 from vsam_tune.data.loader import Batch, ResidentLoader
+from vsam_tune.optimizers.wrapper import Wrapper
+from vsam_tune.training.checkpoint import state_of_wrapper
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.speed.ais import AISMeter
 from vsam_tune.training.speed.iteration_timer import IterationTimer
@@ -49,13 +50,12 @@ def cosine(iteration: int, num_iterations: int) -> float:
 class Trainer:
     """Trains one model with one optimizer on one device.
 
-    The base optimizer alone and a wrapper go through the same calls, and train on the mean of the same sample losses.
+    Every method goes through the same calls, and trains on the mean of the same sample losses.
     Within an iteration nothing is read from the device. Deterministic for given arguments on one type of device.
 
     Args:
         model: on the loader's device.
-        optimizer: a torch optimizer; one of ours is asked for its observation after each iteration, and gets the
-            closure that its `sample_losses` asks for.
+        optimizer: the method's, as `build_optimizer` returns it.
         loader: the training batches, a function of epoch and position alone.
         epochs: the length of the schedule, whichever epoch the trial is stopped at.
         closures: how the gradients of a batch are taken; None for the mean loss in float32.
@@ -72,7 +72,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Wrapper,
         loader: ResidentLoader,
         *,
         epochs: int,
@@ -99,6 +99,11 @@ class Trainer:
     def epoch(self) -> int:
         """Epochs done."""
         return self.iteration // len(self.loader)
+
+    @property
+    def averaged_model(self) -> nn.Module | None:
+        """The average of the network that the loss term keeps; None for none."""
+        return None if self.loss_term is None else self.loss_term.averaged_model
 
     def train_epoch(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train to the end of the current epoch.
@@ -147,14 +152,14 @@ class Trainer:
         while self.iteration < stop:
             batch = next(batches)
             closure = closures.closure(batch, epoch=self.epoch)
-            loss: Tensor = optimizer.step(closure)  # type: ignore[arg-type, assignment] # torch types losses as float
+            loss = optimizer.step(closure)
             if self.loss_term is not None:
                 self.loss_term.after_step()
             self.lr_scheduler.step()
             self._loss_sum.add_(loss.detach(), alpha=len(batch.y))
             self._images_in_epoch += len(batch.y)
             self.ais.images += len(batch.y)
-            self.trajectory.record(getattr(optimizer, "observation", None), closures.penalty)
+            self.trajectory.record(optimizer.observation, closures.penalty)
             self.iteration += 1
             if laps is not None:
                 penalized = closures.penalty is not None
@@ -162,9 +167,8 @@ class Trainer:
 
     def _spent(self) -> tuple[float, float]:
         """Return gradient evaluations and forward passes so far, in batches."""
-        evaluations = getattr(self.optimizer, "gradient_evaluations", float(self.iteration))
-        forward_passes = getattr(self.optimizer if self.loss_term is None else self.loss_term, "forward_passes", 0.0)
-        return evaluations, forward_passes
+        of_term = 0.0 if self.loss_term is None else self.loss_term.forward_passes
+        return self.optimizer.gradient_evaluations, self.optimizer.forward_passes + of_term
 
     def _read(self) -> None:
         """Bring the pending norms and the sum of losses over in one transfer."""
@@ -198,17 +202,8 @@ class Trainer:
             "sampled_fraction_seed_error": seed_error,
             "gradient_evaluations_seed_error": seed_error,  # a second gradient is one more
         }
-        metrics |= self._adaptation()
+        metrics |= self.optimizer.metrics()
         return metrics if self.reference is None else metrics | self._against_sam(self.reference, seed_error)
-
-    def _adaptation(self) -> dict[str, float]:
-        """Return the metrics of a method whose sampling rate adapts, VSAM's attributes; none of any other.
-
-        A rate that has not adapted yet, or only after the last iteration, has no `adaptation_start`.
-        """
-        guarded, start = (getattr(self.optimizer, name, None) for name in ("guarded", "adaptation_start"))
-        metrics = {} if guarded is None else {"guarded": guarded}
-        return metrics if start is None or start >= self.iteration else metrics | {"adaptation_start": start}
 
     def _against_sam(self, reference: SamProbe, seed_error: float) -> dict[str, float]:
         """Return the metrics that compare the trial's speed with SAM's."""
@@ -268,7 +263,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned; a missing key is a KeyError, never a default."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state_of_wrapper(state["optimizer"], iterations=state["iteration"]))
         of_loss_term = state["loss_term"]
         if self.loss_term is not None:
             self.loss_term.load_state_dict(of_loss_term)

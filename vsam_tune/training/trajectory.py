@@ -1,5 +1,7 @@
 """The trajectory: a table, one row an iteration, of what a sharpness-aware optimizer did in one trial."""
 
+import math
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ _KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on
 _ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # come with the next transfer
 COLUMNS = ("iteration", "sampled", *_ON_DEVICE, *_KNOWN)
 _NAN = float("nan")
+_NOTHING_KNOWN = (_NAN,) * len(_KNOWN)
+_known_of = attrgetter(*_KNOWN)
 _STRETCHES = 5  # of a run, for the error of the sampled fraction
 
 
@@ -46,7 +50,7 @@ class Trajectory:
             if value is not None:
                 self._pending.append((row, column, value))
         sampled = observation is not None and observation.sampled
-        known = (getattr(observation, name, _NAN) for name in _KNOWN)
+        known = _NOTHING_KNOWN if observation is None else _known_of(observation)
         self._rows.append((row, float(sampled), *[_NAN] * len(_ON_DEVICE), *known))
         self.num_sampled += sampled
 
@@ -65,6 +69,11 @@ class Trajectory:
         sampled = np.array([row[1] for row in self._rows[: stretch * stretches]])
         means = sampled.reshape(stretches, stretch).mean(axis=1)
         return float(np.std(means, ddof=1) / np.sqrt(stretches))
+
+    def has_penalty(self) -> bool:
+        """Return whether a loss term has added to any loss; call it after `fill`."""
+        column = COLUMNS.index("penalty")
+        return not all(math.isnan(row[column]) for row in self._rows)
 
     def pending(self) -> list[Tensor]:
         """Return the 0-d tensors whose values `fill` waits for, oldest first."""

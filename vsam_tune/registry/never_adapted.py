@@ -1,0 +1,11 @@
+"""A sampling rate that never adapted: how its metrics show it, and the remark about it. No torch here."""
+
+from collections.abc import Container
+
+NEVER_ADAPTED = "the sampling rate never adapted"
+NEVER_ADAPTED_FIX = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
+
+
+def rate_never_adapted(metrics: Container[str]) -> bool:
+    """Return whether a trial with these metrics had a rate that was to adapt, and no iteration with an adapted one."""
+    return "guarded" in metrics and "adaptation_start" not in metrics
