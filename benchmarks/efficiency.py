@@ -83,8 +83,8 @@ def run(model: str, iterations: int, rate: float, *, seed: int) -> dict[str, flo
     while trainer.iteration < iterations:
         with trainer.ais.running():
             trainer.iterate(batches, min(iterations, trainer.iteration + STRETCH))
-        if trainer.reference is not None:
-            trainer.reference.compare(STEPS)
+        if trainer.sam_probe is not None:
+            trainer.sam_probe.take_block(STEPS)
     metrics = trainer.metrics()
     return {name: float(metrics[name]) for name in COLUMNS}
 

@@ -71,7 +71,7 @@ def trained(config: dict[str, Any], data: TaskData, *, seed: int, reference: boo
     """
     trainer, _ = build_trainer({**config, "seed": seed}, data)
     if not reference:
-        trainer.reference = trainer.laps = None
+        trainer.sam_probe = trainer.timer = None
     metrics = {}
     for _ in range(trainer.epochs):
         metrics = trainer.train_epoch()

@@ -22,8 +22,9 @@ from vsam_tune.seeds import derive_seed
 from vsam_tune.training.build import build_base_optimizer, build_optimizer
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
+from vsam_tune.training.iterations import IterationLoop
+from vsam_tune.training.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.speed.iteration_timer import IterationTimer
-from vsam_tune.training.speed.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.trainer import Trainer
 from vsam_tune.trial import TrialConfig
 
@@ -97,12 +98,12 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
     names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
     closures_settings = {name: task[name] for name in names}
     closures = Closures(model, optimizer, loss_term=loss_term, **closures_settings)
-    reference = _reference(config, model, loader, closures_settings)
-    return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, reference=reference), evaluation
+    probe = _sam_probe(config, model, loader, closures_settings)
+    return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, sam_probe=probe), evaluation
 
 
-def _reference(config: TrialConfig, model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
-    """Return the reference of a trial: SAM around its base optimizer, on its model and batches.
+def _sam_probe(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
+    """Return the SAM probe of a trial: SAM around its base optimizer, on its model and batches.
 
     Args:
         config: the settings of a trial.
@@ -110,13 +111,12 @@ def _reference(config: TrialConfig, model: nn.Module, loader: ResidentLoader, pa
         loader: of the training images.
         passes: settings of the closures.
     """
-    laps = IterationTimer(loader.device)
-    sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), laps=laps, rho=0.05, model=model)
-    trainer = Trainer(
-        model, sam, loader, epochs=config["task"]["epochs"], closures=Closures(model, sam, **passes), laps=laps
-    )
-    seed = derive_seed(config["seed"], "reference")
-    return SamProbe(trainer, laps, num_iterations=trainer.num_iterations, seed=seed)
+    timer = IterationTimer(loader.device)
+    sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), timer=timer, rho=0.05, model=model)
+    num_iterations = config["task"]["epochs"] * len(loader)
+    closures = Closures(model, sam, **passes)
+    loop = IterationLoop(model, sam, loader, num_iterations=num_iterations, closures=closures, timer=timer)
+    return SamProbe(loop, timer, num_iterations=num_iterations, seed=derive_seed(config["seed"], "reference"))
 
 
 def _loaders(

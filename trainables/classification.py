@@ -185,10 +185,9 @@ class Classification(Trainable):
         return {"replicates": len(self._ended)} if self._settings["replicates"] > 1 else {}
 
     def _explained(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Return the metrics, with why they hold no speed beside SAM's where it is unreliable."""
-        if not math.isnan(metrics["ais_vs_sam"]):
-            return metrics
-        return {**metrics, "unreliable_reason": self.trainer.unreliable_reason}
+        """Return the metrics, with the reason if they hold no reliable speed over SAM's."""
+        reliable = not math.isnan(metrics["ais_vs_sam"])
+        return metrics if reliable else {**metrics, "withheld": self.trainer.unreliable_reason}
 
     def _evaluated(self, *, finished: bool) -> dict[str, float]:
         """Return accuracies and losses of the trained weights, where this epoch asks for them."""

@@ -40,15 +40,15 @@ class Timing(Classification):
         while len(blocks) < FEWEST_BLOCKS or time.monotonic() < end:
             self._time_a_trial(end, FEWEST_BLOCKS - len(blocks))
             trainer = self.trainer
-            if trainer.reference is not None:
-                blocks += trainer.reference.measured()
-                counts += trainer.reference.own.counts
+            if trainer.sam_probe is not None:
+                blocks += trainer.sam_probe.complete_blocks()
+                counts += trainer.sam_probe.trial_timer.counts
             self._begin_replicate([])
         found = contention.found()
         fraction = self._settings["sampled_fraction"]
         weighed = counts if fraction is None else with_fraction(counts, fraction)
         trainer = self.trainer
-        clock = "wall" if trainer.reference is None else trainer.reference.own.clock
+        clock = "wall" if trainer.sam_probe is None else trainer.sam_probe.trial_timer.clock
         speed = speed_of(blocks, weighed, clock, images=trainer.loader.whole_batch)
         if fraction is not None:
             speed["sampled_fraction"] = fraction
@@ -69,8 +69,8 @@ class Timing(Classification):
     def _stretch(self, trainer: "Trainer", position: int, stop: int) -> None:
         with trainer.ais.running():
             trainer.iterate(trainer.loader.batches(trainer.epoch, start=position), stop)
-        if trainer.reference is not None:
-            trainer.reference.compare(STEPS)
+        if trainer.sam_probe is not None:
+            trainer.sam_probe.take_block(STEPS)
 
 
 def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict["Kind", float]:
@@ -95,36 +95,36 @@ def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict
 
 
 def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Clock", *, images: int) -> dict[str, Any]:
-    """Return AIS and AIS over SAM's, with errors, of iterations that come by these counts.
+    """Return AIS and AIS over SAM's, with errors, of iterations that occur by these counts.
 
     Args:
-        blocks: of the reference.
+        blocks: of SAM's steps and the trial's iterations.
         counts: iterations by kind, or their shares.
-        clock: that tells what an iteration costs beside SAM's; `ais` is by the wall's.
+        clock: which seconds say how much an iteration costs, for `ais_vs_sam`; `ais` is by the wall clock.
         images: of a batch.
     """
     import numpy as np
 
     from vsam_tune.training.speed.ais_vs_sam import ais_vs_sam
 
-    found = ais_vs_sam(blocks, counts, clock)
-    steps = np.array([lap.seconds.wall for block in blocks for lap in block.reference])
+    compared = ais_vs_sam(blocks, counts, clock)
+    steps = np.array([step.seconds.wall for block in blocks for step in block.sam])
     total = sum(counts.values())
     seconds, variance = 0.0, 0.0  # of an iteration
     for kind, count in counts.items():
-        laps = np.array([lap.seconds.wall for block in blocks for lap in block.own if lap.kind == kind])
+        times = np.array([each.seconds.wall for block in blocks for each in block.trial if each.kind == kind])
         share, cost = count / total, 1.0
-        if not len(laps):  # it did not come: at its ideal cost
-            laps, cost = steps, found.plain + (kind.evaluations - 1) * (1 - found.plain)
-        seconds += share * cost * float(np.median(laps))
-        variance += (share * cost * _OF_MEDIAN * float(np.std(laps))) ** 2 / len(laps)
+        if not len(times):  # the kind did not occur: at its ideal cost
+            times, cost = steps, compared.plain + (kind.evaluations - 1) * (1 - compared.plain)
+        seconds += share * cost * float(np.median(times))
+        variance += (share * cost * _OF_MEDIAN * float(np.std(times))) ** 2 / len(times)
     ais = images / seconds
     evaluations = sum(kind.evaluations * count for kind, count in counts.items()) / total
     speed: dict[str, Any] = {
         "ais": ais,
         "ais_error": ais * math.sqrt(variance) / seconds,
-        **found.metrics(),
+        **compared.metrics(),
         "gradient_evaluations": evaluations,
         "reference_steps": len(steps),
     }
-    return {**speed, "unreliable_reason": found.unreliable_reason} if found.unreliable_reason else speed
+    return {**speed, "withheld": compared.unreliable_reason} if compared.unreliable_reason else speed

@@ -13,4 +13,4 @@ def training_warnings(trainer: "Trainer") -> list[str]:
         return lines
     if trainer.loss_term is not None:
         lines += trainer.loss_term.warnings(epochs=trainer.epochs, has_added=trainer.trajectory.has_penalty())
-    return [*lines, f"no ais_vs_sam: {trainer.withheld}"] if trainer.withheld else lines
+    return [*lines, f"no ais_vs_sam: {trainer.unreliable_reason}"] if trainer.unreliable_reason else lines

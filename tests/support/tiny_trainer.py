@@ -11,8 +11,9 @@ from vsam_tune.data.loader import ResidentLoader
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
+from vsam_tune.training.iterations import IterationLoop
+from vsam_tune.training.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.speed.iteration_timer import IterationTimer
-from vsam_tune.training.speed.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.trainer import Trainer
 
 NUM_IMAGES = 27
@@ -41,7 +42,7 @@ def tiny_trainer(
     momentum=0.9,
     clock=time.perf_counter,
     device="cpu",
-    reference=False,
+    with_probe=False,
     **settings,
 ):
     """Return a trainer of a method with quick settings, some of them replaced; the global generator starts anew."""
@@ -60,15 +61,16 @@ def tiny_trainer(
         seed=5,
     )
     closures = Closures(model, optimizer, loss_term=loss_term)
-    beside = tiny_reference(model, loader, epochs=epochs) if reference else None
-    return Trainer(model, optimizer, loader, epochs=epochs, closures=closures, reference=beside, clock=clock)
+    probe = tiny_sam_probe(model, loader, epochs=epochs) if with_probe else None
+    return Trainer(model, optimizer, loader, epochs=epochs, closures=closures, sam_probe=probe, clock=clock)
 
 
-def tiny_reference(model, loader, *, epochs=5, **settings):
-    laps = IterationTimer(loader.device)
-    sam = TimedSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), laps=laps, rho=0.05, model=model)
-    trainer = Trainer(model, sam, loader, epochs=epochs, closures=Closures(model, sam), laps=laps)
-    return SamProbe(trainer, laps, num_iterations=epochs * len(loader), seed=6, **settings)
+def tiny_sam_probe(model, loader, *, epochs=5, **settings):
+    timer, num_iterations = IterationTimer(loader.device), epochs * len(loader)
+    sam = TimedSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), timer=timer, rho=0.05, model=model)
+    closures = Closures(model, sam)
+    loop = IterationLoop(model, sam, loader, num_iterations=num_iterations, closures=closures, timer=timer)
+    return SamProbe(loop, timer, num_iterations=num_iterations, seed=6, **settings)
 
 
 def ticking():

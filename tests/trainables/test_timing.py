@@ -56,18 +56,21 @@ def test_a_kind_that_did_not_come_stands_for_a_whole_iteration(counts, fraction,
     assert with_fraction(counts, fraction) == expected
 
 
-def lap(kind, seconds):
+def iteration(kind, seconds):
     return IterationTime(kind, Seconds(seconds, seconds), Seconds(seconds / 2, seconds / 2))
 
 
 def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_withheld():
-    block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1), lap(PLAIN, 0.1), lap(PLAIN, 0.9), lap(SAMPLED, 0.22)))
+    block = Block(
+        (iteration(SAMPLED, 0.2),),
+        (iteration(PLAIN, 0.1), iteration(PLAIN, 0.1), iteration(PLAIN, 0.9), iteration(SAMPLED, 0.22)),
+    )
     speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, "wall", images=64)
     assert speed["ais"] == pytest.approx(64 / (0.75 * 0.1 + 0.25 * 0.22))
     assert speed["ais_error"] > 0
-    assert speed["unreliable_reason"] == "1 blocks of the reference, too few to say"
+    assert speed["withheld"] == "only 1 blocks of SAM's steps, of at least 8"
 
 
 def test_a_kind_that_did_not_come_is_timed_at_its_ideal_cost():
-    block = Block((lap(SAMPLED, 0.2),), (lap(PLAIN, 0.1),))
+    block = Block((iteration(SAMPLED, 0.2),), (iteration(PLAIN, 0.1),))
     assert speed_of([block], {PLAIN: 0.5, SAMPLED: 0.5}, "wall", images=64)["ais"] == pytest.approx(64 / 0.15)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_trainer, train_to_end
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.training.trainer import cosine
+from vsam_tune.training.iterations import cosine
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from vsam_tune.training.speed import iteration_timer as laps_module
+from vsam_tune.training.speed import iteration_timer as timer_module
 from vsam_tune.training.speed.iteration_timer import IterationTimer, Kind, Stopwatch
 
 CPU = torch.device("cpu")
@@ -36,9 +36,9 @@ def test_one_thread_is_timed_on_the_processor_and_several_on_the_wall(threads, n
 
 def test_a_processor_time_that_ticks_is_not_taken(threads, monkeypatch):
     threads(1)
-    fine = laps_module.thread_time_is_fine
+    fine = timer_module.thread_time_is_fine
     fine.cache_clear()
-    monkeypatch.setattr(laps_module.time, "thread_time", lambda: time.perf_counter() // 0.01 * 0.01)
+    monkeypatch.setattr(timer_module.time, "thread_time", lambda: time.perf_counter() // 0.01 * 0.01)
     assert Stopwatch(CPU).clock == "wall"
     monkeypatch.undo()
     fine.cache_clear()
@@ -73,17 +73,17 @@ def test_other_threads_of_the_process_count_only_where_torch_works_in_several(th
 
 def test_a_lap_is_an_iteration_over_a_whole_batch_and_a_smaller_one_is_counted_alone(threads):
     threads(1)
-    laps = IterationTimer(CPU)
-    laps.start(0.0, 0.0)
-    laps.record(1.0, 0.0, penalized=False, whole=True)
-    begun = laps.begin_second()
-    laps.end_second(begun)
-    laps.record(3.0, 0.0, penalized=False, whole=True)
-    laps.record(4.0, 0.0, penalized=False, whole=False)
+    timer = IterationTimer(CPU)
+    timer.start(0.0, 0.0)
+    timer.record(1.0, 0.0, penalized=False, whole=True)
+    begun = timer.begin_second()
+    timer.end_second(begun)
+    timer.record(3.0, 0.0, penalized=False, whole=True)
+    timer.record(4.0, 0.0, penalized=False, whole=False)
     plain, sampled = Kind(1.0, 0.0, penalized=False), Kind(2.0, 0.0, penalized=False)
-    first, second = laps.take()
+    first, second = timer.take()
     assert (first.kind, second.kind) == (plain, sampled)
     assert math.isnan(first.second.wall)  # not timed apart
     assert 0 <= second.second.cpu <= second.seconds.cpu
-    assert laps.counts == {plain: 2, sampled: 1}
-    assert laps.take() == []
+    assert timer.counts == {plain: 2, sampled: 1}
+    assert timer.take() == []

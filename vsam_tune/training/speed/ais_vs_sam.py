@@ -1,9 +1,9 @@
 """AIS over SAM's AIS in the same minutes: medians by kind of iteration, paired by block, with the exact counts.
 
-Each own lap is divided by each reference lap of its block, so that what slows both down cancels, and a lap that was cut
-off by another process is an outlier on either side. A median over laps of several kinds would be biased (at a sampled
-fraction of 0.1 it gives 2.0 for 1.82), so each kind has its own, and they are weighted by how often the kind came in
-the whole run.
+Each of the trial's iterations is divided by each of SAM's steps in its block. So whatever slows both of them down
+cancels, and an iteration that another process interrupted is an outlier on either side. A median over iterations of
+several kinds would be biased (at a sampled fraction of 0.1 it gives 2.0 for 1.82), so each kind has its own median, and
+these are weighted by how often the kind occurred in the whole run.
 """
 
 import math
@@ -17,8 +17,8 @@ from vsam_tune.training.speed.iteration_timer import Block, Clock, Kind
 
 FEWEST_BLOCKS = 8
 LARGEST_ERROR = 0.1  # of the ratio, above which blocks disagree
-RUN_ERROR = 0.004  # of the ratio, from run to run on an idle machine beside what the blocks show: docs/measurement.md
-_FEWEST_LAPS = 3  # of a kind, or pairs of them; with fewer it is taken at its ideal cost
+RUN_ERROR = 0.004  # of the ratio, from run to run on an idle machine, besides the error in the blocks: measurement.md
+_FEWEST = 3  # iterations of a kind, or pairs of them; a kind with fewer is taken at its ideal cost
 _GROUPS = 20  # of blocks, for the jackknife
 
 Floats = NDArray[np.float64]
@@ -26,15 +26,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AISvsSAM:
-    """What the blocks say; NaN where they are unreliable.
+    """The trial's speed over SAM's; NaN where it is unreliable.
 
     Attributes:
-        ratio: AIS over SAM's, by the clock that tells what an iteration costs.
-        error: one standard error of it.
-        wall: the ratio on the wall's clock.
+        ratio: AIS over SAM's, by the clock that says how much an iteration costs.
+        error: one standard error of the ratio.
+        wall: the ratio by the wall clock.
         cpu: the ratio in processor time; NaN on a GPU.
-        totals: the plain ratio of total times on the wall's clock, by kind as well, without medians.
-        plain: time of an iteration with one gradient over SAM's, by timing SAM's passes apart.
+        totals: the ratio of total times by the wall clock, by kind too, without medians.
+        plain: time of an iteration with one gradient over SAM's, from timing SAM's passes separately.
         ideal: the ratio if each gradient evaluation cost the same: 1 / ((1 - f) * plain + f).
         unreliable_reason: why there is no ratio; empty where there is one.
     """
@@ -49,7 +49,7 @@ class AISvsSAM:
     unreliable_reason: str
 
     def metrics(self) -> dict[str, float]:
-        """Return what a trial reports of it, by name."""
+        """Return the metrics that a trial reports, by name."""
         return {
             "ais_vs_sam": self.ratio,
             "ais_vs_sam_error": self.error,
@@ -64,12 +64,12 @@ class AISvsSAM:
 def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clock) -> AISvsSAM:
     """Return the ratio of a trial's AIS to SAM's, with its standard error.
 
-    The error is a jackknife's over groups of blocks, with `RUN_ERROR` beside.
+    The error is that of a jackknife over groups of blocks, and `RUN_ERROR`.
 
     Args:
-        blocks: with laps of both.
+        blocks: of SAM's steps and the trial's iterations.
         counts: of the trial's iterations by kind, or shares of them.
-        clock: that tells what an iteration costs, as `IterationTimer.clock` has it.
+        clock: which seconds say how much an iteration costs, as `IterationTimer.clock`.
     """
     plain = _plain(blocks, clock)
     kinds = list(counts)
@@ -81,22 +81,23 @@ def ais_vs_sam(blocks: Sequence[Block], counts: Mapping[Kind, float], clock: Clo
     pairs = [
         (i, kinds.index(own.kind), own.seconds.wall / sam.seconds.wall, own.seconds.cpu / (sam.seconds.cpu or math.nan))
         for i, block in enumerate(blocks)
-        for own in block.own
+        for own in block.trial
         if own.kind in counts
-        for sam in block.reference
+        for sam in block.sam
     ]
-    if len(blocks) < FEWEST_BLOCKS or not pairs:
-        what = f"{len(blocks)} blocks of the reference" if pairs else "no iteration over a whole batch beside a block"
-        return _unreliable(plain, ideal, f"{what}, too few to say")
+    if len(blocks) < FEWEST_BLOCKS:
+        return _unreliable(plain, ideal, f"only {len(blocks)} blocks of SAM's steps, of at least {FEWEST_BLOCKS}")
+    if not pairs:
+        return _unreliable(plain, ideal, "no block of SAM's steps is next to an iteration over a whole batch")
     block, kind, wall, cpu = np.array(pairs, dtype=np.float64).T
     ratios: dict[Clock, Floats] = {"wall": wall, "cpu": cpu}
 
     def time(by: Clock, chosen: NDArray[np.bool_]) -> float:
-        """Return the mean time of an own iteration over SAM's."""
+        """Return the mean time of the trial's iterations over SAM's."""
         times = ideal_times.copy()
         for i in range(len(kinds)):
             of_kind = ratios[by][chosen & (kind == i)]
-            if len(of_kind) >= _FEWEST_LAPS:
+            if len(of_kind) >= _FEWEST:
                 times[i] = np.median(of_kind)
         return float(weights @ times)
 
@@ -126,20 +127,18 @@ def _unreliable(plain: float, ideal: float, why: str) -> AISvsSAM:
 
 
 def _plain(blocks: Sequence[Block], clock: Clock) -> float:
-    """Return the share of a reference step that SGD takes as well, median; NaN without steps."""
-    shares = [
-        1 - getattr(lap.second, clock) / getattr(lap.seconds, clock) for block in blocks for lap in block.reference
-    ]
-    return float(np.median(shares)) if shares else math.nan
+    """Return the median share of SAM's step that SGD takes as well; NaN without steps."""
+    times = [(getattr(step.second, clock), getattr(step.seconds, clock)) for block in blocks for step in block.sam]
+    return float(np.median([1 - second / whole for second, whole in times])) if times else math.nan
 
 
 def _time_by_totals(blocks: Sequence[Block], kinds: Sequence[Kind], weights: Floats, ideal_times: Floats) -> float:
-    """Return the mean time of an own iteration over SAM's from sums, whatever was an outlier."""
-    of_sam = float(np.mean([lap.seconds.wall for block in blocks for lap in block.reference]))
+    """Return the mean time of the trial's iterations over SAM's from sums, outliers included."""
+    of_sam = float(np.mean([step.seconds.wall for block in blocks for step in block.sam]))
     times = ideal_times.copy()
     for i, kind in enumerate(kinds):
-        own = [lap.seconds.wall for block in blocks for lap in block.own if lap.kind == kind]
-        if len(own) >= _FEWEST_LAPS:
+        own = [each.seconds.wall for block in blocks for each in block.trial if each.kind == kind]
+        if len(own) >= _FEWEST:
             times[i] = np.mean(own) / of_sam
     return float(weights @ times)
 

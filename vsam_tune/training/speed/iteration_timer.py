@@ -1,4 +1,4 @@
-"""IterationTimer: how long each iteration took and what it did, noted without waiting for the device."""
+"""IterationTimer: how long each iteration took and what it did, without waiting for the device."""
 
 import time
 from collections import Counter
@@ -29,11 +29,11 @@ class Kind(NamedTuple):
 
 
 class Seconds(NamedTuple):
-    """How long something took.
+    """A duration.
 
     Attributes:
-        wall: on the clock.
-        cpu: on a processor; NaN on a GPU. See `Stopwatch`.
+        wall: by the wall clock.
+        cpu: processor time; NaN on a GPU. See `Stopwatch`.
     """
 
     wall: float
@@ -48,8 +48,8 @@ class IterationTime(NamedTuple):
 
     Attributes:
         kind: what it did.
-        seconds: from the end of the former one.
-        second: of these, for the second pass and what belongs to it; `UNTIMED` where it was not timed apart.
+        seconds: from the end of the iteration before.
+        second: the part of them that the second pass took; `UNTIMED` where it was not timed separately.
     """
 
     kind: Kind
@@ -59,20 +59,20 @@ class IterationTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of reference steps, and the trial's own iterations around it.
+    """A block of SAM's steps, and the trial's iterations around it.
 
     Attributes:
-        reference: laps of SAM.
-        own: laps of the trial, nearest before and after.
+        sam: SAM's steps.
+        trial: the trial's iterations, nearest before and after.
     """
 
-    reference: tuple[IterationTime, ...]
-    own: tuple[IterationTime, ...]
+    sam: tuple[IterationTime, ...]
+    trial: tuple[IterationTime, ...]
 
 
 @cache
 def thread_time_is_fine() -> bool:
-    """Return whether a thread's processor time moves in far smaller steps than an iteration: some sandboxes tick it."""
+    """Return whether a thread's processor time moves in far smaller steps than an iteration; in some sandboxes not."""
     steps = []
     for _ in range(3):  # the smallest: another process may have had the processor in between
         start = now = time.thread_time()
@@ -83,18 +83,18 @@ def thread_time_is_fine() -> bool:
 
 
 class Stopwatch:
-    """Takes marks in the order of the device's work; what lies between two is read when the device has done it.
+    """Takes marks in the order of the device's work; the time between two is read when the device has done the work.
 
-    On a GPU a mark is an event of its stream, which nothing waits for. Where torch works in the calling thread alone,
-    processor time is that thread's: others of the process, such as Ray's, are not what is timed.
+    On a GPU a mark is an event of its stream, and nothing waits for it. Where torch works in the calling thread alone,
+    processor time is that thread's, so that other threads of the process, such as Ray's, are not counted.
 
     Args:
         device: that works.
 
     Attributes:
-        clock: whose seconds tell what work costs. On one thread it is the processor's, which stops while another
-            process has it. Several threads wait for each other on theirs; there, on a GPU, and where a thread's
-            processor time ticks, it is the wall's.
+        clock: which seconds say how much an iteration costs. With one thread it is processor time, which stops while
+            another process has the processor. Several threads wait for each other in processor time. So with several
+            threads, on a GPU, and where a thread's processor time moves in large steps, it is the wall clock.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -119,40 +119,42 @@ class Stopwatch:
 
 
 @dataclass(slots=True)
-class _Noted:
+class _Ended:
+    """The end of an iteration, or with `kind` None the start of several."""
+
     mark: Any
     kind: Kind | None
     second: Any = None
 
 
 class IterationTimer:
-    """The iterations since the last `take`, timed; and all of them, counted.
+    """Times the iterations since the last `take`, and counts all of them.
 
     Args:
         device: that trains.
 
     Attributes:
         counts: iterations by kind, those of smaller batches included.
-        clock: whose seconds tell what an iteration costs, see `Stopwatch`.
+        clock: which seconds say how much an iteration costs, see `Stopwatch`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.counts: Counter[Kind] = Counter()
         self._stopwatch = Stopwatch(device)
         self.clock = self._stopwatch.clock
-        self._noted: list[_Noted] = []
+        self._ended: list[_Ended] = []
         self._second: Any = None
-        self._spent = 0.0, 0.0
+        self._passes = 0.0, 0.0
 
     def start(self, evaluations: float, forward_passes: float) -> None:
-        """Note that iterations begin, or go on after something else.
+        """Note that iterations begin, or continue after something else.
 
         Args:
             evaluations: the optimizer's gradient evaluations so far, in batches.
-            forward_passes: without a backward so far, likewise.
+            forward_passes: forward passes without a backward so far, in batches.
         """
-        self._spent = evaluations, forward_passes
-        self._noted.append(_Noted(self._stopwatch.mark(), None))
+        self._passes = evaluations, forward_passes
+        self._ended.append(_Ended(self._stopwatch.mark(), None))
 
     def record(self, evaluations: float, forward_passes: float, *, penalized: bool, whole: bool) -> None:
         """Note the end of an iteration.
@@ -161,13 +163,13 @@ class IterationTimer:
             evaluations: see `start`.
             forward_passes: see `start`.
             penalized: whether a loss term added to the loss.
-            whole: False for a smaller batch, which is counted and is no lap.
+            whole: False for a smaller batch, which is counted and not timed.
         """
-        then = self._spent
-        self._spent = evaluations, forward_passes
-        kind = Kind(round(evaluations - then[0], 6), round(forward_passes - then[1], 6), penalized)
+        before = self._passes
+        self._passes = evaluations, forward_passes
+        kind = Kind(round(evaluations - before[0], 6), round(forward_passes - before[1], 6), penalized)
         self.counts[kind] += 1
-        self._noted.append(_Noted(self._stopwatch.mark(), kind if whole else None, self._second))
+        self._ended.append(_Ended(self._stopwatch.mark(), kind if whole else None, self._second))
         self._second = None
 
     def begin_second(self) -> Any:  # noqa: ANN401 - a mark
@@ -175,21 +177,21 @@ class IterationTimer:
         return self._stopwatch.mark()
 
     def end_second(self, begun: Any) -> None:  # noqa: ANN401 - a mark
-        """Note the end of the second pass of the iteration that runs."""
+        """Note the end of the second pass of the current iteration."""
         self._second = (begun, self._stopwatch.mark())
 
     def take(self) -> list[IterationTime]:
-        """Return the laps since the last call, oldest first; the device has done them all."""
-        laps = []
-        for former, noted in zip(self._noted, self._noted[1:], strict=False):
-            if noted.kind is None:
+        """Return the iterations since the last call, oldest first; the device has done them all."""
+        times = []
+        for before, ended in zip(self._ended, self._ended[1:], strict=False):
+            if ended.kind is None:
                 continue
-            second = UNTIMED if noted.second is None else self._stopwatch.between(*noted.second)
-            laps.append(IterationTime(noted.kind, self._stopwatch.between(former.mark, noted.mark), second))
-        del self._noted[:-1]
-        return laps
+            second = UNTIMED if ended.second is None else self._stopwatch.between(*ended.second)
+            times.append(IterationTime(ended.kind, self._stopwatch.between(before.mark, ended.mark), second))
+        del self._ended[:-1]
+        return times
 
     def resume(self, counts: Mapping[Kind, int]) -> None:
-        """Go on from the counts of a trial that was cut; laps that were not taken are gone."""
+        """Continue from the counts of a trial that was interrupted; times that were not taken are lost."""
         self.counts = Counter(counts)
-        self._noted.clear()
+        self._ended.clear()
