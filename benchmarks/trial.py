@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.build import data_arguments, load_data, warm_up
+from trainables.build import data_arguments, load_data
+from trainables.dry_run import warm_up
 from vsam_tune.data.load import TaskData
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search_plan

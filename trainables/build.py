@@ -1,20 +1,18 @@
-"""From the settings of a trial to its data, model, optimizer and trainer; and a dry run of its first iterations."""
+"""From the settings of a trial to its data, model, optimizer and trainer."""
 
 import logging
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import nn
 
+from trainables.batch_checks import check_batch_size, check_micro_batches, check_parts, check_selection
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import TaskData, load_task
 from vsam_tune.data.loader import ResidentLoader
-from vsam_tune.errors import InputError, problem
-from vsam_tune.models.build import build_model, count_parameters
+from vsam_tune.models.build import build_model
 from vsam_tune.models.memory_format import memory_format
-from vsam_tune.optimizers.wrapper import Wrapper
 from vsam_tune.quantization.calibration import calibrate
 from vsam_tune.quantization.full_precision import load_full_precision
 from vsam_tune.quantization.transform import quantize_model
@@ -30,7 +28,6 @@ from vsam_tune.trial import TrialConfig
 
 logger = logging.getLogger(__name__)
 
-_ROUNDS, _TIMING_SECONDS = 12, 20.0  # of timed iterations; whichever is reached first, one round at least
 _EVALUATION_BATCH = 512  # images; no gradients are kept, so it may be larger than a training batch
 
 
@@ -73,8 +70,8 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
     task, seed = config["task"], config["seed"]
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
-    _check_batch_size(task["batch_size"], len(data.train))
-    _check_parts(task["micro_batches"], task["batch_size"], len(data.train))
+    check_batch_size(task["batch_size"], len(data.train))
+    check_parts(task["micro_batches"], task["batch_size"], len(data.train))
     model = _initial_model(task, data, derive_seed(seed, "weights")).to(device)
     layout = memory_format(model, device, channels_last=task["channels_last"])
     model = model.to(memory_format=layout)
@@ -91,8 +88,8 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
         num_classes=data.num_classes,
         seed=derive_seed(seed, "draws"),
     )
-    _check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
-    _check_selection(task["batch_size"], len(data.train), optimizer, config["method"]["name"])
+    check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
+    check_selection(task["batch_size"], len(data.train), optimizer, config["method"]["name"])
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
     names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
@@ -171,122 +168,3 @@ def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module
     if task["quantization"] is not None:
         quantize_model(model, **task["quantization"])
     return model
-
-
-def warm_up(config: TrialConfig, data: TaskData) -> None:
-    """Train iterations of a trial on the first and the last batch of an epoch, and throw it away.
-
-    What a process pays once, such as the first call of each kernel, then counts in no trial's AIS. The last batch may
-    be smaller, for which `torch.compile` compiles once more.
-    """
-    trainer, _ = build_trainer({**config, "method": {"name": "sam", "rho": 0.0}}, data)
-    for position in (0, len(trainer.loader) - 1, 0):
-        _seconds(trainer, position)
-
-
-def dry_run(config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
-    """Train the first iteration of a trial, and measure some more on request.
-
-    Args:
-        config: the settings of a trial.
-        time_iterations: measure iterations of the base optimizer alone and of SAM, interleaved: whatever the method,
-            an iteration of it costs one or the other.
-
-    Returns:
-        `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, what a loss term keeps for the whole
-        run; `starts_from_final_training`, 1 for an initial checkpoint that has seen the validation part; with
-        `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
-    """
-    if not torch.cuda.is_available():  # the driver of a cluster need not have the GPUs of its workers
-        config = {**config, "gpus": 0}
-    data = load_data(data_arguments(config))
-    trainer, _ = build_trainer(config, data)
-    _seconds(trainer)
-    facts: dict[str, float] = {
-        "train_images": len(data.train),
-        "iterations_per_epoch": len(trainer.loader),
-        "parameters": count_parameters(trainer.model),
-    }
-    if trainer.loss_term is not None:
-        facts["method_memory_mb"] = trainer.loss_term.memory_bytes / 1e6
-    path = config["task"]["initial_checkpoint"]
-    if path is not None and data.validation is not None:
-        facts["starts_from_final_training"] = float("test_accuracy" in initial_checkpoint(Path(path))["metrics"])
-    return facts | _timed_iterations(config, data) if time_iterations else facts
-
-
-def _timed_iterations(config: TrialConfig, data: TaskData) -> dict[str, float]:
-    """Return `plain_seconds` and `sampled_seconds`."""
-    methods: dict[str, dict[str, Any]] = {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}
-    trainers = {kind: build_trainer({**config, "method": method}, data)[0] for kind, method in methods.items()}
-    rounds: list[dict[str, float]] = []
-    while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
-        rounds.append({kind: _seconds(each) for kind, each in trainers.items()})
-    timed = rounds[2:] or rounds[-1:]  # the first two warm up
-    return {f"{kind}_seconds": median(seconds[kind] for seconds in timed) for kind in trainers}
-
-
-def _check_batch_size(batch_size: int, num_images: int) -> None:
-    """Refuse a batch of one image, over whose 1x1 maps batch norm has no variance.
-
-    Raises:
-        InputError: if an epoch of `num_images` has one.
-    """
-
-    def one_alone(size: int) -> bool:
-        return size == 1 or num_images % size == 1
-
-    if one_alone(batch_size):
-        rule = f"a batch of an epoch would hold one of {num_images} images, which batch norm cannot take"
-        fitting = next((size for size in range(batch_size + 1, num_images) if not one_alone(size)), num_images)
-        raise InputError(problem("task", "batch_size", batch_size, rule, f"write {fitting}"))
-
-
-def _check_parts(micro_batches: int, batch_size: int, num_images: int) -> None:
-    """Refuse parts of one image, as `_check_batch_size` does batches.
-
-    Raises:
-        InputError: if a batch of an epoch of `num_images` would be cut into some.
-    """
-    smallest = _smallest_batch(batch_size, num_images)
-    if micro_batches > 1 and smallest < 2 * micro_batches:
-        rule = f"a part of a batch of {smallest} images would hold one alone, which batch norm cannot take"
-        fix = f"write at most {smallest // 2}, or another batch_size"
-        raise InputError(problem("task", "micro_batches", micro_batches, rule, fix))
-
-
-def _check_selection(batch_size: int, num_images: int, optimizer: Wrapper, method: str) -> None:
-    """Refuse a method that would select one image of an epoch's smallest batch, as `_check_batch_size` does batches.
-
-    Raises:
-        InputError: if it would.
-    """
-    smallest = _smallest_batch(batch_size, num_images)
-    if optimizer.smallest_pass(smallest) == 1:
-        rule = f"{method} would select one image of an epoch's last {smallest}, which batch norm cannot take"
-        fix = f"write another one, or let {method} select more of a batch"
-        raise InputError(problem("task", "batch_size", batch_size, rule, fix))
-
-
-def _smallest_batch(batch_size: int, num_images: int) -> int:
-    return min(size for size in (batch_size, num_images, num_images % batch_size) if size)
-
-
-def _check_micro_batches(micro_batches: int, optimizer: Wrapper, method: str) -> None:
-    """Refuse to run a batch in parts for a method that asks for its sample losses.
-
-    Raises:
-        InputError: if there are several parts and such a method.
-    """
-    if micro_batches > 1 and optimizer.sample_losses:
-        rule = f"{method} takes the gradient of a whole batch, or of samples that it selects from all of it"
-        raise InputError(problem("task", "micro_batches", micro_batches, rule, "write 1, or take another method"))
-
-
-def _seconds(trainer: Trainer, position: int = 0) -> float:
-    """Train on a batch of an epoch, the first by default; return what it took, the device's work included."""
-    before = trainer.ais.seconds
-    trainer.model.train()
-    with trainer.ais.running():
-        trainer.iterate(trainer.loader.batches(0, start=position), trainer.iteration + 1)
-    return trainer.ais.seconds - before

@@ -7,46 +7,24 @@ import json
 import logging
 import math
 import time
-import traceback
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 from typing_extensions import override
 
+from trainables.error_file import with_error_file
 from trainables.training_warnings import training_warnings
 from trainables.trial_log import TrialLog
-from vsam_tune.atomic_file import write_bytes
-from vsam_tune.trial import TrialConfig, replicate_seed
+from vsam_tune.seeds import replicate_seed
 
 if TYPE_CHECKING:
     from vsam_tune.data.load import TaskData
-    from vsam_tune.data.loader import ResidentLoader
     from vsam_tune.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 30.0  # at least, between two checkpoints of a trial; they fall on a trainer's reads
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
-
-def _noted(method: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Leave the traceback of a failing call in the trial's folder, where `vsam-tune show` finds it."""
-
-    @wraps(method)
-    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        try:
-            return method(*args, **kwargs)
-        except Exception:
-            folder: Path = args[0].folder  # type: ignore[attr-defined] # the first argument is the trainable
-            folder.mkdir(parents=True, exist_ok=True)
-            write_bytes(folder / "error.txt", traceback.format_exc().encode("utf-8", "backslashreplace"))
-            raise
-
-    return call
 
 
 class Classification(Trainable):
@@ -87,9 +65,9 @@ class Classification(Trainable):
         self._settings = cast("TrialConfig", config)
         self._begin(new_worker=new_worker)
 
-    @_noted
+    @with_error_file
     def _begin(self, *, new_worker: bool) -> None:
-        from trainables.build import warm_up
+        from trainables.dry_run import warm_up
 
         config = self._settings
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +113,7 @@ class Classification(Trainable):
         return self._data[1]
 
     @override
-    @_noted
+    @with_error_file
     def step(self) -> dict[str, Any]:
         from vsam_tune.training.trainer import DivergedError
 
@@ -192,27 +170,16 @@ class Classification(Trainable):
     def _evaluated(self, *, finished: bool) -> dict[str, float]:
         """Return accuracies and losses of the trained weights, where this epoch asks for them."""
         from trainables.build import evaluation_loader
+        from trainables.evaluation import evaluate_on
 
-        final, data = self._settings["final"], self._task_data(self._settings)
+        final, data, trainer = self._settings["final"], self._task_data(self._settings), self.trainer
         metrics = {}
         if finished or not final:
-            metrics = self._evaluated_on("test" if final else "val", self._evaluation)
+            metrics = evaluate_on("test" if final else "val", trainer, self._evaluation)
         if finished and self._settings["test"] and not final:
-            test = evaluation_loader(self._settings["task"], data, data.test, self.trainer.loader.device)
-            metrics |= self._evaluated_on("test", test)
+            test = evaluation_loader(self._settings["task"], data, data.test, trainer.loader.device)
+            metrics |= evaluate_on("test", trainer, test)
         return metrics
-
-    def _evaluated_on(self, part: str, loader: "ResidentLoader") -> dict[str, float]:
-        """Return accuracy and loss on a part; and, where the method keeps an average, its accuracy."""
-        from vsam_tune.training.standard_errors import accuracy_error
-
-        accuracy, loss = self.trainer.evaluate(loader)
-        accuracies = {f"{part}_accuracy": accuracy}
-        averaged = self.trainer.averaged_model
-        if averaged is not None:
-            accuracies[f"averaged_{part}_accuracy"], _ = self.trainer.evaluate(loader, averaged)
-        errors = {f"{name}_error": accuracy_error(value, loader.num_images) for name, value in accuracies.items()}
-        return {**accuracies, **errors, f"{part}_loss": loss}
 
     def _leave_files(self) -> None:
         """Leave the files of the replicate that ends complete, and say what was wrong with it."""
@@ -274,6 +241,6 @@ class Classification(Trainable):
         Raises:
             InputError: if the data or the model cannot be had, or do not fit each other.
         """
-        from trainables.build import dry_run
+        from trainables.dry_run import dry_run
 
         return dry_run(config, time_iterations=time_iterations)

@@ -12,8 +12,9 @@ from torch._dynamo.utils import counters
 
 from tests.support.tiny_trial import equal_state, optimizer_class
 from tests.support.trial import SEARCH_IMAGES, steps, trial_config
-from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
+from trainables.build import build_trainer, data_arguments, load_data
 from trainables.classification import Classification
+from trainables.dry_run import dry_run, warm_up
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import TaskData
 from vsam_tune.errors import InputError

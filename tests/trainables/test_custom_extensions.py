@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, steps, trial_config
-from trainables.build import dry_run
+from trainables.dry_run import dry_run
 
 TASK = {
     "data": "tests.support.custom_extensions:stripes",

@@ -6,7 +6,8 @@ from torch import nn
 
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, steps, trial_config, without_ais
-from trainables.build import build_trainer, data_arguments, dry_run, load_data, warm_up
+from trainables.build import build_trainer, data_arguments, load_data
+from trainables.dry_run import dry_run, warm_up
 from vsam_tune.errors import InputError
 from vsam_tune.quantization.integers import check_integers
 from vsam_tune.quantization.parameter_groups import step_sizes

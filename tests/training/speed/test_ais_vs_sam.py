@@ -36,7 +36,9 @@ COUNTS = {PLAIN: 900, SAMPLED: 100}
 
 def test_the_ratio_weighs_the_kinds_by_their_counts():
     found = ais_vs_sam(blocks(10), COUNTS, "wall")
-    assert found.ratio == pytest.approx(1 / (0.9 * 0.5 + 0.1 * 1.0), rel=1e-12)  # 1.82; a median over all iterations says 2.0
+    assert found.ratio == pytest.approx(
+        1 / (0.9 * 0.5 + 0.1 * 1.0), rel=1e-12
+    )  # 1.82; a median over all iterations says 2.0
     assert found.totals == pytest.approx(found.ratio, rel=1e-12)
     assert found.cpu == pytest.approx(found.ratio, rel=1e-12)
     assert found.error == pytest.approx(RUN_ERROR * found.ratio, rel=1e-9)
@@ -145,7 +147,7 @@ def test_blocks_that_disagree_give_a_reason_and_no_number():
 
 
 def test_the_stated_error_is_that_of_repeated_runs():
-    """On independent noise of 5 % an iteration: the spread of 200 runs is the error that each of them states, within 15 %."""
+    """On independent noise of 5 % an iteration the spread of 200 runs is the error that they state, within 15 %."""
     draws = np.random.default_rng(0)
     ratios, errors = [], []
     for _ in range(200):
