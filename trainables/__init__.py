@@ -1,1 +1,1 @@
-"""Ray Tune class trainables around `vsam_tune.training`: the only bridge between torch and Ray."""
+"""Ray Tune class trainables around `vsam_tune.training`: the only place where torch and Ray meet."""

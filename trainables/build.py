@@ -48,7 +48,7 @@ def data_arguments(config: TrialConfig) -> dict[str, Any]:
 
 
 def load_data(arguments: dict[str, Any]) -> TaskData:
-    """Return the task's data, read into memory; InputError says what is wrong with them."""
+    """Return the task's data, read into memory; an InputError names the problem with them."""
     root = arguments["data_root"]
     return load_task(**{**arguments, "data_root": None if root is None else Path(root)})
 
@@ -56,15 +56,15 @@ def load_data(arguments: dict[str, Any]) -> TaskData:
 def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, ResidentLoader]:
     """Return the trainer of a trial, and the loader of the images it is evaluated on.
 
-    Sets the number of torch's threads to the trial's CPUs: two trials with two threads each on two cores run at half
-    the throughput of two with one.
+    Sets the number of torch's threads to the trial's CPUs: on two cores, two trials with two threads each have half the
+    throughput of two trials with one thread each.
 
     Args:
-        config: the settings of a trial, as docs/trainables.md lists them.
-        data: the task's data, shared by trials and never written to.
+        config: the settings of a trial, see docs/trainables.md.
+        data: the task's data, which trials share and never write to.
 
     Raises:
-        InputError: if model, initial checkpoint, quantization, batch size, method and data do not fit each other.
+        InputError: if model, initial checkpoint, quantization, batch size, method and data do not fit together.
     """
     torch.set_num_threads(max(1, int(config["cpus"])))
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
@@ -100,14 +100,7 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
 
 
 def _sam_probe(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
-    """Return the SAM probe of a trial: SAM around its base optimizer, on its model and batches.
-
-    Args:
-        config: the settings of a trial.
-        model: the trial's.
-        loader: of the training images.
-        passes: settings of the closures.
-    """
+    """Return the SAM probe of a trial: SAM around its base optimizer, on its model and batches."""
     timer = IterationTimer(loader.device)
     sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), timer=timer, rho=0.05, model=model)
     num_iterations = config["task"]["epochs"] * len(loader)
@@ -119,7 +112,7 @@ def _sam_probe(config: dict[str, Any], model: nn.Module, loader: ResidentLoader,
 def _loaders(
     task: dict[str, Any], data: TaskData, seed: int, device: torch.device, layout: torch.memory_format
 ) -> tuple[ResidentLoader, ResidentLoader]:
-    """Return the loader of the training images, and of those that are evaluated on."""
+    """Return the loaders of the training images and of the images that the trial is evaluated on."""
     loader = ResidentLoader(
         data.train,
         batch_size=task["batch_size"],
@@ -135,7 +128,7 @@ def _loaders(
 
 
 def evaluation_loader(task: dict[str, Any], data: TaskData, images: Images, device: torch.device) -> ResidentLoader:
-    """Return the loader of images that the network of a task is evaluated on, normalised as its training images."""
+    """Return a loader of images to evaluate a task's network on, normalised as its training images."""
     return ResidentLoader(
         images,
         batch_size=_EVALUATION_BATCH,
@@ -149,10 +142,10 @@ def evaluation_loader(task: dict[str, Any], data: TaskData, images: Images, devi
 
 
 def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:
-    """Return the network that a trial starts from, on the CPU; quantized, its inputs' steps are not set yet.
+    """Return the network that a trial starts from, on the CPU; the steps of quantized inputs are not set yet.
 
     Raises:
-        InputError: if the model does not fit the data, the initial checkpoint not the model, or no quantization does.
+        InputError: if the model does not fit the data, or the initial checkpoint or the quantization the model.
     """
     model = build_model(
         task["model"]["name"],

@@ -1,6 +1,6 @@
 """`trainables.classification:Classification`: one trial of image classification, as a Ray Tune class trainable.
 
-What a study needs of a trainable, ours or another's, is in docs/trainables.md.
+docs/trainables.md says what a study needs of a trainable.
 """
 
 import json
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 30.0  # at least, between two checkpoints of a trial; they fall on a trainer's reads
+CHECKPOINT_SECONDS = 30.0  # at least, between two checkpoints of a trial; one follows a read of the trainer
 
 
 class Classification(Trainable):
     """Trains the model of a study's task with one configuration; a step is an epoch.
 
-    A worker process is reused by the next trial (`reset_config`): it keeps the data when the task's data are the same,
-    and nothing else. The trial resumes from `checkpoint.pt` in its folder where one is found.
+    The next trial reuses the worker process (`reset_config`). It keeps nothing but the data, if the next trial needs
+    the same. A trial resumes from `checkpoint.pt` in its folder if there is one.
 
     In a search it trains on the training part and reports `val_accuracy`; with `test` also `test_accuracy`, once, at
-    the end. With `final` it trains on training and validation part together and reports `test_accuracy` at the end. A
-    method that keeps an average of the model has its accuracy reported beside, as `averaged_val_accuracy` or
-    `averaged_test_accuracy`. Each accuracy has its standard error beside it, such as `val_accuracy_error`.
+    the end. With `final` it trains on training and validation part together and reports `test_accuracy` at the end. If
+    the method keeps an average of the model, its accuracy is reported as `averaged_val_accuracy` or
+    `averaged_test_accuracy`. Each accuracy has its standard error, such as `val_accuracy_error`.
 
-    Several `replicates` are trained one after the other. `epoch` and `iteration` go on counting; what is reported where
-    a replicate ends are the means over those that have ended.
+    Several `replicates` are trained one after the other; `epoch` and `iteration` continue to count. The report at the
+    end of a replicate has the means over the replicates so far.
     """
 
     folder: Path
@@ -84,7 +84,7 @@ class Classification(Trainable):
             logger.info("resumed at iteration %d", self._counted()["iteration"])
 
     def _begin_replicate(self, ended: list[dict[str, float]]) -> None:
-        """Set up the replicate that follows those that have ended, of which these are the metrics."""
+        """Set up the next replicate; `ended` has the metrics of those before it."""
         from trainables.build import build_trainer
 
         config = self._settings
@@ -138,7 +138,7 @@ class Classification(Trainable):
         return self._explained({**metrics, **self._progress()})
 
     def _replicate_ended(self, metrics: dict[str, float]) -> dict[str, Any]:
-        """Return the means over the replicates that have ended, of which the last one has these metrics."""
+        """Return the means over the replicates so far; the one that ends now has these metrics."""
         from vsam_tune.training.standard_errors import over_replicates
 
         self._leave_files()
@@ -153,13 +153,13 @@ class Classification(Trainable):
         return self._explained(means)
 
     def _counted(self) -> dict[str, float]:
-        """Return the epochs and iterations done, those of all replicates together."""
+        """Return the epochs and iterations of all replicates so far."""
         before = self._ended[-1] if self._ended else {"epoch": 0, "iteration": 0}
         done = {"epoch": self.trainer.epoch, "iteration": self.trainer.iteration}
         return {name: before[name] + count for name, count in done.items()}
 
     def _progress(self) -> dict[str, float]:
-        """Return how many replicates have ended, where there are several."""
+        """Return how many replicates have ended, if there are several."""
         return {"replicates": len(self._ended)} if self._settings["replicates"] > 1 else {}
 
     def _explained(self, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Classification(Trainable):
         return metrics if reliable else {**metrics, "withheld": self.trainer.unreliable_reason}
 
     def _evaluated(self, *, finished: bool) -> dict[str, float]:
-        """Return accuracies and losses of the trained weights, where this epoch asks for them."""
+        """Return accuracies and losses of the trained weights, if this epoch needs them."""
         from trainables.build import evaluation_loader
         from trainables.evaluation import evaluate_on
 
@@ -182,7 +182,7 @@ class Classification(Trainable):
         return metrics
 
     def _leave_files(self) -> None:
-        """Leave the files of the replicate that ends complete, and say what was wrong with it."""
+        """Complete the files of the replicate that ends, and log its warnings."""
         replicate = len(self._ended)
         name = f"trajectory-{replicate}.parquet" if replicate else "trajectory.parquet"
         self.trainer.trajectory.write_parquet(self.folder / name)
@@ -190,7 +190,7 @@ class Classification(Trainable):
             logger.warning("%s", line)
 
     def _end(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Keep the weights of a final training, then say that the trial is done."""
+        """Keep the weights of a final training, and report that the trial is done."""
         if self._settings["final"]:
             self._checkpoint(metrics)
         return {**metrics, "done": True}
@@ -222,24 +222,23 @@ class Classification(Trainable):
         self._write_checkpoint(Path(checkpoint_dir) / "checkpoint.pt", {})
 
     @override
-    def load_checkpoint(self, checkpoint: str | None) -> None:  # type: ignore[override] # what Ray hands over is a path
+    def load_checkpoint(self, checkpoint: str | None) -> None:  # type: ignore[override] # Ray passes a path
         if checkpoint:
             self._restore(Path(checkpoint) / "checkpoint.pt")
 
     @classmethod
-    def check(cls, config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
-        """Build a trial as `setup` does and train its first iterations: what `vsam-tune check` and `search` ask first.
+    def check(cls, config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+        """Build a trial as `setup` does and train its first iterations, for `vsam-tune check` and `search`.
 
         Args:
             config: as for `setup`.
             time_iterations: also measure iterations; takes some seconds.
 
         Returns:
-            `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, what a loss term keeps; with
-            `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
+            See `trainables.dry_run.dry_run`.
 
         Raises:
-            InputError: if the data or the model cannot be had, or do not fit each other.
+            InputError: if the data or the model cannot be loaded, or do not fit together.
         """
         from trainables.dry_run import dry_run
 

@@ -1,4 +1,4 @@
-"""How fast, and how evenly, a machine trains: short bursts of SGD and SAM iterations on digits, interleaved.
+"""The speed of training on a machine, and how stable it is: interleaved bursts of SGD and SAM iterations on digits.
 
 `vsam-tune doctor` runs it in a process of its own, so that the driver never loads torch.
 """
@@ -64,14 +64,14 @@ class Bursts:
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Measure for about so many seconds, and some more to start.
+    """Measure for about so many seconds, after the start.
 
     Args:
-        seconds: of the bursts of one process; those of two processes side by side take half as long again.
+        seconds: of the bursts of one process; half as many more are measured with two processes at once.
 
     Returns:
-        `threads`, what torch takes by default; `bursts`, images a second by number of threads and method, one a round;
-        `alone` and `beside`, SGD's images a second with one thread in turns without and with such a process beside it.
+        `threads`, torch's default; `bursts`, images a second by number of threads and method, one each round; `alone`
+        and `beside`, images a second of SGD with one thread, alternately without and with a second such process.
     """
     threads = torch.get_num_threads()
     entrants = {method: Bursts(method) for method in METHODS}
@@ -96,7 +96,7 @@ def _rounds(entrants: dict[str, Bursts], threads: list[int], seconds: float) -> 
 
 
 def _iterations(entrants: dict[str, Bursts], threads: int) -> int:
-    """Return how many iterations of SGD fill a burst, after a warm-up."""
+    """Return how many iterations of SGD take `BURST_SECONDS`, after a warm-up."""
     torch.set_num_threads(threads)
     for entrant in entrants.values():
         entrant.take(_WARMUP)
@@ -104,7 +104,7 @@ def _iterations(entrants: dict[str, Bursts], threads: int) -> int:
 
 
 def _side_by_side(entrant: Bursts, seconds: float) -> tuple[list[float], list[float]]:
-    """Return SGD's images a second alone and beside another process, in turns; one pair a round.
+    """Return SGD's images a second alone and with a second process, alternately; one pair each round.
 
     Raises:
         RuntimeError: if that process does not start or answer.
@@ -118,7 +118,7 @@ def _side_by_side(entrant: Bursts, seconds: float) -> tuple[list[float], list[fl
             alone.append(entrant.take(iterations))
             go.set()
             if not running.wait(_ANSWER_SECONDS):
-                raise RuntimeError("the process beside this one does not answer")
+                raise RuntimeError("the second process does not answer")
             beside.append(entrant.take(iterations))
             go.clear()
             while running.is_set() and time.perf_counter() < end + _ANSWER_SECONDS:
@@ -128,7 +128,7 @@ def _side_by_side(entrant: Bursts, seconds: float) -> tuple[list[float], list[fl
 
 @contextmanager
 def _neighbour(lifetime: float) -> Iterator[tuple["Event", "Event"]]:
-    """Start a process that trains while `go` is set, and ends with the block.
+    """Start a process that trains while `go` is set; it ends with the block.
 
     Yields:
         `go`, and `running`, which is set while it trains.
@@ -150,7 +150,7 @@ def _neighbour(lifetime: float) -> Iterator[tuple["Event", "Event"]]:
 
 
 def _train_while(go: "Event", running: "Event", ready: "Event", lifetime: float) -> None:
-    """Train with one thread while `go` is set; end after `lifetime` seconds, should nobody end it before."""
+    """Train with one thread while `go` is set; end after `lifetime` seconds at the latest."""
     torch.set_num_threads(1)
     entrant, end = Bursts("sgd"), time.monotonic() + lifetime
     entrant.take(_WARMUP)

@@ -1,4 +1,4 @@
-"""`trainables.timing:Timing`: how fast a configuration is on a device that nobody else uses, in a minute."""
+"""`trainables.timing:Timing`: the speed of a configuration on an idle device, measured in a minute."""
 
 import math
 import time
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 _OF_MEDIAN = 1.2533  # the standard error of a median over that of a mean, of normal values: sqrt(pi / 2)
 ITERATIONS, STEPS = 8, 4  # of the trial, and of SAM, that alternate
-FEWEST_BLOCKS = 16  # also where they take longer than they are given
+FEWEST_BLOCKS = 16  # even if they take more than `seconds`
 
 
 class Timing(Classification):
-    """Alternates short stretches of a trial with reference steps of SAM for `seconds`, and reports its speed.
+    """Alternates short stretches of a trial with steps of SAM for `seconds`, and reports the trial's speed.
 
-    A trial that ends before is begun again, so that a short one is timed over its whole course. Its iterations are
-    weighed by `sampled_fraction`, that of a training that was done elsewhere; None for its own here.
+    A trial that ends earlier begins again, so that a short trial is timed over its whole course. The setting
+    `sampled_fraction` is the fraction of a finished training, by which iterations are weighed; with None the fraction
+    in this timing counts.
 
-    Reports `ais`, `ais_vs_sam`, their errors, `ideal_ais_vs_sam` and `efficiency`; `sampled_fraction`, as it was
-    weighed; `others_cores`, the processors that others kept busy meanwhile, and `alone`, 1 where these were next to
+    Reports `ais`, `ais_vs_sam`, their errors, `ideal_ais_vs_sam` and `efficiency`; the `sampled_fraction` if it was
+    set; `others_cores`, the processors that other processes kept busy meanwhile, and `alone`, 1 if these were nearly
     none. A timing that was interrupted begins again.
     """
 
@@ -56,7 +57,7 @@ class Timing(Classification):
         return {**speed, **others, "seconds": found["seconds"], "done": True}
 
     def _time_a_trial(self, end: float, num_blocks: int) -> None:
-        """Alternate until the trial's last iteration, or until the clock says `end` and there are so many blocks."""
+        """Alternate until the trial's last iteration, or until the time is `end` and there are `num_blocks` blocks."""
         trainer = self.trainer
         trainer.model.train()
         stretches = 0
@@ -74,14 +75,14 @@ class Timing(Classification):
 
 
 def with_fraction(counts: Mapping["Kind", int], sampled_fraction: float) -> dict["Kind", float]:
-    """Return the counts with another share of the iterations that take more than one gradient evaluation.
+    """Return the counts as shares, with a given share of iterations that take more than one gradient evaluation.
 
     Args:
-        counts: by kind, as they came.
+        counts: iterations by kind.
         sampled_fraction: in [0, 1].
 
     Returns:
-        Shares by kind. A kind that is to have a share and did not come stands there as SAM's or SGD's iteration.
+        Shares by kind. If no iteration was sampled, or none was not, an iteration of SAM or SGD gets that share.
     """
     from vsam_tune.training.speed.iteration_timer import Kind
 

@@ -1,17 +1,17 @@
-"""The log of a trial: what the library says in a worker goes to `log.txt` in the trial's folder."""
+"""The log of a trial: the library's records in a worker go to `log.txt` in the trial's folder."""
 
 import logging
 from pathlib import Path
 
 
 class TrialLog:
-    """Sends the records of the library's loggers to one file at a time."""
+    """Writes the records of the library's loggers to one file at a time."""
 
     def __init__(self) -> None:
         self._handler: logging.FileHandler | None = None
 
     def open(self, path: Path) -> None:
-        """Append to `path` from now on, instead of to the former file."""
+        """Append to `path` from now on."""
         self.close()
         self._handler = logging.FileHandler(path, delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
