@@ -99,7 +99,7 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, sam_probe=probe), evaluation
 
 
-def _sam_probe(config: dict[str, Any], model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
+def _sam_probe(config: TrialConfig, model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:
     """Return the SAM probe of a trial: SAM around its base optimizer, on its model and batches."""
     timer = IterationTimer(loader.device)
     sam = TimedSAM(build_base_optimizer(model, config["base_optimizer"]), timer=timer, rho=0.05, model=model)

@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ray.tune import Trainable
 from typing_extensions import override
@@ -16,7 +16,7 @@ from typing_extensions import override
 from trainables.error_file import with_error_file
 from trainables.training_warnings import training_warnings
 from trainables.trial_log import TrialLog
-from vsam_tune.seeds import replicate_seed
+from vsam_tune.trial import TrialConfig, replicate_seed
 
 if TYPE_CHECKING:
     from vsam_tune.data.load import TaskData
@@ -165,7 +165,7 @@ class Classification(Trainable):
     def _explained(self, metrics: dict[str, Any]) -> dict[str, Any]:
         """Return the metrics, with the reason if they hold no reliable speed over SAM's."""
         reliable = not math.isnan(metrics["ais_vs_sam"])
-        return metrics if reliable else {**metrics, "withheld": self.trainer.unreliable_reason}
+        return metrics if reliable else {**metrics, "unreliable_reason": self.trainer.unreliable_reason}
 
     def _evaluated(self, *, finished: bool) -> dict[str, float]:
         """Return accuracies and losses of the trained weights, if this epoch needs them."""
@@ -227,7 +227,7 @@ class Classification(Trainable):
             self._restore(Path(checkpoint) / "checkpoint.pt")
 
     @classmethod
-    def check(cls, config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+    def check(cls, config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
         """Build a trial as `setup` does and train its first iterations, for `vsam-tune check` and `search`.
 
         Args:

@@ -11,11 +11,12 @@ from vsam_tune.data.load import TaskData
 from vsam_tune.models.build import count_parameters
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.trainer import Trainer
+from vsam_tune.trial import TrialConfig
 
 _ROUNDS, _TIMING_SECONDS = 12, 20.0  # of timed iterations; whichever is reached first, one round at least
 
 
-def warm_up(config: dict[str, Any], data: TaskData) -> None:
+def warm_up(config: TrialConfig, data: TaskData) -> None:
     """Train iterations of a trial on the first and the last batch of an epoch, and discard them.
 
     Some work is done once in a process, such as the first call of each kernel. After a warm-up it is in no trial's AIS.
@@ -26,7 +27,7 @@ def warm_up(config: dict[str, Any], data: TaskData) -> None:
         _seconds(trainer, position)
 
 
-def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float]:
+def dry_run(config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
     """Train the first iteration of a trial, and measure some more on request.
 
     Args:
@@ -57,12 +58,10 @@ def dry_run(config: dict[str, Any], *, time_iterations: bool) -> dict[str, float
     return facts | _timed_iterations(config, data) if time_iterations else facts
 
 
-def _timed_iterations(config: dict[str, Any], data: TaskData) -> dict[str, float]:
+def _timed_iterations(config: TrialConfig, data: TaskData) -> dict[str, float]:
     """Return `plain_seconds` and `sampled_seconds`."""
-    trainers = {
-        kind: build_trainer({**config, "method": method}, data)[0]
-        for kind, method in {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}.items()
-    }
+    methods: dict[str, dict[str, Any]] = {"plain": {"name": "sgd"}, "sampled": {"name": "sam", "rho": 0.0}}
+    trainers = {kind: build_trainer({**config, "method": method}, data)[0] for kind, method in methods.items()}
     rounds: list[dict[str, float]] = []
     while len(rounds) < _ROUNDS and sum(sum(each.values()) for each in rounds) < _TIMING_SECONDS:
         rounds.append({kind: _seconds(each) for kind, each in trainers.items()})

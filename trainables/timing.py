@@ -128,4 +128,4 @@ def speed_of(blocks: "list[Block]", counts: Mapping["Kind", float], clock: "Cloc
         "gradient_evaluations": evaluations,
         "reference_steps": len(steps),
     }
-    return {**speed, "withheld": compared.unreliable_reason} if compared.unreliable_reason else speed
+    return {**speed, "unreliable_reason": compared.unreliable_reason} if compared.unreliable_reason else speed

@@ -60,7 +60,7 @@ def iteration(kind, seconds):
     return IterationTime(kind, Seconds(seconds, seconds), Seconds(seconds / 2, seconds / 2))
 
 
-def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_withheld():
+def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_unreliable():
     block = Block(
         (iteration(SAMPLED, 0.2),),
         (iteration(PLAIN, 0.1), iteration(PLAIN, 0.1), iteration(PLAIN, 0.9), iteration(SAMPLED, 0.22)),
@@ -68,7 +68,7 @@ def test_ais_is_images_over_the_medians_of_the_kinds_also_where_the_ratio_is_wit
     speed = speed_of([block], {PLAIN: 3, SAMPLED: 1}, "wall", images=64)
     assert speed["ais"] == pytest.approx(64 / (0.75 * 0.1 + 0.25 * 0.22))
     assert speed["ais_error"] > 0
-    assert speed["withheld"] == "only 1 blocks of SAM's steps, of at least 8"
+    assert speed["unreliable_reason"] == "only 1 blocks of SAM's steps, of at least 8"
 
 
 def test_a_kind_that_did_not_come_is_timed_at_its_ideal_cost():

@@ -179,8 +179,8 @@ def test_a_trial_whose_value_is_unreliable_goes_on_and_is_ranked_nowhere(tmp_pat
     driver = toy_driver(tmp_path)
     for _ in range(5):
         driver.start()
-    withheld: Any = "only 3 blocks of SAM's steps, of at least 8"
-    assert [driver.report(number, 1, loss=math.nan, withheld=withheld) for number in range(4)] == [CONTINUE] * 4
+    reason: Any = "only 3 blocks of SAM's steps, of at least 8"
+    assert [driver.report(number, 1, loss=math.nan, unreliable_reason=reason) for number in range(4)] == [CONTINUE] * 4
     assert driver.report(4, 1, loss=100.0) == CONTINUE
     assert driver.storage.rungs()[1].keys() == {4}
 
