@@ -1,4 +1,4 @@
-"""What a user can put right: `InputError`, and the one form of the lines that say how."""
+"""Errors that a user can correct: `InputError`, and the form of its lines."""
 
 from typing_extensions import override
 
@@ -7,14 +7,14 @@ def problem(where: object, key: str, value: object, rule: str, fix: str) -> str:
     """Return one line: file, key path, value, rule, fix.
 
     Args:
-        where: the file (or the option) that holds the value.
-        key: the path of the key in it, dotted; empty when the problem is about the whole file.
-        value: what was found there; left out when None.
-        rule: what has to hold, without a full stop.
-        fix: what to write instead, without a full stop.
+        where: file or option that holds the value.
+        key: path of the key in it, dotted; empty if the problem is about the whole file.
+        value: the value there; None leaves it out.
+        rule: the rule that the value breaks, without a full stop.
+        fix: the correction, without a full stop.
 
     Returns:
-        `WHERE: KEY = VALUE: RULE. Fix: FIX.`, on one line whatever the parts hold.
+        `WHERE: KEY = VALUE: RULE. Fix: FIX.`; line breaks in the parts become spaces.
     """
     shown = "" if value is None else f" = {value!r}"
     middle = f" {key}{shown}:" if key else (f" {value!r}:" if value is not None else "")
@@ -22,10 +22,10 @@ def problem(where: object, key: str, value: object, rule: str, fix: str) -> str:
 
 
 class InputError(Exception):
-    """Bad input that the user can mend: a file, an option, data. The command line prints it and exits with 2.
+    """Bad input that the user can correct: a file, an option, data. The command line prints it and exits with 2.
 
     Attributes:
-        lines: one problem each, made by `problem`.
+        lines: one problem each, from `problem`.
     """
 
     def __init__(self, *lines: str) -> None:

@@ -10,11 +10,11 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
 
     Args:
         seed: the integer that fixes a trial or a study, >= 0.
-        purpose: what the sub-seed is for, as words and numbers, such as ("order",) or ("trial", 17).
+        purpose: words and numbers that name the consumer, such as ("order",) or ("trial", 17).
 
     Returns:
-        An integer in [0, 2**63): the same for the same arguments on every machine, independent for different
-        ones (NumPy's `SeedSequence`).
+        An integer in [0, 2**63). Equal arguments give the same one on every machine, different arguments give
+        independent ones (NumPy's `SeedSequence`).
     """
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in purpose]
     return int(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0] >> np.uint64(1))

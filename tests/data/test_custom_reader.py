@@ -67,7 +67,7 @@ def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
         ),
         (
             Source(train=Images(part(6).x, part(5).y), test=part(), num_classes=2),
-            ["length of train.y = 5: must be one label an image; there are 6 images. Fix: make both from the same"
+            ["length of train.y = 5: must be one label per image; there are 6 images. Fix: make both from the same"
              " images."],
         ),
         (

@@ -90,7 +90,7 @@ def test_a_test_part_may_lack_a_class(write):
         ),
         (
             {"y_train": LABELS[:5]},
-            "length of y_train = 5: y_train must have one label an image; x_train holds 6 images. "
+            "length of y_train = 5: y_train must have one label per image; x_train holds 6 images. "
             "Fix: write both from the same images.",
         ),
         (

@@ -6,7 +6,7 @@ import pytest
 
 from vsam_tune.errors import InputError
 from vsam_tune.machine import speed_stability as module
-from vsam_tune.machine.speed_stability import measure_stability, stability
+from vsam_tune.machine.speed_stability import measure_stability, summarize_bursts
 
 FOUND = {
     "threads": 2,
@@ -20,7 +20,7 @@ FOUND = {
 
 
 def test_spreads_are_between_bursts_and_a_paired_ratio_cancels_what_hits_both() -> None:
-    found = stability(FOUND)
+    found = summarize_bursts(FOUND)
     one, two = found.speeds[1], found.speeds[2]
     assert found.threads == 2
     assert one.ais == {"sgd": 100.0, "sam": 50.0}
@@ -31,7 +31,7 @@ def test_spreads_are_between_bursts_and_a_paired_ratio_cancels_what_hits_both() 
 
 
 def test_the_slowdown_is_the_median_of_neighbouring_pairs() -> None:
-    assert stability(FOUND).slowdown == pytest.approx(1.2)
+    assert summarize_bursts(FOUND).slowdown == pytest.approx(1.2)
 
 
 def test_what_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_the_defaults_of_the_table_are_options_of_the_builder(name):
             "mobilenet_v1",
             {"width_percent": 3},
             (
-                "model mobilenet_v1: width_percent = 3: must leave the first convolution, of 32 channels at 100, one. "
+                "model mobilenet_v1: width_percent = 3: must leave one channel of the 32 in the first convolution. "
                 "Fix: write 4 or more.",
             ),
         ),

@@ -40,8 +40,8 @@ def without(state, name):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda state: without(state, "1.running_mean"), "a.pt: 1.running_mean: is missing, which the model has."),
-        (lambda _: {}, "a.pt: 0.weight: is missing, which the model has."),
+        (lambda state: without(state, "1.running_mean"), "a.pt: 1.running_mean: is missing, but the model has it."),
+        (lambda _: {}, "a.pt: 0.weight: is missing, but the model has it."),
         (lambda state: {**state, "10.weight": state["9.weight"]}, "a.pt: 10.weight: is not in the model."),
         (
             lambda state: state | {"9.weight": state["9.weight"][:3]},
@@ -67,6 +67,6 @@ def test_a_checkpoint_that_does_not_fit(change, line):
 def test_after_quantization_it_is_too_late():
     model = tiny_quantized()
     before = {name: each.step.item() for name, each in quantizers(model).items()}
-    with pytest.raises(InputError, match=r"^a\.pt: 0\.weight_quantizer\.step: is missing, which the model has\."):
+    with pytest.raises(InputError, match=r"^a\.pt: 0\.weight_quantizer\.step: is missing, but the model has it\."):
         load_full_precision(model, tiny_network(seed=7).state_dict(), where="a.pt")
     assert {name: each.step.item() for name, each in quantizers(model).items()} == before

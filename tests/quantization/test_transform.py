@@ -171,8 +171,8 @@ def test_a_layer_that_would_stay_in_full_precision_is_refused(model, name, kind)
     with pytest.raises(InputError) as error:
         quantize_model(model)
     assert error.value.lines == (
-        f"model: {name} = '{kind}': cannot be quantized, only Conv2d and Linear can. Fix: take a model that has no "
-        "other weights, or leave quantization out.",
+        f"model: {name} = '{kind}': cannot be quantized; only Conv2d and Linear can. Fix: use a model without "
+        "other weights, or remove the section quantization.",
     )
     assert [type(module) for module in model.modules()] == kinds
 

@@ -168,7 +168,7 @@ def test_a_checkpoint_that_is_none(state, rule, data, tmp_path):
     ("model", "rule"),
     [
         ({"name": "cnn", "width": 8}, "0.weight: has the shape 4x1x3x3, but the model's is 8x1x3x3"),
-        ({"name": "resnet8", "width": 4}, " is missing, which the model has"),
+        ({"name": "resnet8", "width": 4}, " is missing, but the model has it"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit(model, rule, trained, data):

@@ -1,1 +1,1 @@
-"""Data sets by name, their split, label noise, and the loader that keeps them on the device."""
+"""Data sets by name, their split, their label noise, and the loader that keeps them on the device."""

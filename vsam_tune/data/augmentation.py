@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch by tensor operations: no loop over images, no wait for the device."""
+"""Augmentation of a whole batch by tensor operations, without a loop over images or a wait for the device."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ class Augmentation:
     """One augmentation.
 
     Attributes:
-        apply: (B, C, H, W) and a generator on its device -> (B, C, H, W) of the same type;
-            pure but for the draws.
+        apply: (B, C, H, W) and a generator on its device -> (B, C, H, W) of the same type; pure except for the draws.
         normalised: whether it takes normalised float32 images; the others take uint8.
     """
 
@@ -23,14 +22,9 @@ class Augmentation:
 
 
 def crop(x: Tensor, generator: Generator) -> Tensor:
-    """Shift each image by its own whole number of pixels, uniform over all offsets; zeros (black) come in.
+    """Return each image of (B, C, H, W), shifted by a whole number of pixels, uniform over all offsets.
 
-    Args:
-        x: (B, C, H, W).
-        generator: on the device of `x`.
-
-    Returns:
-        (B, C, H, W). Padding is 4 pixels, ESAM's for 32; choice: 1 under 28, where 4 is half an image.
+    The padding is 4 black pixels, as in ESAM for images of 32; choice: 1 for images under 28, where 4 is half an image.
     """
     size, height, width = x.shape[0], x.shape[2], x.shape[3]
     padding = 4 if height >= 28 else 1
@@ -41,15 +35,7 @@ def crop(x: Tensor, generator: Generator) -> Tensor:
 
 
 def flip(x: Tensor, generator: Generator) -> Tensor:
-    """Mirror each image left to right with probability 0.5.
-
-    Args:
-        x: (B, C, H, W).
-        generator: on the device of `x`.
-
-    Returns:
-        (B, C, H, W).
-    """
+    """Mirror each image of (B, C, H, W) left to right with probability 0.5."""
     mirrored = torch.rand(len(x), generator=generator, device=x.device) < 0.5
     return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
@@ -57,15 +43,15 @@ def flip(x: Tensor, generator: Generator) -> Tensor:
 def cutout(x: Tensor, generator: Generator) -> Tensor:
     """Set one square of half the side to 0, the mean colour, in each image with probability 0.5.
 
-    That is ESAM's form; DeVries and Taylor's own has probability 1.
+    That is ESAM's form; in DeVries and Taylor's paper the probability is 1.
 
     Args:
         x: (B, C, H, H) float32, normalised.
         generator: on the device of `x`.
 
     Returns:
-        (B, C, H, H). The square's left and top edge are uniform in -(H//4) .. H - H//4 - 1, so that it may
-        hang over the border: 16 pixels wide, from -8 to 23, for images of 32.
+        (B, C, H, H). The left and the top edge of the square are uniform in -(H//4) .. H - H//4 - 1, so the square can
+        extend over the border: for images of 32 it is 16 pixels wide and starts at -8 to 23.
     """
     size, side = x.shape[0], x.shape[2]
     chosen = torch.rand(size, generator=generator, device=x.device) < 0.5
@@ -75,7 +61,7 @@ def cutout(x: Tensor, generator: Generator) -> Tensor:
     return x.masked_fill((chosen[:, None, None] & rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.0)
 
 
-# In the order in which they are applied, whatever the order in a study file.
+# The order of application, independent of the order in a study file.
 AUGMENTATIONS: dict[str, Augmentation] = {
     "crop": Augmentation(apply=crop),
     "flip": Augmentation(apply=flip),

@@ -1,4 +1,4 @@
-"""`module:function`, a reader of the user's own: it is asked as ours are, and what it returns is checked as theirs."""
+"""Custom readers, `module:function`: called like those of DATASETS, and their results are checked in the same way."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,11 @@ from vsam_tune.registry.object_reference import check_call, resolve_object
 
 
 def read(request: Request) -> Source:
-    """Return what the function that `request.name` names reads.
+    """Return the source that the function at `request.name` reads.
 
     Raises:
-        InputError: there is no such function, it takes no request, or it returns no source, another type of images
-            or labels, or what `checked_source` refuses.
+        InputError: there is no such function, it does not take a request, or it does not return a source with images
+            and labels that pass `checked_source`.
     """
     name = request.name
     fix = "name a function from a Request to a Source, in a module that is installed or in this folder"
@@ -25,7 +25,7 @@ def read(request: Request) -> Source:
         rule = f"must return a vsam_tune.data.source.Source, not {type(source).__name__}"
         raise InputError(problem(name, "", None, rule, "return checked_source(request.name, train, test)"))
     parts = {"train": source.train, "test": source.test}
-    found = [line for part, images in parts.items() for line in _findings(name, part, images)]
+    found = [line for part, images in parts.items() for line in _problems_of(name, part, images)]
     if found:
         raise InputError(*found)
     checked = checked_source(name, source.train, source.test)
@@ -36,12 +36,12 @@ def read(request: Request) -> Source:
     return checked
 
 
-def _findings(name: str, part: str, images: object) -> list[str]:
-    """Return what is wrong with the types and shapes of one part, one line each."""
+def _problems_of(name: str, part: str, images: object) -> list[str]:
+    """Return the problems of types and shapes of one part."""
     if not isinstance(images, Images):
         return [problem(name, part, None, f"must be an Images, not {type(images).__name__}", "make it Images(x, y)")]
     found = []
-    x: object = images.x  # whatever its annotation says
+    x: object = images.x  # its annotation may be wrong
     y: object = images.y
     if not (isinstance(x, Tensor) and x.dtype == torch.uint8 and x.ndim == 4 and 0 not in x.shape[1:]):
         rule = "must be a uint8 tensor, (N, C, H, W)"
@@ -49,13 +49,13 @@ def _findings(name: str, part: str, images: object) -> list[str]:
     if not (isinstance(y, Tensor) and y.dtype == torch.int64 and y.ndim == 1):
         found.append(problem(name, f"{part}.y", _kind(y), "must be an int64 tensor, (N,)", "make it one, from 0"))
     if not found and len(images.x) != len(images.y):
-        rule = f"must be one label an image; there are {len(images.x)} images"
+        rule = f"must be one label per image; there are {len(images.x)} images"
         found.append(problem(name, f"length of {part}.y", len(images.y), rule, "make both from the same images"))
     return found
 
 
 def _kind(value: object) -> str:
-    """Return `float32 (3, 8, 8)` for a tensor, and the type of anything else."""
+    """Return dtype and shape of a tensor, such as `float32 (3, 8, 8)`; else the name of the type."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     return type(value).__name__

@@ -12,19 +12,19 @@ from vsam_tune.data.images import Images, resized
 from vsam_tune.data.source import Request, Source, checked_source
 from vsam_tune.errors import InputError, problem
 
-# What Pillow raises for a file that is not the image its name promises.
+# Raised by Pillow for files that are no images, or are damaged.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def read(request: Request) -> Source:
-    """Read every image as RGB, shrunk to `resize` where that is given.
+    """Read every image as RGB, and shrink it to `resize` if that is given.
 
     Returns:
         The images class by class, classes in the alphabetical order of their folders.
 
     Raises:
-        InputError: a folder is missing or has no classes, the classes of the parts differ, an image cannot be
-            read, or images differ in size and `resize` was not given.
+        InputError: a folder is missing or has no classes, the classes of the parts differ, an image cannot be read, or
+            images differ in size and there is no `resize`.
     """
     path = request.path or Path()
     missing = [part for part in ("train", "test") if not (path / part).is_dir()]
@@ -40,10 +40,10 @@ def read(request: Request) -> Source:
 
 
 def _listed(folder: Path) -> ImageFolder:
-    """Return the list of image files, none of them opened yet.
+    """Return the list of image files, without opening them.
 
     Raises:
-        InputError: there is no class folder, or one holds no image.
+        InputError: there is no class folder, or a class folder is empty.
     """
     try:
         return ImageFolder(str(folder))
@@ -55,7 +55,7 @@ def _loaded(listed: ImageFolder, resize: int | None) -> Images:
     """Return all images of a list.
 
     Raises:
-        InputError: an image cannot be read, or is of another size than the first; the file is named.
+        InputError: an image cannot be read, or its size differs from the first; names the file.
     """
     images: list[Tensor] = []
     for file, _ in listed.samples:
@@ -72,7 +72,7 @@ def _decoded(file: Path, resize: int | None) -> Tensor:
     """Return one image as (3, H, W) uint8.
 
     Raises:
-        InputError: it is no readable image, or smaller than `resize`.
+        InputError: it is not a readable image, or is smaller than `resize`.
     """
     try:
         with Image.open(file) as image:

@@ -1,4 +1,4 @@
-"""Labelled images as two tensors, and the pure functions of them that a task needs."""
+"""Labelled images as two tensors, and pure functions of images."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-_RESIZED_TOGETHER = 4096  # images that are float32 at the same time: 48 MiB of 32x32 in colour
+_RESIZED_TOGETHER = 4096  # images in float32 at a time: 48 MiB for colour images of 32x32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ def resized(x: Tensor, size: int) -> Tensor:
         size: height and width of the result in pixels, at most min(H, W).
 
     Returns:
-        (N, C, size, size) uint8, rounded to the nearest integer; `x` itself where it has that size already.
+        (N, C, size, size) uint8, rounded to the nearest integer; `x` itself if it has that size.
     """
     if x.shape[2:] == (size, size):
         return x
@@ -46,14 +46,14 @@ def resized(x: Tensor, size: int) -> Tensor:
 
 
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation of each channel, exact up to the last rounding.
+    """Return mean and standard deviation of each channel, exact except for the last rounding.
 
     Args:
         x: (N, C, H, W) uint8, not empty.
 
     Returns:
-        Two (C,) float32, in the units of `x` (0 to 255); the deviation of a constant channel is given as 1,
-        so that dividing by it is safe.
+        Two (C,) float32, in the units of `x` (0 to 255). The deviation of a constant channel is 1 instead of 0, for
+        safe division.
     """
     counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)]).double()
     levels = torch.arange(256, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Symmetric label noise: what makes an easy data set one that SAM and SGD learn differently."""
+"""Symmetric label noise: on an easy data set, it makes SAM and SGD learn differently."""
 
 import numpy as np
 import torch
@@ -10,12 +10,12 @@ from vsam_tune.seeds import derive_seed
 def noisy_labels(y: Tensor, *, num_classes: int, rate: float, seed: int) -> Tensor:
     """Draw labels anew with probability `rate`, label by label.
 
-    What happens to label i depends on i, `rate` and `seed` alone, since both draws are made for every label:
-    a part's labels do not depend on how the set is split, and those that 0.2 changes, 0.4 changes likewise.
+    Both draws are made for every label, so the new label i depends on i, `rate` and `seed` only: the split does not
+    matter, and a rate of 0.4 makes all the changes of 0.2.
 
     Args:
         y: (N,) int64, clean.
-        num_classes: classes to draw from, uniformly; the true one is among them.
+        num_classes: number of classes to draw from, uniformly, the true one included.
         rate: probability of a draw, in [0, 1].
         seed: the task's seed.
 

@@ -1,4 +1,4 @@
-"""What a trial trains on: a data set by name, its subset, split and label noise, each with its own seed."""
+"""The data of a task: a data set by name, its subset, split and label noise, each with its own seed."""
 
 import pkgutil
 from collections.abc import Callable
@@ -12,22 +12,22 @@ from vsam_tune.data.label_noise import noisy_labels
 from vsam_tune.data.source import Request, Source
 from vsam_tune.data.split import split_index, subset_index
 from vsam_tune.errors import InputError, problem
-from vsam_tune.registry.data_and_models import DATASETS, OWN_DATASET
+from vsam_tune.registry.data_and_models import CUSTOM_DATASET, DATASETS
 from vsam_tune.registry.object_reference import is_object_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class TaskData:
-    """The three parts of a task, and what the training part says about normalising.
+    """The three parts of a task, and the statistics that normalise them.
 
     Attributes:
-        train: images trained on; their labels carry the noise.
+        train: training images, with label noise.
         validation: images held out of the training set, with clean labels; None for a final training.
-        test: the data set's own test images, with clean labels.
+        test: test images of the data set, with clean labels.
         num_classes: labels are 0 to num_classes - 1.
         mean: (C,) float32, of the training part, in units of uint8.
-        std: (C,) float32, likewise; never 0.
-        redrawn: how many training labels the noise changed.
+        std: (C,) float32, of the training part, in units of uint8; never 0.
+        redrawn: number of training labels that the noise changed.
     """
 
     train: Images
@@ -45,7 +45,7 @@ class TaskData:
 
     @property
     def image_size(self) -> int:
-        """Height, and width, of an image in pixels."""
+        """Height and width of an image in pixels."""
         return self.train.x.shape[2]
 
 
@@ -53,13 +53,13 @@ def parse_spec(data: str) -> tuple[str, Path | None]:
     """Split `digits` or `npz:PATH` into the name and the path; `module:function` is a name.
 
     Args:
-        data: key of DATASETS, followed by a colon and a path where the data set takes one; or a reader of one's own.
+        data: key of DATASETS, with a colon and a path if the data set takes one; or a custom reader.
 
     Returns:
-        The name and the path; None where the data set takes none.
+        The name and the path; None if the data set takes none.
 
     Raises:
-        InputError: the name is unknown, a path is missing, or there is one too many.
+        InputError: the name is unknown, a path is missing, or the data set takes no path.
     """
     name, colon, path = data.partition(":")
     if name not in DATASETS and is_object_path(data):
@@ -73,7 +73,7 @@ def parse_spec(data: str) -> tuple[str, Path | None]:
     return name, Path(path) if path else None
 
 
-def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` section
+def load_task(  # noqa: PLR0913 - one argument for each key of the study file's `task` section
     data: str,
     *,
     label_noise: float = 0.0,
@@ -88,14 +88,14 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
     """Read a data set and cut it into the parts of a task; a pure function of the files and the arguments.
 
     Args:
-        data: `digits`, `cifar10`, `npz:PATH`, ...; see DATASETS. Or `module:function`, a reader of one's own.
+        data: `digits`, `cifar10`, `npz:PATH`, ...; see DATASETS. Or `module:function`, a custom reader.
         label_noise: probability that a training label is drawn anew, uniformly over all classes, in [0, 1].
-        validation_fraction: part of the training set held out, stratified; None for the data set's own.
-        subset: images of the training set to keep, stratified, before the split; None for all.
-        resize: height and width in pixels to shrink images to; None for as they are.
-        seed: fixes subset, split and noise, each through a sub-seed.
+        validation_fraction: part of the training set to hold out, stratified; None for the data set's default.
+        subset: number of training images to keep, stratified, before the split; None for all.
+        resize: height and width in pixels to shrink images to; None keeps their size.
+        seed: of subset, split and noise, each through a sub-seed.
         data_root: folder of downloaded data sets; None for the user's cache.
-        download: whether a data set that is not there may be fetched.
+        download: whether to fetch a missing data set.
         final: train on training and validation part together, under the same noise, and hold nothing out.
 
     Returns:
@@ -105,7 +105,7 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
         InputError: the data cannot be read, or an argument does not fit them.
     """
     name, path = parse_spec(data)
-    dataset = DATASETS.get(name, OWN_DATASET)
+    dataset = DATASETS.get(name, CUSTOM_DATASET)
     if not 0.0 <= label_noise <= 1.0:
         rule, fix = "must be a probability, in [0, 1]", "write 0 for clean labels"
         raise InputError(problem(data, "label_noise", label_noise, rule, fix))
@@ -135,10 +135,10 @@ def load_task(  # noqa: PLR0913 - one argument a key of the study file's `task` 
 
 
 def _squared(data: str, images: Images, resize: int | None) -> Images:
-    """Return the images at the size asked for, once they are square.
+    """Return square images, of the requested size if there is one.
 
     Raises:
-        InputError: they would have to grow, or are not square and no size was asked for.
+        InputError: the images are smaller, or are not square and no size was requested.
     """
     height, width = images.x.shape[2:]
     if resize is None:

@@ -1,4 +1,4 @@
-"""Batches of a data set that lies on the device as a whole, each fixed by seed, epoch and position."""
+"""Batches of a data set in the memory of the device; seed, epoch and position determine each one."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,32 +24,32 @@ class Batch(NamedTuple):
 
     x: Tensor
     y: Tensor
-    index: Tensor  # type: ignore[assignment] # hides tuple.index, which nobody wants of a batch
+    index: Tensor  # type: ignore[assignment] # hides tuple.index, which is of no use here
 
 
 class ResidentLoader:
     """Batches of images that are resident on the device as uint8.
 
-    Stateless: the order of an epoch comes from (seed, epoch), the augmentation of a batch from (seed, epoch,
-    position), so that a trial resumed inside an epoch sees the same bits as one that was not stopped. Nothing
-    waits for the device.
+    The loader has no state: the order of an epoch follows from (seed, epoch), the augmentation of a batch from (seed,
+    epoch, position). So a trial resumed inside an epoch gets the same bits as an uninterrupted one. Nothing waits for
+    the device.
 
     Args:
         images: on any device; copied to `device` once.
         mean: (C,) float32, in units of uint8.
-        std: (C,) float32, likewise, positive.
-        batch_size: images a batch, >= 1; the last batch of an epoch holds what is left.
-        augmentation: keys of AUGMENTATIONS; applied in that dict's order.
-        seed: fixes order and augmentation, through sub-seeds.
-        device: where the images lie and the batches are made.
-        channels_last: whether `x` is laid out channels last in memory, which convolutions on CPUs like.
+        std: (C,) float32, in units of uint8, positive.
+        batch_size: images per batch, >= 1; the last batch of an epoch may be smaller.
+        augmentation: keys of AUGMENTATIONS, applied in the order of that dict.
+        seed: of order and augmentation, through sub-seeds.
+        device: of the images and the batches.
+        channels_last: memory layout of `x`; convolutions on CPUs are faster with it.
         shuffle: False for the order of `images`, in validation and test.
 
     Raises:
-        InputError: an augmentation is unknown or listed twice, or `batch_size` is below 1.
+        InputError: an augmentation is unknown or repeated, or `batch_size` is below 1.
     """
 
-    def __init__(  # noqa: PLR0913 - plain keyword arguments rather than a settings object
+    def __init__(  # noqa: PLR0913 - plain keyword arguments instead of a settings object
         self,
         images: Images,
         *,
@@ -73,31 +73,31 @@ class ResidentLoader:
         applied = [AUGMENTATIONS[name] for name in AUGMENTATIONS if name in augmentation]
         self._on_pixels = [each.apply for each in applied if not each.normalised]
         self._on_normalised = [each.apply for each in applied if each.normalised]
-        self._generator = torch.Generator(self.device)  # seeded anew before each use: it carries nothing over
+        self._generator = torch.Generator(self.device)  # seeded before each use: it has no memory
 
     def __len__(self) -> int:
-        """Return the iterations of an epoch."""
+        """Return the number of iterations per epoch."""
         return math.ceil(len(self._y) / self.batch_size)
 
     @property
     def num_images(self) -> int:
-        """Images of an epoch."""
+        """Number of images per epoch."""
         return len(self._y)
 
     @property
     def whole_batch(self) -> int:
-        """Images of every batch of an epoch but the last."""
+        """Number of images in every batch except the last of an epoch."""
         return min(self.batch_size, self.num_images)
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from position `start` on.
 
         Args:
-            epoch: counts from 0; decides order and augmentation.
-            start: position of the first batch, from 0; those before it are skipped at no cost.
+            epoch: from 0; determines order and augmentation.
+            start: position of the first batch, from 0; skipping the earlier ones costs nothing.
 
         Yields:
-            Batches; every image of the epoch comes exactly once when `start` is 0.
+            Batches; with `start` 0, they hold every image exactly once.
         """
         order = self._order(epoch)
         for position in range(start, len(self)):
@@ -120,11 +120,11 @@ class ResidentLoader:
         x = pixels.to(torch.float32, memory_format=self._layout).sub_(self._mean).div_(self._std)
         for apply in self._on_normalised:
             x = apply(x, self._generator)
-        return x.contiguous(memory_format=self._layout)  # no copy, unless an augmentation changed the layout
+        return x.contiguous(memory_format=self._layout)  # copies only if an augmentation changed the layout
 
 
 def _check(batch_size: int, augmentation: Sequence[str]) -> None:
-    """Check what a study file may have got wrong.
+    """Check the settings that come from a study file.
 
     Raises:
         InputError: see ResidentLoader.

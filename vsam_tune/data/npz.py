@@ -14,12 +14,12 @@ from vsam_tune.errors import InputError, problem
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _MAX_CHANNELS = 4
-# What NumPy and zipfile raise for bytes that are not theirs, found by flipping bytes of an archive.
+# Raised by NumPy and zipfile for damaged files; found by flipping bytes of an archive.
 _DAMAGE = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read(request: Request) -> Source:
-    """Read the archive; x is uint8 of (N, H, W) or (N, H, W, C), y integer of (N,) or (N, 1).
+    """Read the archive: x is uint8 of (N, H, W) or (N, H, W, C), y is integer of (N,) or (N, 1).
 
     Returns:
         The images in the order of the file, channels first.
@@ -30,11 +30,11 @@ def read(request: Request) -> Source:
     """
     path = request.path or Path()
     arrays = _read_arrays(path)
-    found = [line for key in _ARRAYS for line in _array_findings(path, key, arrays[key])]
+    found = [line for key in _ARRAYS for line in _array_problems(path, key, arrays[key])]
     for part in ("train", "test"):
         lengths = [len(arrays[f"{axis}_{part}"]) if arrays[f"{axis}_{part}"].ndim else 0 for axis in "xy"]
         if lengths[0] != lengths[1]:
-            rule = f"y_{part} must have one label an image; x_{part} holds {lengths[0]} images"
+            rule = f"y_{part} must have one label per image; x_{part} holds {lengths[0]} images"
             fix = "write both from the same images"
             found.append(problem(path, f"length of y_{part}", lengths[1], rule, fix))
     if found:
@@ -54,8 +54,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     if not path.is_file():
         raise InputError(problem(path, "", None, "there is no such file", "correct the path after npz:"))
     try:
-        with path.open("rb") as file:  # opened here, since np.load leaves the file open when it raises
-            archive = np.load(file, allow_pickle=False)  # a pickle could run anything
+        with path.open("rb") as file:  # np.load would leave the file open after an error
+            archive = np.load(file, allow_pickle=False)  # a pickle could run any code
             if isinstance(archive, np.ndarray):
                 raise InputError(problem(path, "", None, "holds one array, no archive", "use numpy.savez"))
             missing = [key for key in _ARRAYS if key not in archive.files]
@@ -70,15 +70,15 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, but for NumPy's advice to load pickles, which could run anything."""
+    """Return the message of an error, without NumPy's advice to load pickles, which could run any code."""
     text = str(error)
     if text.startswith("Object arrays"):
         return "it holds Python objects, no numbers"
     return "it is neither an archive nor an array" if "pickle" in text else text
 
 
-def _array_findings(path: Path, key: str, array: NDArray[np.generic]) -> list[str]:
-    """Return what is wrong with the type and the shape of one array, one line each."""
+def _array_problems(path: Path, key: str, array: NDArray[np.generic]) -> list[str]:
+    """Return the problems of type and shape of one array."""
     found = []
     if key.startswith("x"):
         if array.dtype != np.uint8:

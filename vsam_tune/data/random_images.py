@@ -1,4 +1,4 @@
-"""Random images in the shape of a data set: what a training costs can be asked for without the data."""
+"""Random images in the shape of a data set, to measure the cost of training without the data."""
 
 import torch
 
@@ -12,7 +12,7 @@ _SHAPES = {  # by name: classes, training images, test images, of 3x32x32
 
 
 def read(request: Request) -> Source:
-    """Return uint8 noise and balanced labels, the same at every call; nothing can be learnt from them."""
+    """Return uint8 noise and balanced labels; every call returns the same."""
     num_classes, num_train, num_test = _SHAPES[request.name]
     draws = torch.Generator().manual_seed(0)
     train, test = (

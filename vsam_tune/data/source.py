@@ -1,4 +1,4 @@
-"""What a reader is asked for, what it returns, and what must hold for every data set, whoever read it."""
+"""Request and Source, the argument and the result of a reader, and the checks of every data set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from vsam_tune.errors import InputError, problem
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What a reader is asked for; each uses the part that concerns it.
+    """The argument of a reader; each reader uses the attributes that it needs.
 
     Attributes:
-        name: key of DATASETS, or `module:function` of one's own.
-        path: what followed the name and a colon, for readers that take one.
+        name: key of DATASETS, or `module:function` of a custom reader.
+        path: the path after the name and a colon, for readers that take one.
         root: folder of downloaded data sets; None for the user's cache.
-        download: whether a data set that is not there may be fetched.
-        resize: height and width that the task wants, for images of several sizes; None for as they are.
+        download: whether to fetch a missing data set.
+        resize: height and width that the task wants, for images of several sizes; None keeps their size.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Source:
-    """What a reader returns: a data set before any split, checked by `checked_source`.
+    """The result of a reader: a data set before any split, checked by `checked_source`.
 
     Attributes:
-        train: all images that may be trained on; each of the classes occurs.
-        test: images never trained on nor searched on.
+        train: all images for training and validation; each class occurs.
+        test: images for the test only.
         num_classes: labels are 0 to num_classes - 1.
     """
 
@@ -45,28 +45,28 @@ class Source:
 
 
 def checked_source(where: object, train: Images, test: Images) -> Source:
-    """Return the two parts as a Source after checking what every task relies on.
+    """Check two parts, and return them as a Source.
 
     Args:
         where: file, folder or name, for the message.
-        train: the training images; their labels say how many classes there are.
-        test: the test images; a class may be missing in them.
+        train: training images.
+        test: test images; a class may be missing.
 
     Returns:
-        The source; the number of classes is the largest training label plus one.
+        The source; its number of classes is the largest training label plus one.
 
     Raises:
-        InputError: a part is empty, image sizes differ, labels are negative, there is one class only, a class
-            has no training image, or a test label does not occur in training. All problems at once.
+        InputError: a part is empty, image sizes differ, labels are negative, there is only one class, a class has no
+            training image, or a test label does not occur in training. It reports all problems at once.
     """
     empty = [part for part, images in (("train", train), ("test", test)) if len(images) == 0]
     if empty:
         fix = "add images to it"
         raise InputError(*(problem(where, part, None, "holds no images", fix) for part in empty))
-    num_classes = max(2, int(train.y.max()) + 1)  # one class leaves nothing to learn
+    num_classes = max(2, int(train.y.max()) + 1)  # one class is not a task
     found = [
-        *_label_findings(where, "train", train.y, num_classes),
-        *_label_findings(where, "test", test.y, num_classes),
+        *_label_problems(where, "train", train.y, num_classes),
+        *_label_problems(where, "test", test.y, num_classes),
     ]
     present = torch.unique(train.y[train.y >= 0])
     if len(present) < num_classes:
@@ -82,8 +82,8 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
     return Source(train=train, test=test, num_classes=num_classes)
 
 
-def _label_findings(where: object, part: str, y: Tensor, num_classes: int) -> list[str]:
-    """Return a problem where a label of (N,) int64 `y` is not in [0, num_classes)."""
+def _label_problems(where: object, part: str, y: Tensor, num_classes: int) -> list[str]:
+    """Return a problem if a label of (N,) int64 `y` is not in [0, num_classes)."""
     wrong = y[(y < 0) | (y >= num_classes)]
     if len(wrong) == 0:
         return []

@@ -1,4 +1,4 @@
-"""Stratified cuts of a training set: the subset that a task keeps, and the part that it holds out."""
+"""Stratified cuts of a training set: the subset of a task, and its validation part."""
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int
         (size,) int64, ascending.
 
     Raises:
-        InputError: there are fewer than `size` images, a side of the cut could not hold every class, or a
-            class has one image only.
+        InputError: there are fewer than `size` images, a side of the cut cannot hold every class, or a class has only
+            one image.
     """
     if size == len(y):
         return torch.arange(size)
@@ -43,14 +43,14 @@ def split_index(data: str, y: Tensor, *, num_classes: int, fraction: float, seed
         data: name of the data set, for the message.
         y: (N,) int64.
         num_classes: labels are in [0, num_classes).
-        fraction: part to hold out, rounded to a whole number of images.
+        fraction: of the images in the validation part, rounded to a whole number of images.
         seed: the task's seed.
 
     Returns:
         Two int64 tensors, ascending; together they are 0 to N - 1.
 
     Raises:
-        InputError: a part could not hold every class, or a class has one image only.
+        InputError: a part cannot hold every class, or a class has only one image.
     """
     held_out = round(fraction * len(y)) if 0.0 < fraction < 1.0 else 0
     if held_out < num_classes or len(y) - held_out < num_classes:
@@ -63,7 +63,7 @@ def split_index(data: str, y: Tensor, *, num_classes: int, fraction: float, seed
 
 
 def _check_classes(data: str, y: Tensor, num_classes: int) -> None:
-    """Refuse classes that cannot be on both sides of a cut.
+    """Check that each class can be on both sides of a cut.
 
     Raises:
         InputError: a class has fewer than two images.
@@ -75,7 +75,7 @@ def _check_classes(data: str, y: Tensor, num_classes: int) -> None:
 
 
 def _stratified(y: Tensor, second: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of two parts, ascending, the latter of `second` images."""
+    """Return the indices of two parts, ascending; the latter has `second` images."""
     parts = train_test_split(np.arange(len(y)), test_size=second, stratify=y.numpy(), random_state=seed % 2**32)
     first, last = (torch.from_numpy(np.sort(part)) for part in parts)
     return first, last

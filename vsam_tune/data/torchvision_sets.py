@@ -1,4 +1,4 @@
-"""CIFAR-10, CIFAR-100 and Fashion-MNIST, as torchvision downloads, verifies and reads them."""
+"""CIFAR-10, CIFAR-100 and Fashion-MNIST; torchvision downloads, verifies and reads them."""
 
 import os
 import tarfile
@@ -17,7 +17,7 @@ _SETS = {
     "cifar100": (datasets.CIFAR100, "cifar-100-python"),
     "fashion_mnist": (datasets.FashionMNIST, "FashionMNIST"),
 }
-# What torchvision raises for files that are missing, fail their checksum, or cannot be parsed.
+# Raised by torchvision for files that are missing, have a wrong checksum, or cannot be parsed.
 _DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, EOFError, AssertionError)
 
 
@@ -27,13 +27,13 @@ def default_root() -> Path:
 
 
 def read(request: Request) -> Source:
-    """Read a data set from `root`, downloading it first if that is allowed and it is not there.
+    """Read a data set from `root`; download it first if it is missing and `download` is set.
 
     Returns:
         The images in the order of the files.
 
     Raises:
-        InputError: it is not there and `download` is False, the download failed, or a file is damaged.
+        InputError: it is missing and `download` is False, the download failed, or a file is damaged.
     """
     root = (request.root or default_root()).expanduser()
     if request.download:
@@ -53,10 +53,10 @@ def read(request: Request) -> Source:
 
 
 def _download(name: str, root: Path) -> None:
-    """Fetch and verify the files that are not there; one process at a time, since workers share the folder.
+    """Fetch and verify the missing files; one process at a time, since workers share the folder.
 
     Raises:
-        InputError: no network, no room, no permission, or a checksum that does not match.
+        InputError: the network, the disk, a permission or a checksum failed.
     """
     kind, folder = _SETS[name]
     try:

@@ -1,4 +1,4 @@
-"""What others do to a process meanwhile: their share of the machine's processors, and what they cost this one."""
+"""Contention: how many processors other processes use meanwhile, and how much that disturbs this one."""
 
 import os
 import resource
@@ -17,15 +17,15 @@ _PRESSURE = Path("/proc/pressure/cpu")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """The counters of the machine and of this process at one time; all grow.
+    """Counters of the machine and of this process at one time; none decreases.
 
     Attributes:
-        wall_seconds: on a clock that never goes backwards.
-        busy_seconds: of all processors, whoever had them; time that a hypervisor gave to another machine included.
+        wall_seconds: of a monotonic clock.
+        busy_seconds: busy time of all processors, including the time that a hypervisor gave to another machine.
         own_seconds: processor time of this process.
-        family_seconds: the same with its children, theirs, and those that have ended.
+        family_seconds: processor time of this process and all its descendants, including those that have ended.
         switches: involuntary context switches of this process.
-        waiting_seconds: while some process of the machine waited for a processor; None where the kernel counts none.
+        waiting_seconds: time in which some process waited for a processor; None if the kernel does not count it.
     """
 
     wall_seconds: float
@@ -37,7 +37,7 @@ class Reading:
 
     @classmethod
     def now(cls) -> "Reading":
-        """Read them; a millisecond, and more with hundreds of processes."""
+        """Read the counters, which takes a millisecond, or more with hundreds of processes."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         own = usage.ru_utime + usage.ru_stime
@@ -52,16 +52,16 @@ class Reading:
 
 
 def between(start: Reading, end: Reading) -> dict[str, float]:
-    """Return what happened between two readings.
+    """Return the contention between two readings.
 
     Returns:
-        `involuntary_switches_per_second` and `processor_seconds` of this process; `others_cores`, the processors that
-        others kept busy on average; `alone`, whether that is below `ALONE_CORES`; `cpu_pressure`, the share of the
-        time in which some process waited for a processor, this one included, absent where the kernel counts none.
+        `involuntary_switches_per_second` and `processor_seconds` of this process; `others_cores`, the mean number of
+        processors that other processes used; `alone`, whether that is below `ALONE_CORES`; `cpu_pressure`, the share of
+        the time in which some process (maybe this one) waited for a processor, absent if the kernel does not count it.
     """
     seconds = end.wall_seconds - start.wall_seconds
     family = end.family_seconds - start.family_seconds
-    # The machine counts in ticks of 10 ms, so that the difference can be a little below 0.
+    # The machine counts in ticks of 10 ms, so the difference can be slightly negative.
     others = max(0.0, (end.busy_seconds - start.busy_seconds - family) / seconds)
     found = {
         "involuntary_switches_per_second": (end.switches - start.switches) / seconds,
@@ -75,21 +75,21 @@ def between(start: Reading, end: Reading) -> dict[str, float]:
 
 
 class Contention:
-    """Counts from its construction on what others did to this process."""
+    """Measures contention from its construction on."""
 
     def __init__(self) -> None:
         self._load = os.getloadavg()[0]
         self._start = Reading.now()
 
     def found(self) -> dict[str, float]:
-        """Return what `between` does, from the construction to now; `load_at_start` and `load_at_end`; `seconds`."""
+        """Return `between` from the construction to now, with `load_at_start`, `load_at_end` and `seconds`."""
         now = Reading.now()
         loads = {"load_at_start": self._load, "load_at_end": os.getloadavg()[0]}
         return {**loads, **between(self._start, now), "seconds": now.wall_seconds - self._start.wall_seconds}
 
 
 def contention_within(seconds: float) -> dict[str, float]:
-    """Return what others do while this process sleeps for some seconds."""
+    """Return the contention while this process sleeps for some seconds."""
     contention = Contention()
     time.sleep(seconds)
     return contention.found()
@@ -103,7 +103,7 @@ def _busy_seconds() -> float:
 def _seconds_of_children() -> Iterator[float]:
     for child in psutil.Process().children(recursive=True):
         try:
-            yield sum(child.cpu_times()[:4])  # user, system, and those of its own children that have ended
+            yield sum(child.cpu_times()[:4])  # user, system, and both of its children that have ended
         except psutil.Error:  # ended meanwhile
             continue
 
@@ -111,6 +111,6 @@ def _seconds_of_children() -> Iterator[float]:
 def _waiting_seconds() -> float | None:
     try:
         some = _PRESSURE.read_text(encoding="ascii").splitlines()[0]
-    except (OSError, IndexError):  # no Linux, a kernel without it, or one that will not tell
+    except (OSError, IndexError):  # not Linux, or a kernel that does not count it
         return None
     return int(some.rpartition("total=")[2]) / 1e6

@@ -1,4 +1,4 @@
-"""The machine that a driver stands on: its cores, memory and GPUs, less what this process may not have of them."""
+"""Cores, memory and GPUs of this machine, within the limits of this process."""
 
 import math
 import os
@@ -13,19 +13,19 @@ import psutil
 
 _ROOT, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _CPU_INFO = Path("/proc/cpuinfo")
-_SECONDS = 10.0  # that nvidia-smi may take; the first call wakes the driver
+_SECONDS = 10.0  # time limit of nvidia-smi; the first call wakes the driver
 _QUERY = ("name", "memory.total", "memory.used", "clocks.sm", "clocks.max.sm", "utilization.gpu")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cores:
-    """How many processors there are.
+    """Numbers of processors.
 
     Attributes:
         logical: of the machine.
-        physical: of the machine; None where it does not say.
-        allowed: logical ones that this process may run on (its affinity).
-        limit: processor seconds a second that its control group grants; inf for no limit.
+        physical: of the machine; None if unknown.
+        allowed: logical processors in the affinity of this process.
+        limit: processor seconds per second that its control group grants; inf for no limit.
     """
 
     logical: int
@@ -35,21 +35,21 @@ class Cores:
 
     @property
     def usable(self) -> float:
-        """What this process and its children can keep busy, > 0."""
+        """Processors that this process and its children can keep busy, > 0."""
         return min(self.allowed, self.limit)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gpu:
-    """A GPU as `nvidia-smi` shows it; None for what it does not show.
+    """A GPU as `nvidia-smi` shows it; None for a value that it does not show.
 
     Attributes:
         name: of the product.
-        memory_mib: in all.
-        used_mib: taken by whoever uses it.
-        clock_mhz: of its multiprocessors now; low while it idles.
-        max_clock_mhz: the most that it is set to.
-        busy_percent: of the time in which it computed.
+        memory_mib: total memory.
+        used_mib: memory in use by all processes.
+        clock_mhz: current clock of its multiprocessors; low while it idles.
+        max_clock_mhz: its highest setting.
+        busy_percent: share of the time in which it computed.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Gpu:
 
 
 def cores(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> Cores:
-    """Return the processors.
+    """Return the numbers of processors.
 
     Args:
-        root: where the control groups are mounted.
-        membership: the file that says which ones this process is in.
+        root: mount point of the control groups.
+        membership: file that lists the control groups of this process.
     """
     logical = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
@@ -75,37 +75,32 @@ def cores(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> Cores:
 
 
 def free_bytes(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float:
-    """Return the memory that can be had: the machine's, or what the control group leaves of it.
-
-    Args:
-        root: see `cores`.
-        membership: see `cores`.
-    """
+    """Return the available memory of the machine, or of the control group if that is less; `cores` has the Args."""
     left = (_memory_left(folder) for folder in _groups("memory", root, membership))
     return max(0.0, min(psutil.virtual_memory().available, *left, math.inf))
 
 
 def processor() -> str:
-    """Return the name of the processors, or what kind they are where they have none."""
+    """Return the name of the processors, or their architecture if they have no name."""
     lines = (_text(_CPU_INFO) or "").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def device() -> str:
-    """Return what this machine is, without its name: processors and GPUs. Speeds of one device can be compared."""
+    """Return the processors and GPUs of this machine as text. Only speeds of equal devices can be compared."""
     try:
         names = [gpu.name for gpu in gpus()]
-    except OSError:  # `doctor` says what is wrong
+    except OSError:  # `doctor` shows the error
         names = []
     return ", ".join([f"{os.cpu_count()} cores of {processor()}", platform.system(), *names])
 
 
 def gpus() -> list[Gpu]:
-    """Return the GPUs that `nvidia-smi` lists; none without it.
+    """Return the GPUs that `nvidia-smi` lists; none if it is not installed.
 
     Raises:
-        OSError: if it cannot be run, fails, or takes too long; the message is what it said.
+        OSError: if it cannot run, fails, or takes too long; its output is the message.
     """
     program = shutil.which("nvidia-smi")
     if program is None:
@@ -135,7 +130,7 @@ def _number(text: str) -> float | None:
 
 
 def _groups(controller: str, root: Path, membership: Path) -> Iterator[Path]:
-    """Yield the folders of the control groups that this process is in, up to the root, of both versions."""
+    """Yield the folders of the control groups of this process, up to the root, for both versions."""
     text = _text(membership)
     for line in text.splitlines() if text else ():
         _, names, path = line.split(":", 2)
@@ -154,7 +149,7 @@ def _cpu_limit(group: Path) -> float:
 
 
 _CPU_FILES = ("cpu.cfs_quota_us", "cpu.cfs_period_us")  # version 1
-_MEMORY_FILES = (  # limit, usage, and the line of memory.stat that says what of it could be given back
+_MEMORY_FILES = (  # limit, usage, and the line of memory.stat with the reclaimable part
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )

@@ -1,4 +1,4 @@
-"""How stable AIS is on this machine: what bursts of training that a process of its own timed come to."""
+"""How stable AIS (average images per second) is on this machine: short bursts of training in a separate process."""
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ _MEASURE = "trainables.machine_speed:measure"  # by name: the driver never loads
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Speed:
-    """Images a second of short bursts with some number of threads.
+    """Images per second of short bursts with one number of threads.
 
     Attributes:
         ais: mean by method.
         spread_percent: standard deviation between bursts over their mean, by method.
-        ais_vs_sam: SGD's images a second over SAM's in the same round, mean.
+        ais_vs_sam: mean ratio of SGD's images per second to SAM's in the same round.
         ratio_spread_percent: standard deviation of that ratio between rounds over its mean.
     """
 
@@ -31,12 +31,12 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stability:
-    """What was measured.
+    """The result of the measurement.
 
     Attributes:
-        threads: what torch takes by default.
+        threads: torch's default number.
         speeds: by number of threads.
-        slowdown: how many times as long an iteration takes beside a second process, each with one thread; median.
+        slowdown: median factor by which a second process lengthens an iteration, each with one thread.
     """
 
     threads: int
@@ -45,20 +45,17 @@ class Stability:
 
 
 def measure_stability(seconds: float) -> Stability:
-    """Measure in a process of its own, which loads torch.
+    """Return the stability, measured in a separate process, which loads torch.
 
     Args:
-        seconds: of the bursts; the whole takes about twice as long.
-
-    Returns:
-        What the bursts came to.
+        seconds: duration of the bursts; the whole measurement takes about twice as long.
 
     Raises:
-        InputError: if our trainables cannot be imported.
-        RuntimeError: if the process ended, or could not start another.
+        InputError: if `trainables` cannot be imported.
+        RuntimeError: if the process ended, or could not start another one.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return stability(pool.submit(_ask, seconds).result())
+        return summarize_bursts(pool.submit(_ask, seconds).result())
 
 
 def _ask(seconds: float) -> dict[str, Any]:
@@ -67,13 +64,9 @@ def _ask(seconds: float) -> dict[str, Any]:
     return found
 
 
-def stability(found: Mapping[str, Any]) -> Stability:
-    """Return what the bursts come to.
-
-    Args:
-        found: as `trainables.machine_speed.measure` returned it; at least two bursts of each kind.
-    """
-    slowdowns = [alone / beside for alone, beside in zip(found["alone"], found["beside"], strict=True)]
+def summarize_bursts(found: Mapping[str, Any]) -> Stability:
+    """Return the stability of the bursts from `trainables.machine_speed.measure`, at least two of each kind."""
+    slowdowns = [alone / shared for alone, shared in zip(found["alone"], found["beside"], strict=True)]
     speeds = {threads: _speed(bursts) for threads, bursts in found["bursts"].items()}
     return Stability(threads=found["threads"], speeds=speeds, slowdown=median(slowdowns))
 

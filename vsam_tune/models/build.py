@@ -1,4 +1,4 @@
-"""Build a network by name, its initial weights fixed by a seed; or its shapes alone, to count."""
+"""Build a network by name with initial weights from a seed, or build only its shapes."""
 
 import functools
 import pkgutil
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vsam_tune.errors import InputError, problem
-from vsam_tune.models.custom_model import own_builder
+from vsam_tune.models.custom_model import custom_builder
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.registry.object_reference import is_object_path
 
@@ -19,30 +19,30 @@ def build_model(
     """Return a network on the CPU whose weights depend on the arguments alone.
 
     Args:
-        name: key of MODELS, or `module:builder` of one's own.
+        name: key of MODELS, or `module:builder` of a custom network.
         in_channels: colour channels of an image.
-        image_size: height, and width, of an image in pixels.
+        image_size: height and width of an image in pixels.
         num_classes: outputs of the network.
-        seed: fixes the initial weights; the global generators end as they were.
-        options: those of MODELS[name], >= 1; its defaults stand for what is left out. Or those of the builder.
+        seed: of the initial weights; the global generators keep their states.
+        options: those of MODELS[name], >= 1, which has defaults; or those of the custom builder.
 
     Returns:
         The network: (B, in_channels, image_size, image_size) float32 -> (B, num_classes) logits.
 
     Raises:
-        InputError: the name or an option is unknown, an option is below 1 or not one of the network, the images are
-            too small, or one's own is no network for them.
+        InputError: the name or an option is unknown, an option is below 1, the images are too small, or the custom
+            network does not fit them.
     """
-    builder = own_builder(name, options) if is_object_path(name) else _builder(name, options)
+    builder = custom_builder(name, options) if is_object_path(name) else _builder(name, options)
     with torch.random.fork_rng(devices=[]):
-        # The layers' own initialisers know no generator but the global one. The CPU's alone is seeded, since
-        # torch.manual_seed would also seed each GPU's, which fork_rng would have to copy back.
+        # The initialisers of the layers take the global generator only. We seed the CPU's alone: torch.manual_seed
+        # would also seed each GPU's, and fork_rng would have to copy them back.
         torch.default_generator.manual_seed(seed)
         return builder(in_channels, image_size, num_classes)
 
 
 def _builder(name: str, options: Mapping[str, object]) -> Callable[[int, int, int], nn.Module]:
-    """Return the function from (in_channels, image_size, num_classes) to a network of ours.
+    """Return the function from (in_channels, image_size, num_classes) to a network of MODELS.
 
     Raises:
         InputError: if the name or an option is unknown, or an option below 1.
@@ -63,7 +63,7 @@ def _builder(name: str, options: Mapping[str, object]) -> Callable[[int, int, in
 
 
 def build_shapes(name: str, *, num_classes: int, **options: int) -> nn.Module:
-    """Return a network for the images that it is meant for, on torch's meta device: shapes, no memory, no weights."""
+    """Return a network for the images of its registry entry, on torch's meta device: shapes without weights."""
     model = MODELS[name]
     with torch.device("meta"):
         return build_model(
@@ -77,5 +77,5 @@ def build_shapes(name: str, *, num_classes: int, **options: int) -> nn.Module:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return how many numbers are trained."""
+    """Return the number of trainable values."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

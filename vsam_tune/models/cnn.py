@@ -8,11 +8,11 @@ from vsam_tune.models.image_size import check_image_size
 def cnn(in_channels: int, image_size: int, num_classes: int, *, width: int) -> nn.Module:
     """Return three 3x3 convolutions with batch norm, pooled after the second, and a linear layer on the mean.
 
-    Large enough to learn the noisy labels of `digits` by heart, which is what SAM prevents.
+    It is large enough to memorise the noisy labels of `digits`, and SAM prevents that.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 4; only the time depends on it.
+        image_size: height and width in pixels, >= 4; affects the time only.
         num_classes: outputs.
         width: channels of each convolution.
 
@@ -32,6 +32,6 @@ def cnn(in_channels: int, image_size: int, num_classes: int, *, width: int) -> n
 
 
 def _convolution(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
-    """Return a 3x3 convolution that keeps the size, batch norm (whose shift stands for a bias) and ReLU."""
+    """Return a 3x3 convolution that keeps the size, batch norm (its shift replaces a bias) and ReLU."""
     convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
     return convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)

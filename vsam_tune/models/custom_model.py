@@ -1,4 +1,4 @@
-"""`module:builder`, a network of the user's own: built as ours are, and run once to see that it fits the images."""
+"""Custom networks, `module:builder`: built like those of MODELS, and run once to check that they fit the images."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,19 +9,19 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.object_reference import check_call, resolve_object
 
 _SHAPES = "make it take (B, C, H, W) float32 images, and return (B, num_classes) logits"
-_FAILURES = (RuntimeError, TypeError, ValueError, IndexError)  # what layers raise for shapes that they do not take
+_FAILURES = (RuntimeError, TypeError, ValueError, IndexError)  # of layers that do not accept a shape
 
 
-def own_builder(name: str, options: Mapping[str, object]) -> Callable[[int, int, int], nn.Module]:
+def custom_builder(name: str, options: Mapping[str, object]) -> Callable[[int, int, int], nn.Module]:
     """Return the function from (in_channels, image_size, num_classes) to the network.
 
     Args:
-        name: `module:builder`, of a function or a class that takes these three, and the options.
-        options: of the builder, by keyword.
+        name: `module:builder`, of a function or a class that takes these three and the options.
+        options: keyword arguments of the builder.
 
     Raises:
-        InputError: there is no such builder; the function raises it where the options are not the builder's, or what
-            it returns is no network for such images.
+        InputError: there is no such builder. The returned function raises it if the builder does not accept the
+            options, or does not return a network for such images.
     """
     fix = "name a function that returns a torch.nn.Module, in a module that is installed or in this folder"
     builder = resolve_object(name, where="task", key="model.name", fix=fix)
@@ -39,10 +39,10 @@ def own_builder(name: str, options: Mapping[str, object]) -> Callable[[int, int,
 
 
 def _check_logits(model: nn.Module, x: Tensor, num_classes: int, where: str) -> None:
-    """Run a network on images, in evaluation mode: lazy layers get their shapes, and no statistics change.
+    """Run a network once in evaluation mode: lazy layers get their shapes, and no statistics change.
 
     Raises:
-        InputError: if it fails, or returns something else than logits.
+        InputError: if it fails, or does not return logits.
     """
     model.eval()
     try:

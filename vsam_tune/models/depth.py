@@ -8,8 +8,8 @@ def blocks_per_stage(name: str, depth: int, *, others: int) -> int:
 
     Args:
         name: of the network, for the message.
-        depth: layers with weights, >= 1, as the network's paper counts them: 6 n + `others`.
-        others: those of them that are not in a block.
+        depth: number of layers with weights, as in the network's paper: 6 n + `others`.
+        others: layers outside of blocks.
 
     Raises:
         InputError: no n >= 1 gives this depth.

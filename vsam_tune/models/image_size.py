@@ -1,4 +1,4 @@
-"""The one thing that every network refuses: images that its strides would shrink to nothing."""
+"""Check that a network's strides do not shrink its images to nothing."""
 
 from vsam_tune.errors import InputError, problem
 
@@ -8,9 +8,9 @@ def check_image_size(name: str, image_size: int, *, smallest: int) -> None:
 
     Args:
         name: of the network, for the message.
-        image_size: height, and width, in pixels.
-        smallest: what the network takes at least: the product of its strides, so that none meets a single pixel, or
-            more. Where no more, the last map is one pixel, and batch norm can take no batch of one image.
+        image_size: height and width in pixels.
+        smallest: smallest size for the network, at least the product of its strides. At exactly this product the last
+            map is one pixel, and batch norm cannot train on a batch of one image.
 
     Raises:
         InputError: `image_size` is below `smallest`.

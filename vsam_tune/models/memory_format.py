@@ -1,4 +1,4 @@
-"""The memory format in which a network can be trained."""
+"""The memory format of a network in training."""
 
 import torch
 from torch import nn
@@ -7,16 +7,11 @@ _BLOCK = 16  # channels of oneDNN's widest block (AVX-512; 8 with AVX2)
 
 
 def memory_format(model: nn.Module, device: torch.device, *, channels_last: bool) -> torch.memory_format:
-    """Return the memory format for a network's images and weights: channels last where that is wanted and safe.
+    """Return the memory format for a network's images and weights: channels last if wanted and safe.
 
-    On a CPU oneDNN's gradient of a 1x1 convolution with a stride and few input channels, channels last, writes past its
-    buffer: wrong gradients, or a crash (oneDNN issue 6035, open; torch 2.14.1 has it). A narrow ResNet's shortcuts are
-    such convolutions.
-
-    Args:
-        model: the network.
-        device: that trains it.
-        channels_last: what is wanted.
+    On a CPU with channels last, oneDNN's gradient of a 1x1 convolution with a stride and few input channels writes past
+    its buffer: wrong gradients, or a crash (oneDNN issue 6035, open; present in torch 2.14.1). A narrow ResNet has
+    such shortcuts.
     """
     overflows = device.type == "cpu" and any(
         isinstance(layer, nn.Conv2d)

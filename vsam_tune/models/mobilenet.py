@@ -1,6 +1,6 @@
 """MobileNets: V1, Howard et al. 2017, from pytorchcv; V2, Sandler et al. 2018, from torchvision.
 
-The paper of vSAM does not say which of them its table 5 trains, nor with which stem.
+The paper of vSAM does not say which version its table 5 trains, nor with which stem.
 """
 
 from pytorchcv.models.mobilenet import get_mobilenet
@@ -16,15 +16,15 @@ _NARROWEST = 4  # percent: the first convolution, of 32 channels at 100, keeps o
 def mobilenet_v1(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
     """Return MobileNet with the CIFAR stem, of stride 1: 3,217,226 parameters at 100 %, 3 channels, 10 classes.
 
-    Weights start as in pytorchcv: He-normal, depthwise ones with fan-in, pointwise ones with fan-out. Choice: the stem
-    likewise with fan-out, which pytorchcv means and misses; and the linear layer with torch's weights, since
-    pytorchcv's give logits of standard deviation 7, and a loss of 12 before training.
+    Weights start as in pytorchcv: He-normal, with fan-in for depthwise and fan-out for pointwise convolutions. Choice:
+    the stem has fan-out too, which pytorchcv intends but misses. Choice: the linear layer has torch's initial weights,
+    since pytorchcv's give logits of standard deviation 7 and an initial loss of 12.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 16.
+        image_size: height and width in pixels, >= 16.
         num_classes: outputs.
-        width_percent: channels of each layer, in percent of the published ones, rounded down, >= 4.
+        width_percent: channels of each layer in percent of the published number, rounded down; >= 4.
 
     Returns:
         (B, in_channels, H, H) -> (B, num_classes).
@@ -37,7 +37,7 @@ def mobilenet_v1(in_channels: int, image_size: int, num_classes: int, *, width_p
 
 
 def mobilenet_v1_imagenet_stem(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
-    """Return MobileNet as published, its stem of stride 2; else as `mobilenet_v1`, from images of 32 pixels."""
+    """Return MobileNet with the published stem of stride 2; otherwise like `mobilenet_v1`, for images >= 32 pixels."""
     check_image_size("mobilenet_v1_imagenet_stem", image_size, smallest=32)
     return _first("mobilenet_v1_imagenet_stem", in_channels, num_classes, width_percent, stride=2)
 
@@ -45,15 +45,15 @@ def mobilenet_v1_imagenet_stem(in_channels: int, image_size: int, num_classes: i
 def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
     """Return MobileNetV2 as published, its stem of stride 2: 2,236,682 parameters at 100 %, 3 channels, 10 classes.
 
-    Weights start as in torchvision: He-normal with fan-out; the linear layer of standard deviation 0.01, behind a
-    dropout of 0.2, which no other network here has.
+    Weights start as in torchvision: He-normal with fan-out, and a standard deviation of 0.01 in the linear layer.
+    It has a dropout of 0.2; the other networks here have none.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 32.
+        image_size: height and width in pixels, >= 32.
         num_classes: outputs.
-        width_percent: channels of each layer, in percent of the published ones, rounded to multiples of 8, but for
-            the last convolution's 1280, which are not made fewer.
+        width_percent: channels of each layer in percent of the published number, rounded to multiples of 8. The last
+            convolution has at least its published 1280.
 
     Returns:
         (B, in_channels, H, H) -> (B, num_classes).
@@ -71,13 +71,13 @@ def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_p
 
 def _first(name: str, in_channels: int, num_classes: int, width_percent: int, *, stride: int) -> nn.Module:
     if width_percent < _NARROWEST:
-        rule = "must leave the first convolution, of 32 channels at 100, one"
+        rule = "must leave one channel of the 32 in the first convolution"
         raise InputError(problem(f"model {name}", "width_percent", width_percent, rule, f"write {_NARROWEST} or more"))
     model = get_mobilenet(width_percent / 100, in_channels=in_channels, num_classes=num_classes)
     stem = model.features.init_block
     stem.conv.stride = (stride, stride)
     draw_convolutions(stem)
-    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 7x7, so images of 224, alone
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's accepts only 7x7, from images of 224
     model.output.reset_parameters()
     built: nn.Module = model
     return built

@@ -13,15 +13,15 @@ _FIRST = 16  # channels of the first convolution
 def pyramidnet(in_channels: int, image_size: int, num_classes: int, *, depth: int, alpha: int) -> nn.Module:
     """Return a PyramidNet of basic blocks: 310,845 parameters for depth 20, alpha 48, 3 channels, 10 classes.
 
-    Three stages of blocks, at full, half and quarter size, each block wider than the last; shortcuts are padded with
-    zero channels. The convolutions start as `draw_convolutions` says, the linear layer with torch's weights.
+    It has three stages of blocks, at full, half and quarter size. Each block is wider than the last, and zero channels
+    pad the shortcuts. `draw_convolutions` draws the convolutions; the linear layer has torch's initial weights.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 8.
+        image_size: height and width in pixels, >= 8.
         num_classes: outputs.
-        depth: layers, 6 n + 2: the first convolution, n blocks of two in each stage, the linear layer.
-        alpha: channels that all blocks together add to the first convolution's 16, in equal steps, rounded.
+        depth: number of layers, 6 n + 2: the first convolution, n blocks of two in each stage, the linear layer.
+        alpha: number of channels that all blocks together add to the first 16, in equal steps, rounded.
 
     Returns:
         (B, in_channels, H, H) -> (B, num_classes).
@@ -30,7 +30,7 @@ def pyramidnet(in_channels: int, image_size: int, num_classes: int, *, depth: in
 
 
 def pyramidnet110(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
-    """Return ESAM's PyramidNet-110, alpha 270, as `pyramidnet`: 28,485,477 parameters for 3 channels, 10 classes."""
+    """Return ESAM's `pyramidnet` of depth 110, alpha 270: 28,485,477 parameters for 3 channels, 10 classes."""
     return _basic_blocks("pyramidnet110", in_channels, image_size, num_classes, 110, 270)
 
 
@@ -38,14 +38,14 @@ def _basic_blocks(name: str, in_channels: int, image_size: int, num_classes: int
     check_image_size(name, image_size, smallest=8)
     blocks = blocks_per_stage(name, depth, others=2)
     widths = [_FIRST + round(alpha * (block + 1) / (3 * blocks)) for block in range(3 * blocks)]
-    model = CIFARPyramidNet(  # the class, since pytorchcv's functions refuse all but 10 and 100 classes
+    model = CIFARPyramidNet(  # the class, since pytorchcv's functions accept only 10 or 100 classes
         channels=[widths[stage * blocks : (stage + 1) * blocks] for stage in range(3)],
         init_block_channels=_FIRST,
         bottleneck=False,
         in_channels=in_channels,
         num_classes=num_classes,
     )
-    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 8x8, so images of 32, alone
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's accepts only 8x8, from images of 32
     draw_convolutions(model)
     built: nn.Module = model
     return built

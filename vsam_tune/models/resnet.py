@@ -24,11 +24,11 @@ def resnet18(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 16.
+        image_size: height and width in pixels, >= 16.
         num_classes: outputs.
 
     Returns:
-        torchvision's network with its initialisation (choice: ESAM keeps torch's), but with a 3x3 first
+        torchvision's network with its initialisation (choice: ESAM keeps torch's), except for a 3x3 first
         convolution of stride 1 and no pooling after it.
     """
     check_image_size("resnet18", image_size, smallest=16)
@@ -40,11 +40,11 @@ def resnet18(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
 def resnet18_imagenet_stem(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
     """Return ResNet-18 as published: 11,181,642 parameters for 3 channels, 10 classes.
 
-    A 7x7 first convolution of stride 2 and pooling leave 8x8 of an image of 32x32, and the last stage a single pixel.
+    The 7x7 first convolution of stride 2 and the pooling reduce a 32x32 image to 8x8, the last stage to one pixel.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 32.
+        image_size: height and width in pixels, >= 32.
         num_classes: outputs.
 
     Returns:
@@ -55,7 +55,7 @@ def resnet18_imagenet_stem(in_channels: int, image_size: int, num_classes: int) 
 
 
 def _eighteen_layers(in_channels: int, num_classes: int, *, kernel_size: int, stride: int) -> nn.Module:
-    """Return torchvision's ResNet-18 with another first convolution, initialised as torchvision does the others."""
+    """Return torchvision's ResNet-18 with another first convolution, in torchvision's initialisation."""
     from torchvision.models import resnet  # noqa: PLC0415 - 0.7 s, which a worker without this model saves
 
     model: nn.Module = resnet.resnet18(weights=None, num_classes=num_classes)
@@ -74,6 +74,6 @@ def _three_stages(units: int, in_channels: int, num_classes: int, width: int) ->
         in_channels=in_channels,
         num_classes=num_classes,
     )
-    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 8x8, so images of 32, alone
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's accepts only 8x8, from images of 32
     built: nn.Module = model
     return built

@@ -11,14 +11,14 @@ from vsam_tune.models.initial_weights import draw_convolutions
 def wrn(in_channels: int, image_size: int, num_classes: int, *, depth: int, width_factor: int) -> nn.Module:
     """Return WRN-`depth`-`width_factor`: 691,674 parameters for depth 16, factor 2, 3 channels, 10 classes.
 
-    Three stages of pre-activated blocks, at full, half and quarter size; no dropout. The convolutions start as
-    `draw_convolutions` says, the linear layer with torch's weights and zero bias, as ESAM's.
+    It has three stages of pre-activated blocks, at full, half and quarter size, and no dropout. `draw_convolutions`
+    draws the convolutions; the linear layer has torch's initial weights and zero bias, as in ESAM.
 
     Args:
         in_channels: colour channels of an image.
-        image_size: height, and width, in pixels, >= 8.
+        image_size: height and width in pixels, >= 8.
         num_classes: outputs.
-        depth: layers, 6 n + 4: the first convolution, the shortcuts of three stages, n blocks of two in each.
+        depth: number of layers, 6 n + 4: the first convolution, the shortcuts of three stages, n blocks of two in each.
         width_factor: k; the stages have 16 k, 32 k and 64 k channels.
 
     Returns:
@@ -28,7 +28,7 @@ def wrn(in_channels: int, image_size: int, num_classes: int, *, depth: int, widt
 
 
 def wrn28_10(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
-    """Return WRN-28-10, as `wrn`: 36,479,194 parameters for 3 channels, 10 classes."""
+    """Return WRN-28-10, a `wrn`: 36,479,194 parameters for 3 channels, 10 classes."""
     return _wide_resnet("wrn28_10", in_channels, image_size, num_classes, 28, 10)
 
 
@@ -43,7 +43,7 @@ def _wide_resnet(
         in_channels=in_channels,
         num_classes=num_classes,
     )
-    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's takes 8x8, so images of 32, alone
+    model.features.final_pool = nn.AdaptiveAvgPool2d(1)  # pytorchcv's accepts only 8x8, from images of 32
     draw_convolutions(model)
     nn.init.zeros_(model.output.bias)
     built: nn.Module = model

@@ -1,1 +1,1 @@
-"""LSQ, quantization-aware training with learned step sizes: a transform of any network of ours."""
+"""LSQ, quantization-aware training with learned step sizes: a transform of a network."""

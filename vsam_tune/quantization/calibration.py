@@ -1,4 +1,4 @@
-"""Calibration: the steps of the activations, from the first batch of training."""
+"""Calibration sets the steps of the activations from the first batch of training."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,18 +12,18 @@ from vsam_tune.quantization.quantizer import Quantizer
 
 @torch.no_grad()
 def calibrate(model: nn.Module, x: Tensor) -> None:
-    """Set the steps of the inputs that have none yet by one forward pass; those that are set stay as they are.
+    """Set the steps of those inputs that have none yet, by one forward pass.
 
-    Steps are written in place, so an optimizer may hold them already. Nothing else changes: no running statistics of
+    It writes steps in place, so an optimizer may hold them already. Nothing else changes: no running statistics of
     batch norm, no mode, no random state. If the pass raises, no step counts as set. Choices:
 
-    - choice: an input is signed if one of its values is negative here.
-    - choice: each layer sees what it will see in training: layers before it are quantized, batch norm normalises by
-      the batch. But nothing is dropped.
+    - choice: an input is signed if one of its values is negative in this pass.
+    - choice: each layer gets the input that it gets in training: the layers before it are quantized, and batch norm
+      uses the statistics of the batch. But dropout is off.
 
     Args:
-        model: made by `quantize_model`, on the device of `x`.
-        x: the first batch that it will be trained on.
+        model: from `quantize_model`, on the device of `x`.
+        x: the first batch of training.
     """
     pending = [each for each in model.modules() if isinstance(each, Quantizer) and each.range is None]
     if not pending:
@@ -47,7 +47,7 @@ def calibrate(model: nn.Module, x: Tensor) -> None:
 
 @contextmanager
 def _normalising_by_the_batch(model: nn.Module) -> Iterator[None]:
-    """Run the block in evaluation mode, but for batch norm, which takes the batch's statistics and keeps none."""
+    """Run the block in evaluation mode, except that batch norm uses the statistics of the batch and stores none."""
     modes = {module: module.training for module in model.modules()}
     norms = batch_norms(model)
     try:

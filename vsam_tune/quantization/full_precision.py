@@ -1,4 +1,4 @@
-"""Start from the weights of a network that was trained in full precision."""
+"""Load the weights of a network that was trained in full precision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,24 +10,24 @@ from vsam_tune.errors import InputError, problem
 
 
 def load_full_precision(model: nn.Module, state_dict: Mapping[str, Any], *, where: object) -> None:
-    """Copy the weights and buffers of a trained network into one that is not quantized yet.
+    """Copy the weights and buffers of a trained network into a network.
 
     Call it before `quantize_model`, since the steps of weights follow from their values.
 
     Args:
         model: in full precision; it keeps its device and dtype.
-        state_dict: what `model.state_dict()` of the trained one returned: entry `["trainer"]["model"]` of a checkpoint.
+        state_dict: `model.state_dict()` of the trained network: entry `["trainer"]["model"]` of a checkpoint.
         where: the file, for the message.
 
     Raises:
-        InputError: something that the model has is missing, has another shape, or is not in the model; the first one
-            is named, and nothing has changed.
+        InputError: an entry is missing, has another shape, or is not in the model. It names the first one, and the
+            model is unchanged.
     """
     own = model.state_dict()
     for name, tensor in own.items():
         rule = ""
         if name not in state_dict:
-            rule = "is missing, which the model has"
+            rule = "is missing, but the model has it"
         elif not isinstance(state_dict[name], Tensor):
             rule = "must be a tensor"
         elif state_dict[name].shape != tensor.shape:

@@ -1,4 +1,4 @@
-"""The integer check: a quantized weight is an integer, in range, times its step."""
+"""The integer check: a quantized weight is an integer in its range, multiplied by its step."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from vsam_tune.quantization.quantizer import Quantizer
 
 
 class NotIntegersError(ArithmeticError):
-    """The weight that a layer computes with is no integer multiple of its step, or out of range."""
+    """The weight of a quantized layer is not an integer multiple of its step, or is out of range."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IntegerWeight:
-    """The integers that a quantized weight is made of.
+    """The integers of a quantized weight.
 
     Attributes:
         layer: its name in the network.
         bits: of the integers.
-        step: what they are multiplied with.
-        lowest: smallest of them.
-        highest: largest of them.
-        levels: how many different ones there are.
-        clipped_percent: weights at one of the two ends of the range, in percent.
+        step: factor of the integers.
+        lowest: smallest integer.
+        highest: largest integer.
+        levels: number of different integers.
+        clipped_percent: percentage of the weights at either end of the range.
     """
 
     layer: str
@@ -39,10 +39,10 @@ class IntegerWeight:
 
 @torch.no_grad()
 def check_integers(model: nn.Module) -> list[IntegerWeight]:
-    """Check the weights that the layers of a network compute with, as their forward passes see them.
+    """Check the quantized weights of a network, as in its forward pass.
 
     Returns:
-        What each weight that is quantized is made of, first layer to last; none if the network is not quantized.
+        The integers of each quantized weight, first layer to last; none if the network is not quantized.
 
     Raises:
         NotIntegersError: a weight differs in any bit from integer times step, or an integer is out of range.
@@ -58,7 +58,7 @@ def check_integers(model: nn.Module) -> list[IntegerWeight]:
 def _integers_of(weight: Tensor, quantizer: Quantizer, layer: str) -> IntegerWeight:
     step = quantizer.step.clamp(min=SMALLEST_STEP)
     integers = (weight / step).round()
-    if not torch.equal(integers * step, weight):  # as it is where one is NaN
+    if not torch.equal(integers * step, weight):  # also if one is NaN
         raise NotIntegersError(f"{layer}: the weight is no integer multiple of its step {float(step)}")
     lowest, highest = int(integers.min()), int(integers.max())
     low, high = integer_range(quantizer.bits, signed=True)

@@ -1,4 +1,4 @@
-"""Convolution and linear layer with a quantized weight and a quantized input; bias and sums in full precision."""
+"""Convolution and linear layer with quantized weight and input; bias and sums stay in full precision."""
 
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -6,11 +6,11 @@ from typing_extensions import override
 
 
 class QuantizedConv2d(nn.Conv2d):
-    """A convolution of integers, but for their steps. Made from a `Conv2d` by `quantize_model`.
+    """A convolution of integers, except for their steps; `quantize_model` makes it from a `Conv2d`.
 
     Attributes:
         weight_quantizer: a `Quantizer`, or an identity.
-        input_quantizer: likewise.
+        input_quantizer: a `Quantizer`, or an identity.
     """
 
     weight_quantizer: nn.Module
@@ -24,11 +24,11 @@ class QuantizedConv2d(nn.Conv2d):
 
 
 class QuantizedLinear(nn.Linear):
-    """A product of integers, but for their steps. Made from a `Linear` by `quantize_model`.
+    """A product of integers, except for their steps; `quantize_model` makes it from a `Linear`.
 
     Attributes:
         weight_quantizer: a `Quantizer`, or an identity.
-        input_quantizer: likewise.
+        input_quantizer: a `Quantizer`, or an identity.
     """
 
     weight_quantizer: nn.Module

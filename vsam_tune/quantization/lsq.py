@@ -1,6 +1,6 @@
 """The quantizer of LSQ, learned step size quantization: Esser et al. 2020, arXiv 1902.08153 v3, sections 2 to 2.3.
 
-A value v is rounded to an integer multiple of a step s, and both are trained:
+LSQ rounds a value v to an integer multiple of a step s, and trains both:
 
     v_bar = round(clip(v / s, low, high))      half to even
     v_hat = v_bar * s
@@ -8,12 +8,12 @@ A value v is rounded to an integer multiple of a step s, and both are trained:
     d v_hat / d v = 1 where low < v / s < high, else 0
     d v_hat / d s = round(v / s) - v / s there; low where v / s <= low; high where v / s >= high
 
-The gradient of s is multiplied by 1 / sqrt(N * high), N the number of values, so that a step moves, for its size, as
-much as a weight does. A tensor has one step. Choices:
+The gradient of s is multiplied by 1 / sqrt(N * high), where N is the number of values. So steps and weights move by
+similar amounts relative to their sizes. A tensor has one step. Choices:
 
-- choice: the forward pass takes steps below 1e-8 for 1e-8, and their gradient as if they were. So a step that an
-  update threw below 0 can come back, which a gradient of 0 would not allow.
-- choice: a step starts at 1 where all values are 0, since the paper's start would be 0.
+- choice: the forward pass replaces steps below 1e-8 by 1e-8 and keeps the gradient. So a step that an update made
+  negative can recover; with a gradient of 0 it could not.
+- choice: a step starts at 1 if all values are 0; the paper's initial step would be 0.
 """
 
 import math
@@ -28,12 +28,12 @@ SMALLEST_STEP = 1e-8
 
 
 def integer_range(bits: int, *, signed: bool) -> tuple[int, int]:
-    """Return (low, high), the integers that a quantized value may be: -8 to 7, or 0 to 15, with 4 bits."""
+    """Return (low, high), the range of quantized integers: -8 to 7, or 0 to 15, with 4 bits."""
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
 def initial_step(v: Tensor, high: int) -> Tensor:
-    """Return 2 * mean(|v|) / sqrt(high), 0-d, in float32 at least; 1 where all values are 0."""
+    """Return 2 * mean(|v|) / sqrt(high), 0-d, in float32 at least; 1 if all values are 0."""
     mean = v.detach().abs().mean(dtype=torch.promote_types(v.dtype, torch.float32))
     return torch.where(mean > 0, 2 * mean / math.sqrt(high), 1.0)
 
@@ -41,17 +41,17 @@ def initial_step(v: Tensor, high: int) -> Tensor:
 def quantize(v: Tensor, step: Tensor, *, low: int, high: int, num_values: int) -> Tensor:
     """Return v_hat, with the gradients of LSQ for `v` and `step`.
 
-    Reads nothing from the device, and keeps `v` alone for the backward pass. It cannot be differentiated twice.
+    It reads nothing from the device, and stores only `v` for the backward pass. It has no second derivative.
 
     Args:
         v: any shape, floating.
-        step: 0-d, s. The arithmetic is done in its dtype.
+        step: 0-d, s. Its dtype is that of the arithmetic.
         low: smallest integer, <= 0.
         high: largest integer, > 0.
-        num_values: N, that scales the gradient of the step.
+        num_values: N, which scales the gradient of the step.
 
     Returns:
-        Like `v`, its memory format included.
+        Like `v`, with the same memory format.
     """
     quantized: Tensor = _Quantize.apply(v, step, low, high, 1 / math.sqrt(num_values * high))
     return quantized

@@ -1,4 +1,4 @@
-"""The parameter groups of a quantized network: steps are neither decayed nor perturbed."""
+"""The parameter groups of a quantized network: steps have neither weight decay nor perturbation."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from vsam_tune.quantization.quantizer import Quantizer
 
 
 def step_sizes(model: nn.Module) -> list[nn.Parameter]:
-    """Return the steps of a network, each once; none if it is not quantized."""
+    """Return the steps of a network; none if it is not quantized."""
     return [module.step for module in model.modules() if isinstance(module, Quantizer)]
 
 
 def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Return the groups for an optimizer over the parameters that require a gradient.
+    """Return the optimizer's groups of the parameters that require a gradient.
 
-    Choices: steps have no weight decay, the learning rate of the others (the scale of their gradient is there for
-    that), and are outside of SAM's perturbation and its norm.
+    Choices: steps have no weight decay, and the same learning rate as the other parameters, since the scale of their
+    gradient accounts for their size. SAM's perturbation and its norm leave them out.
 
     Returns:
-        One group, without settings of its own, if nothing is quantized; else also that of the steps.
+        One group without settings if nothing is quantized; else a second one for the steps.
     """
     steps = step_sizes(model)
     left_out = set(steps)

@@ -1,4 +1,4 @@
-"""The quantizer of one tensor of a network: its step, and which integers it rounds to."""
+"""The quantizer of one tensor of a network: its step and its range of integers."""
 
 import math
 
@@ -10,23 +10,23 @@ from vsam_tune.quantization.lsq import initial_step, integer_range, quantize
 
 
 class Quantizer(nn.Module):
-    """Rounds a weight, or a layer's input, to integer multiples of a step that is trained.
+    """Rounds a weight, or a layer's input, to integer multiples of a trainable step.
 
-    The step is a parameter from the start and is written in place, so that an optimizer may be built before `start`.
+    The step is a parameter from construction on, and `start` writes it in place, so an optimizer may exist before.
 
     Args:
         bits: of the integers, >= 2.
-        always_signed: whether the integers are signed whatever `start` sees.
+        always_signed: whether the integers are signed even if `start` gets no negative value.
         per_sample: whether N, which scales the step's gradient, is the number of values of one sample (the first
             dimension counts samples), or of the whole tensor.
-        like: gives the step its dtype and device.
+        like: has the dtype and device of the step.
 
     Attributes:
         step: s, a 0-d parameter.
-        started: 0-d bool, a buffer: whether the step has been set.
-        signed: 0-d bool, a buffer: whether the integers may be negative.
-        range: the smallest and the largest integer; None before `start`. It says what the buffers do, so that a
-            forward pass does not wait for the device to read them.
+        started: 0-d bool buffer: whether the step has been set.
+        signed: 0-d bool buffer: whether the integers may be negative.
+        range: the smallest and the largest integer; None before `start`. It repeats the buffers on the host, so that a
+            forward pass does not wait for the device.
     """
 
     started: Tensor
@@ -39,11 +39,11 @@ class Quantizer(nn.Module):
         self.step = nn.Parameter(torch.ones((), dtype=like.dtype, device=like.device))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool, device=like.device))
         self.register_buffer("signed", torch.tensor(always_signed, device=like.device))
-        self.register_load_state_dict_post_hook(_follow_buffers)  # type: ignore[no-untyped-call] # torch leaves it so
+        self.register_load_state_dict_post_hook(_follow_buffers)  # type: ignore[no-untyped-call] # torch has no type for it
 
     @torch.no_grad()
     def start(self, v: Tensor) -> None:
-        """Set sign and step by the values that are to be rounded; reads from the device whether any is negative."""
+        """Set sign and step from the values to round; waits for the device, for the sign."""
         signed = self.always_signed or bool((v < 0).any())
         self.range = integer_range(self.bits, signed=signed)
         self.signed.fill_(value=signed)
@@ -51,7 +51,7 @@ class Quantizer(nn.Module):
         self.started.fill_(value=True)
 
     def forget(self) -> None:
-        """Be as before `start`, but for the value of the step."""
+        """Undo `start`, except for the value of the step."""
         self.range = None
         self.started.fill_(value=False)
 

@@ -1,4 +1,4 @@
-"""Make a network of full precision a quantized one, layer by layer."""
+"""Turn a full-precision network into a quantized one, layer by layer."""
 
 from torch import nn
 
@@ -23,23 +23,23 @@ def quantize_model(
 ) -> nn.Module:
     """Quantize the weight and the input of every convolution and linear layer, in place.
 
-    Weights take their steps from their values, so they have to be those that training starts from. The steps of inputs
-    are parameters too, but `calibrate` sets them: before it the network does not run. Parameters and buffers of the
-    network stay what and where they are; first and last layer are those of `model.modules()`.
+    The steps of weights follow from their values, so the weights must be the initial ones of the training. `calibrate`
+    sets the steps of inputs; the network does not run before. Parameters and buffers of the network stay the same
+    objects. First and last layer are those in the order of `model.modules()`.
 
     Args:
         model: in full precision.
-        weight_bits: 2 to 16, or 32: weights stay as they are, bit for bit.
-        activation_bits: 2 to 16, or 32: inputs stay as they are, bit for bit.
-        first_last_bits: of weight and input of the first and the last layer, likewise.
-        activation_grad_scale: what the gradient of an input's step is scaled by: "features", the values of one sample,
-            as in the paper; or "numel", those of the batch, as in public code, which depends on the batch size.
+        weight_bits: 2 to 16, or 32, which leaves the weights unchanged.
+        activation_bits: 2 to 16, or 32, which leaves the inputs unchanged.
+        first_last_bits: of weight and input of the first and the last layer; 2 to 16, or 32.
+        activation_grad_scale: N in the gradient of an input's step: "features", the number of values of one sample, as
+            in the paper; or "numel", that of the batch, as in public code, which depends on the batch size.
 
     Returns:
         `model`.
 
     Raises:
-        InputError: a layer that is neither a `Conv2d` nor a `Linear` has a weight of two dimensions or more: it would
+        InputError: a layer that is neither a `Conv2d` nor a `Linear` has a weight of two dimensions or more, and would
             silently stay in full precision.
     """
     given = {"weight_bits": weight_bits, "activation_bits": activation_bits, "first_last_bits": first_last_bits}
@@ -70,11 +70,11 @@ def quantize_model(
 def _layers_to_quantize(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     layers: list[nn.Conv2d | nn.Linear] = []
     for name, module in model.named_modules():
-        if type(module) in _QUANTIZED:  # not a subclass, which may do something else with its weight
+        if type(module) in _QUANTIZED:  # not a subclass, which may use its weight differently
             layers.append(module)
         elif any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False)):
-            rule = "cannot be quantized, only Conv2d and Linear can"
-            fix = "take a model that has no other weights, or leave quantization out"
+            rule = "cannot be quantized; only Conv2d and Linear can"
+            fix = "use a model without other weights, or remove the section quantization"
             raise InputError(problem("model", name or "itself", type(module).__name__, rule, fix))
     return layers
 
@@ -86,9 +86,6 @@ def _quantizer(bits: int, layer: nn.Conv2d | nn.Linear, *, always_signed: bool, 
 
 
 def _make_quantized(layer: nn.Module, weight_quantizer: nn.Module, input_quantizer: nn.Module) -> None:
-    """Turn a layer into its quantized class, the object that it is.
-
-    As torch's own parametrizations do: whatever refers to the layer, its parameters, hooks and names stay.
-    """
+    """Change the class of a layer in place, like torch's parametrizations: references, parameters and hooks stay."""
     layer.__class__ = _QUANTIZED[type(layer)]
     layer.weight_quantizer, layer.input_quantizer = weight_quantizer, input_quantizer

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vsam_tune.registry.methods import Hyperparameter
+from vsam_tune.registry.hyperparameter import Hyperparameter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -11,7 +11,7 @@ class BaseOptimizer:
 
     Attributes:
         optimizer: its `module:class`.
-        settings: what a study may set, by its keyword in torch.
+        settings: those that a study may set, by their keywords in torch.
     """
 
     optimizer: str
@@ -32,11 +32,13 @@ BASE_OPTIMIZERS: dict[str, BaseOptimizer] = {
                 meaning="learning rate, the start of the cosine",
                 source="ESAM's run.sh, ResNet-18",
             ),
-            "momentum": Hyperparameter(default=0.9, low=0.0, high=1.0, meaning="of the update", source="ESAM's run.sh"),
+            "momentum": Hyperparameter(
+                default=0.9, low=0.0, high=1.0, meaning="momentum of the update", source="ESAM's run.sh"
+            ),
             "weight_decay": Hyperparameter(
                 default=0.001,
                 low=0.0,
-                meaning="times the weights, in the gradient",
+                meaning="factor of the weights in the gradient",
                 source="ESAM's run.sh, ResNet-18",
             ),
             "nesterov": Hyperparameter(
@@ -49,7 +51,7 @@ BASE_OPTIMIZERS: dict[str, BaseOptimizer] = {
         settings={
             "lr": _ADAM_LR,
             "weight_decay": Hyperparameter(
-                default=0.0, low=0.0, meaning="times the weights, in the gradient", source="torch"
+                default=0.0, low=0.0, meaning="factor of the weights in the gradient", source="torch"
             ),
         },
     ),
@@ -60,7 +62,7 @@ BASE_OPTIMIZERS: dict[str, BaseOptimizer] = {
             "weight_decay": Hyperparameter(
                 default=0.01,
                 low=0.0,
-                meaning="times the weights, decoupled from the gradient",
+                meaning="factor of the weights in the step, decoupled from the gradient",
                 source="torch",
             ),
         },

@@ -1,4 +1,4 @@
-"""DATASETS and MODELS: what a task may name, as data. No torch here."""
+"""DATASETS and MODELS: the data sets and networks that a task can name, as data. No torch here."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ class Dataset:
 
     Attributes:
         reader: `module:function`; see `vsam_tune.data.load`.
-        validation_fraction: part of the training set held out where a study does not say; a choice of ours.
+        validation_fraction: default of the part of the training set that is held out; a choice of this project.
         takes_path: whether a path follows the name after a colon.
-        downloads: whether it can be fetched with `--download`.
-        source: where it comes from.
+        downloads: whether `--download` can fetch it.
+        source: its origin.
     """
 
     reader: str
@@ -28,9 +28,9 @@ class Model:
 
     Attributes:
         builder: `module:function`, called with (in_channels, image_size, num_classes, **options).
-        options: name -> default of what a study may set, all integers >= 1.
-        source: paper and the library it is taken from.
-        channels: of the images it is meant for, for which `vsam-tune models` counts its parameters.
+        options: the options that a study may set, with their defaults; all are integers >= 1.
+        source: paper and library.
+        channels: of the images that it is designed for; `vsam-tune models` counts its parameters for them.
         image_size: of these images, in pixels.
     """
 
@@ -73,7 +73,7 @@ DATASETS: dict[str, Dataset] = {
     "random_cifar100": Dataset(
         reader="vsam_tune.data.random_images:read",
         validation_fraction=0.1,
-        source="noise in the shape of CIFAR-100, likewise",
+        source="noise in the shape of CIFAR-100, for `check --data random_cifar100` and benchmarks",
     ),
     "npz": Dataset(
         reader="vsam_tune.data.npz:read",
@@ -89,11 +89,11 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
-OWN_DATASET = Dataset(
+CUSTOM_DATASET = Dataset(
     reader="vsam_tune.data.custom_reader:read",
     validation_fraction=0.2,
     downloads=True,
-    source="`module:function`, a reader of one's own",
+    source="`module:function`, a custom reader",
 )
 
 MODELS: dict[str, Model] = {
@@ -102,7 +102,7 @@ MODELS: dict[str, Model] = {
         options={"width": 32},
         channels=1,
         image_size=8,
-        source="ours: three 3x3 convolutions with batch norm, for 8x8 and 28x28 images on a CPU",
+        source="this project: three 3x3 convolutions with batch norm, for 8x8 and 28x28 images on a CPU",
     ),
     "resnet8": Model(
         builder="vsam_tune.models.resnet:resnet8",

@@ -1,31 +1,8 @@
-"""METHODS: every method by name, as data: how to build it, what it takes, what it costs. No torch here."""
+"""METHODS: every method by name, as data: how to build it, its settings, its costs. No torch here."""
 
 from dataclasses import dataclass, field
 
-Value = float | int | str | bool  # of one hyper-parameter
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hyperparameter:
-    """One setting of a method.
-
-    Attributes:
-        default: its value where nothing is said, as in the signature of the optimizer (a contract test).
-        meaning: what it does, with its unit.
-        low: smallest value allowed, itself included; None for no bound.
-        high: largest value allowed, itself included; None for no bound.
-        positive: refuses 0 as well, for a real number without a smallest value.
-        choices: the values allowed for a word.
-        source: where the default comes from; "choice" where the paper leaves it open.
-    """
-
-    default: Value
-    meaning: str
-    low: float | None = None
-    high: float | None = None
-    positive: bool = False
-    choices: tuple[str, ...] = ()
-    source: str = "choice"
+from vsam_tune.registry.hyperparameter import Hyperparameter, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,15 +12,15 @@ class Method:
     Attributes:
         optimizer: `module:class` of a wrapper around a base optimizer; empty for the base optimizer alone.
         loss_term: `module:class` of a term that is added to the mean loss; empty for none.
-        gradient_evaluations: forward-backward passes an iteration at the default settings.
-        forward_passes: forward passes without a backward, an iteration at the default settings.
-        cost: gradient evaluations as a formula; f is the sampled fraction.
-        memory: what it keeps beside the base optimizer, in copies of the weights unless it says otherwise.
+        gradient_evaluations: forward and backward passes per iteration at the default settings.
+        forward_passes: forward passes without a backward pass per iteration at the default settings.
+        cost: gradient evaluations per iteration as a formula; f is the sampled fraction.
+        memory: its state in addition to the base optimizer's, in copies of the weights unless another unit is given.
         source: paper, equation or section.
-        choices: what was chosen where sources disagree or say nothing; empty where they do not.
-        hyperparameters: by name, in the order in which they are shown.
-        fixed: settings that make a preset of a more general method; they cannot be set or searched.
-        epochs: length of its training, in epochs of the task.
+        choices: decisions of this project where sources disagree or are silent; empty if there are none.
+        hyperparameters: by name, in the order of the tables.
+        fixed: settings that make a preset of a more general method; a study can neither set nor search them.
+        epochs: length of its training, as a multiple of the task's epochs.
         synchronises: whether the host reads a value of the device in each iteration.
     """
 
@@ -70,13 +47,13 @@ _RHO = Hyperparameter(
 _PERIOD = Hyperparameter(
     default=5, low=1, meaning="iterations from one SAM iteration to the next", source="VSAM table 3, SAM-5"
 )
-_OFFSET = Hyperparameter(default=0, low=0, meaning="the first SAM iteration")
+_OFFSET = Hyperparameter(default=0, low=0, meaning="number of the first SAM iteration")
 _VSAM = {
     "rho": _RHO,
     "beta": Hyperparameter(
         default=0.13,
         low=0.0,
-        meaning="how strongly the change rates move the sampling rate",
+        meaning="gain from the change rates to the sampling rate",
         source="table 1: 0.05 to 0.2",
     ),
     "kappa": Hyperparameter(
@@ -84,7 +61,7 @@ _VSAM = {
     ),
     "num_slices": Hyperparameter(default=4, low=1, meaning="slices of the sorted window (eq. 8)"),
     "warmup_iterations": Hyperparameter(
-        default=782, low=0, meaning="iterations before the rate adapts; 782 is 2 epochs of CIFAR at batch 128"
+        default=782, low=0, meaning="iterations before the rate adapts; 782 are 2 epochs of CIFAR with batch size 128"
     ),
     "window": Hyperparameter(default=40, low=2, meaning="sampled iterations remembered; at least 2 * num_slices"),
     "interval": Hyperparameter(default=100, low=1, meaning="iterations between two adaptations of the rate"),
@@ -100,7 +77,7 @@ _VSAM = {
     "norm_layers": Hyperparameter(
         default=1,
         low=0,
-        meaning="how many of the last layers the norms are taken over; 0 for all",
+        meaning="number of last layers whose norms are measured; 0 for all",
         source='choice: "the last few layers"',
     ),
     "reuse": Hyperparameter(
@@ -112,29 +89,33 @@ _VSAM = {
     "change": Hyperparameter(
         default="relative",
         choices=("relative", "log"),
-        meaning="form of the change rates of eq. 9 and 12; log has no drift on stationary noise",
+        meaning="form of the change rates of eq. 9 and 12; log does not drift on stationary noise",
         source="eq. 9, eq. 12; log is a choice",
     ),
 }
 _ALPHA = Hyperparameter(
     default=0.7,
     low=0.0,
-    meaning="length of the reused direction, in norms of the gradient",
-    source="LookSAM's paper, as others restate it",
+    meaning="length of the reused direction, as a multiple of the gradient's norm",
+    source="LookSAM's paper, as quoted by others",
 )
 _DECAY = Hyperparameter(
-    default=0.9, low=0.0, high=1.0, meaning="of the averages of the squared norm", source="recalled, not checked"
+    default=0.9,
+    low=0.0,
+    high=1.0,
+    meaning="decay of the averages of the squared norm",
+    source="from memory, not checked",
 )
-_WEIGHT = "times the divergence, in the loss"
+_WEIGHT = "factor of the divergence in the loss"
 _TEMPERATURE = Hyperparameter(
-    default=5.0, positive=True, meaning="divides the logits before the softmax", source="AngusDujw/SAF"
+    default=5.0, positive=True, meaning="divisor of the logits before the softmax", source="AngusDujw/SAF"
 )
 _START_EPOCH = Hyperparameter(
-    default=5, low=-1, meaning="the last epoch, from 0, without the term", source="AngusDujw/SAF"
+    default=5, low=-1, meaning="last epoch, counted from 0, without the term", source="AngusDujw/SAF"
 )
 _SQUARED = Hyperparameter(
     default=True,
-    meaning="multiply the term by temperature squared, as the code does and the paper does not",
+    meaning="multiply the term by temperature squared, as in the authors' code but not in their paper",
     source="AngusDujw/SAF",
 )
 
@@ -142,15 +123,15 @@ _SQUARED = Hyperparameter(
 def _threshold(name: str, default: float) -> Hyperparameter:
     return Hyperparameter(
         default=default,
-        meaning=f"standard deviations above the mean, at the {name}, from which an iteration is SAM's",
-        source="recalled, not checked",
+        meaning=f"threshold of a SAM iteration at the {name} of training, in standard deviations above the mean",
+        source="from memory, not checked",
     )
 
 
 _PAPER = "vSAM, arXiv 2403.08821"
 _VSAM_MEMORY = "1 kept (the PSF), 1 while perturbed"
 _PERTURBED = "1 while perturbed"
-_COMPARED = "the plain gradient's norm over all parameters; without weight decay"
+_COMPARED = "norm of the plain gradient over all parameters, without weight decay"
 
 METHODS: dict[str, Method] = {
     "sgd": Method(
@@ -161,10 +142,10 @@ METHODS: dict[str, Method] = {
     ),
     "sgd_long": Method(
         gradient_evaluations=1.0,
-        cost="1, for twice the epochs",
+        cost="1, over twice the epochs",
         memory="0",
-        source="the base optimizer alone, given SAM's time",
-        choices="twice the epochs of the task, one cosine over all of them",
+        source="the base optimizer alone, for as long as SAM trains",
+        choices="twice the task's epochs, with one cosine over all of them",
         epochs=2.0,
     ),
     "sam": Method(
@@ -173,8 +154,8 @@ METHODS: dict[str, Method] = {
         cost="2",
         memory=_PERTURBED,
         source="SAM, Foret et al. 2021, arXiv 2010.01412, eq. 2 and algorithm 1",
-        choices="no weight decay in the perturbation, as davda54/sam (google-research/sam has it); batch norm's"
-        " statistics from the first pass",
+        choices="no weight decay in the perturbation, as in davda54/sam (google-research/sam includes it); batch norm"
+        " takes its statistics from the first pass",
         hyperparameters={"rho": _RHO},
     ),
     "periodic_sam": Method(
@@ -183,7 +164,7 @@ METHODS: dict[str, Method] = {
         cost="1 + 1/period",
         memory=_PERTURBED,
         source=f"SAM-k of {_PAPER}, table 3",
-        choices="the count never restarts at an epoch; offset 0",
+        choices="the count does not restart with an epoch; offset 0",
         hyperparameters={"rho": _RHO, "period": _PERIOD, "offset": _OFFSET},
     ),
     "sam_5": Method(
@@ -210,7 +191,7 @@ METHODS: dict[str, Method] = {
         cost="1 + 1/period",
         memory="1 kept (the direction), 1 while perturbed",
         source="LookSAM, Liu et al. 2022, arXiv 2203.02714",
-        choices="one norm and one inner product over all parameters; no direction where it is rounding alone",
+        choices="one norm and one inner product over all parameters; no direction if only rounding errors remain",
         hyperparameters={"rho": _RHO, "period": _PERIOD, "alpha": _ALPHA},
     ),
     "esam": Method(
@@ -220,8 +201,9 @@ METHODS: dict[str, Method] = {
         cost="2/3 + swp_keep/3 + sds_keep, and a forward pass if sds_keep < 1",
         memory=_PERTURBED,
         source="ESAM, Du et al. 2022, arXiv 2110.03141: SWP and SDS",
-        choices="whole tensors are masked and the radius is rho / swp_keep, as in dydjw9/Efficient_SAM; ties by the"
-        " lower index; no forward pass for a selection of all; batch norm's statistics from the first pass",
+        choices="the mask covers whole tensors and the radius is rho / swp_keep, as in dydjw9/Efficient_SAM; the lower"
+        " index wins a tie; no forward pass if all samples are selected; batch norm takes its statistics from the first"
+        " pass",
         hyperparameters={
             "rho": _RHO,
             "swp_keep": Hyperparameter(
@@ -235,7 +217,7 @@ METHODS: dict[str, Method] = {
                 default=0.5,
                 high=1.0,
                 positive=True,
-                meaning="part of the batch that the second gradient is of; 1 switches SDS off",
+                meaning="part of the batch in the second gradient; 1 switches SDS off",
                 source="ESAM's run.sh, ResNet-18",
             ),
         },
@@ -246,17 +228,19 @@ METHODS: dict[str, Method] = {
         cost="1",
         memory="4 * images * (classes + 1) * lag_epochs bytes (the outputs)",
         source="SAF, Du et al. 2022, arXiv 2205.14083",
-        choices="times temperature squared, as AngusDujw/SAF; an image without an output of lag_epochs ago adds 0"
-        " (there it is pulled to the uniform distribution); the term lasts to the end",
+        choices="factor temperature squared, as in AngusDujw/SAF; an image without an output from lag_epochs ago adds 0"
+        " (AngusDujw/SAF pulls it to the uniform distribution); the term stays until the end",
         hyperparameters={
             "weight": Hyperparameter(default=0.3, low=0.0, meaning=_WEIGHT, source="AngusDujw/SAF, README"),
             "temperature": _TEMPERATURE,
             "lag_epochs": Hyperparameter(
-                default=3, low=1, meaning="age of the outputs compared with", source="AngusDujw/SAF"
+                default=3, low=1, meaning="age of the outputs in the comparison, in epochs", source="AngusDujw/SAF"
             ),
             "start_epoch": _START_EPOCH,
             "temperature_squared": _SQUARED,
-            "store": Hyperparameter(default="device", choices=("device", "host"), meaning="where the outputs are kept"),
+            "store": Hyperparameter(
+                default="device", choices=("device", "host"), meaning="memory that holds the outputs"
+            ),
         },
     ),
     "mesa": Method(
@@ -266,13 +250,17 @@ METHODS: dict[str, Method] = {
         cost="1, and a forward pass after start_epoch",
         memory="1 kept (the averaged model)",
         source="MESA, Du et al. 2022, arXiv 2205.14083",
-        choices="times temperature squared, as AngusDujw/SAF; ema_decay 0.9995, where that leaves timm's 0.9998; the"
-        " trained weights are tested, not the averaged ones",
+        choices="factor temperature squared, as in AngusDujw/SAF; ema_decay 0.9995, where AngusDujw/SAF keeps timm's"
+        " 0.9998; the test uses the trained weights, not the averaged ones",
         hyperparameters={
             "weight": Hyperparameter(default=0.8, low=0.0, meaning=_WEIGHT, source="AngusDujw/SAF, README"),
             "temperature": _TEMPERATURE,
             "ema_decay": Hyperparameter(
-                default=0.9995, low=0.0, high=1.0, meaning="of the averaged model, an iteration", source="recalled"
+                default=0.9995,
+                low=0.0,
+                high=1.0,
+                meaning="decay of the averaged model per iteration",
+                source="from memory",
             ),
             "start_epoch": _START_EPOCH,
             "temperature_squared": _SQUARED,
@@ -315,7 +303,7 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory=_VSAM_MEMORY,
         source=f"{_PAPER}, eq. 8 to 17",
-        choices="the paper leaves much open: docs/vsam.md lists what was chosen",
+        choices="the paper leaves much open; docs/vsam.md lists the choices",
         hyperparameters=_VSAM,
     ),
     "vsam_a": Method(
@@ -333,12 +321,12 @@ METHODS: dict[str, Method] = {
         cost="1",
         memory=_PERTURBED,
         source="Momentum-SAM, Becker et al. 2024, arXiv 2401.12033",
-        choices="weight decay at the unperturbed weights, which are restored after each step",
+        choices="weight decay uses the unperturbed weights, which are restored after each step",
         hyperparameters={
             "rho": Hyperparameter(
                 default=3.0,
                 low=0.0,
-                meaning="length of the step along minus the momentum buffer before the gradient is taken",
+                meaning="length of the step against the momentum buffer before the gradient evaluation",
                 source="MarlonBecker/MSAM, CIFAR-100",
             )
         },
@@ -349,24 +337,27 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory=_PERTURBED,
         source="RST, randomized sharpness-aware training, Zhao et al. 2022, arXiv 2203.09962",
-        choices="linear rises from 0 to the probability at the end of the run",
+        choices="linear rises from 0 to the probability at the end of training",
         hyperparameters={
             "rho": _RHO,
             "probability": Hyperparameter(
-                default=0.5, low=0.0, high=1.0, meaning="that an iteration is SAM's; the control of an adaptive rate"
+                default=0.5,
+                low=0.0,
+                high=1.0,
+                meaning="probability of a SAM iteration; the control for an adaptive rate",
             ),
             "schedule": Hyperparameter(
-                default="constant", choices=("constant", "linear"), meaning="of the probability over the run"
+                default="constant", choices=("constant", "linear"), meaning="course of the probability over training"
             ),
         },
     ),
     "sam_on": Method(
         optimizer="vsam_tune.optimizers.sam_on:SAMON",
         gradient_evaluations=2.0,
-        cost="2, less the weights' part of the first backward",
-        memory="1 of the normalisation's parameters, while perturbed",
+        cost="2, less the weights' part of the first backward pass",
+        memory="1 of the normalisation parameters while perturbed",
         source="SAM-ON, Mueller et al. 2023, arXiv 2306.04226",
-        choices="the norm is over the perturbed parameters alone; SAM where a model has no normalisation",
+        choices="the norm covers only the perturbed parameters; SAM if a model has no normalisation",
         hyperparameters={"rho": _RHO},
     ),
     "fsam": Method(
@@ -375,17 +366,17 @@ METHODS: dict[str, Method] = {
         cost="2",
         memory="1 kept (the average gradient), 2 while perturbed",
         source="Friendly SAM, Li et al. 2024, arXiv 2403.12350",
-        choices="the average is updated after it was used, from the raw gradient; the first iteration is SAM's",
+        choices="the raw gradient updates the average after the average was used; the first iteration is one of SAM",
         hyperparameters={
             "rho": _RHO,
             "sigma": Hyperparameter(
                 default=1.0,
                 low=0.0,
-                meaning="how much of the average gradient leaves the perturbation",
+                meaning="share of the average gradient that is removed from the perturbation",
                 source="nblt/F-SAM",
             ),
             "decay": Hyperparameter(
-                default=0.9, low=0.0, high=1.0, meaning="of the average gradient", source="nblt/F-SAM"
+                default=0.9, low=0.0, high=1.0, meaning="decay of the average gradient", source="nblt/F-SAM"
             ),
         },
     ),
@@ -395,8 +386,8 @@ METHODS: dict[str, Method] = {
         cost="2",
         memory=_PERTURBED,
         source="Adaptive SAM, Kwon et al. 2021, arXiv 2102.11600",
-        choices="tensors of two dimensions or more are scaled by |w| + eta, the others by 1 (SamsungLabs/ASAM scales"
-        " those named weight; davda54's adaptive scales all, with eta 0)",
+        choices="tensors of two or more dimensions are scaled by |w| + eta, the others by 1 (SamsungLabs/ASAM scales"
+        " the tensors named weight; adaptive in davda54/sam scales all, with eta 0)",
         hyperparameters={
             "rho": Hyperparameter(
                 default=0.5,
@@ -405,7 +396,7 @@ METHODS: dict[str, Method] = {
                 source="ASAM, CIFAR-10",
             ),
             "eta": Hyperparameter(
-                default=0.01, low=0.0, meaning="added to the weights' sizes", source="SamsungLabs/ASAM"
+                default=0.01, low=0.0, meaning="addend to the absolute weights", source="SamsungLabs/ASAM"
             ),
         },
     ),
@@ -415,16 +406,16 @@ METHODS: dict[str, Method] = {
         cost="2",
         memory="2 while perturbed",
         source="GSAM, Zhuang et al. 2022, arXiv 2203.08065",
-        choices="the learning rate's largest value is the one that its schedule starts from, its smallest 0",
+        choices="the largest learning rate is the one at the start of its schedule, the smallest is 0",
         hyperparameters={
             "rho": _RHO,
             "rho_min": Hyperparameter(
-                default=0.0, low=0.0, meaning="radius where the learning rate is 0; rho is that of its start"
+                default=0.0, low=0.0, meaning="radius at learning rate 0; rho is the radius at the start"
             ),
             "alpha": Hyperparameter(
                 default=0.4,
                 low=0.0,
-                meaning="how much of the first gradient's part across the second is taken off",
+                meaning="subtracted share of the first gradient's part orthogonal to the second",
                 source="juntang-zhuang/GSAM",
             ),
         },

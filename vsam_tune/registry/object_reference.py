@@ -1,4 +1,4 @@
-"""`module:name`, Python's object reference: how a study file names data, a model or a method of the user's own."""
+"""Object paths, `module:name`: a study file names custom data, models and methods by them."""
 
 import inspect
 import re
@@ -8,52 +8,46 @@ from typing import Any
 
 from vsam_tune.errors import InputError, problem
 
-_REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_OBJECT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def is_object_path(name: str) -> bool:
-    """Return whether a name has the form `module:name`; nothing is imported."""
-    return _REFERENCE.fullmatch(name) is not None
+    """Return whether a name has the form `module:name`; import nothing."""
+    return _OBJECT_PATH.fullmatch(name) is not None
 
 
-def resolve_object(reference: str, *, where: str, key: str, fix: str) -> Callable[..., Any]:
-    """Return the function or class that `module:name` names.
+def resolve_object(object_path: str, *, where: str, key: str, fix: str) -> Callable[..., Any]:
+    """Return the function or class at an object path.
 
     Args:
-        reference: of an installed module, or one in a folder of `sys.path`.
-        where: for the message, what holds the reference.
-        key: for the message, the key that it stands at.
-        fix: for the message, what to name.
+        object_path: `module:name`, of an installed module or of one in a folder of `sys.path`.
+        where: file or section of the object path, for the message.
+        key: key of the object path, for the message.
+        fix: for the message.
 
     Raises:
-        InputError: if there is no such module or name, or it cannot be called. What else its module raises while it
-            is imported is not caught.
+        InputError: if there is no such module or name, or it cannot be called. Other errors that the module raises
+            while Python imports it pass through.
     """
-    module, _, name = reference.partition(":")
+    module, _, name = object_path.partition(":")
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, SyntaxError) as error:
-        raise InputError(problem(where, key, reference, str(error), fix)) from error
+        raise InputError(problem(where, key, object_path, str(error), fix)) from error
     if not callable(found):
-        raise InputError(problem(where, key, reference, "is neither a function nor a class", fix))
-    return found  # type: ignore[no-any-return] # whatever it is, it can be called
+        raise InputError(problem(where, key, object_path, "is neither a function nor a class", fix))
+    return found  # type: ignore[no-any-return] # it is callable
 
 
 def check_call(function: Callable[..., Any], *arguments: object, where: str, options: Mapping[str, object]) -> None:
-    """Refuse a call that a function would not take, before it is made: a `TypeError` of its own is another matter.
-
-    Args:
-        function: to be called.
-        arguments: its positional arguments.
-        where: for the message.
-        options: its keyword arguments.
+    """Check that a function takes some arguments, without calling it: so a `TypeError` inside it is not mistaken.
 
     Raises:
-        InputError: if it takes other arguments.
+        InputError: if it takes other arguments; `where` begins the message.
     """
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some that are written in C say nothing
+    except ValueError:  # some functions in C have no signature
         return
     try:
         signature.bind(*arguments, **options)

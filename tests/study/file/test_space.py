@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from search_spaces.loader import default_space
 from search_spaces.schema import FloatDimension
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
-from vsam_tune.registry.methods import METHODS, Hyperparameter
+from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.file.hyperparameters import Parameters, can_exist
 from vsam_tune.study.file.initial_points import default_initial, read_initial
 from vsam_tune.study.file.method import allows, is_number, rule

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 from tests.support.docs.markdown import code, table
 from tests.support.docs.sections import yaml_value
-from vsam_tune.registry.methods import METHODS, Hyperparameter, Method
+from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.methods import METHODS, Method
 from vsam_tune.study.file.method import rule
 
 

@@ -8,7 +8,8 @@ from pydantic import JsonValue
 from search_spaces.loader import DefaultSpace, base_space, default_space
 from search_spaces.schema import Dimension, Value, same
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
-from vsam_tune.registry.methods import METHODS, Hyperparameter, Method
+from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.methods import METHODS, Method
 
 _OF_ONES_OWN = Method(optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a trainable of one's own")
 

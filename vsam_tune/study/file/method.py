@@ -7,7 +7,8 @@ from typing import TypeGuard
 
 from pydantic import JsonValue
 
-from vsam_tune.registry.methods import METHODS, Hyperparameter
+from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
 from vsam_tune.study.file.problems import Problems, suggestion

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from search_spaces.loader import DefaultSpace
 from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension
-from vsam_tune.registry.methods import Hyperparameter
+from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.study.file.configuration import Configuration
 from vsam_tune.study.file.hyperparameters import can_be, can_exist
 from vsam_tune.study.file.method import allows, fix, is_preset, rule

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from search_spaces.schema import Strict, broken
-from vsam_tune.registry.data_and_models import DATASETS, MODELS, OWN_DATASET
-from vsam_tune.registry.methods import Hyperparameter
+from vsam_tune.registry.data_and_models import CUSTOM_DATASET, DATASETS, MODELS
+from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.method import NO_REFERENCE, check_settings, is_plain, read_named
@@ -107,7 +107,7 @@ def read_task(value: object, folder: Path, problems: Problems, *, custom_trainab
     if scheme in DATASETS:
         changes |= _data(task, scheme, path, folder, problems)
     elif not custom_trainable:
-        changes["validation_fraction"] = task.validation_fraction or OWN_DATASET.validation_fraction
+        changes["validation_fraction"] = task.validation_fraction or CUSTOM_DATASET.validation_fraction
         _check_own_data(task.data, problems)
     for key, given in (("data_root", task.data_root), ("initial_checkpoint", task.initial_checkpoint)):
         if given is not None:
