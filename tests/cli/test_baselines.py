@@ -32,7 +32,7 @@ def trained(folder: Path, *, diverged: bool = False) -> list[str]:
     plan = baselines_plan(study, wanted_rows(study, root=folder / "runs"))
     with Run(plan, home / "baselines", home) as run:
         storage = run.open_storage()
-        for params in plan.initial:
+        for params in plan.enqueued:
             trial, accuracy = storage.take([params]), ACCURACIES[params["label"], params["replicate"]]
             if diverged and params == {"label": "sam", "replicate": 1}:
                 storage.prune(trial, "diverged at iteration 120", {"epoch": 1.0}, diverged=True)

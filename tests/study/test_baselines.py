@@ -181,8 +181,8 @@ def started(folder: Path, *, complete: int) -> Trained:
     with Run(plan, made.home / "baselines", made.home) as run:
         storage = run.open_storage()
         for _ in range(complete):
-            storage.complete(storage.take(plan.initial), [90.0, 1000.0], {"test_accuracy": 90.0, "ais": 1000.0})
-        storage.take(plan.initial)
+            storage.complete(storage.take(plan.enqueued), [90.0, 1000.0], {"test_accuracy": 90.0, "ais": 1000.0})
+        storage.take(plan.enqueued)
     return made
 
 

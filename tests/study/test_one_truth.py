@@ -49,7 +49,7 @@ def finish(plan: Plan, home: Path, folder: Path) -> None:
     if not (home / "mlflow.db").exists():
         (home / "mlflow.db").write_bytes(empty_store())
     storage = on_disk(plan, home)
-    for params in plan.initial:
+    for params in plan.enqueued:
         trial = storage.take([params])
         if plan.space:
             trial.suggest_float("x", -1.5, 1.5)

@@ -7,8 +7,8 @@ import optuna
 import yaml
 
 from vsam_tune.study.file.study_file import Study, load_study
+from vsam_tune.study.scheduling.build import build_sampler
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.scheduling.sampler import build_sampler
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.study_storage import StudyStorage
 
@@ -51,7 +51,7 @@ def in_memory(plan: Plan) -> StudyStorage:
     )
     study.set_user_attr("study", dict(plan.resolved))
     storage = StudyStorage(study)
-    storage.enqueue(plan.initial, again=plan.only_initial)
+    storage.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
     return storage
 
 
@@ -59,6 +59,6 @@ def on_disk(plan: Plan, folder: Path) -> StudyStorage:
     """Return the storage of the plan in a folder, opened as a driver does."""
     open_it = {"resolved": plan.resolved, "objectives": plan.objectives}
     reader = StudyStorage.open(folder, plan.name, **open_it)
-    reader.enqueue(plan.initial, again=plan.only_initial)
+    reader.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
     sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
     return StudyStorage.open(folder, plan.name, **open_it, sampler=sampler)

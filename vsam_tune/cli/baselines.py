@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.study, overrides(arguments))
     rows = wanted_rows(study, root=arguments.root, methods=arguments.methods, picks=arguments.pick)
-    wanted = baselines_plan(study, rows, seeds=arguments.seeds).initial
+    wanted = baselines_plan(study, rows, seeds=arguments.seeds).enqueued
     former = find_result(arguments.root / study.name, BASELINES)
     with Progress(["test_accuracy", "ais"], total=len(wanted), ended=num_ended(former, wanted)) as progress:
         result = baselines(

@@ -167,8 +167,7 @@ def baselines_plan(
     return Plan(
         name=study.name + BASELINES,
         objectives=_OBJECTIVES,
-        initial=[{"label": row.label, "replicate": replicate} for replicate in range(seeds) for row in rows],
-        only_initial=True,
+        fixed_trials=[{"label": row.label, "replicate": replicate} for replicate in range(seeds) for row in rows],
         epochs=study.epochs,
         resources=study.resources,
         tracking_uri=study.tracking.uri,

@@ -252,8 +252,7 @@ def confirm_plan(
     return Plan(
         name=study.name + CONFIRM,
         objectives=objectives,
-        initial=trials,
-        only_initial=True,
+        fixed_trials=trials,
         epochs=study.epochs,
         resources=study.resources,
         tracking_uri=study.tracking.uri,

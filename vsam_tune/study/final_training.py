@@ -38,8 +38,7 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
     return Plan(
         name=name,
         objectives=_OBJECTIVES,
-        initial=[{"replicate": replicate} for replicate in range(seeds)],
-        only_initial=True,
+        fixed_trials=[{"replicate": replicate} for replicate in range(seeds)],
         epochs=export.epochs,
         resources=resources,
         tracking_uri=tracking_uri,

@@ -106,7 +106,7 @@ def test_whichever_limit_is_reached_first_ends_a_budget(tmp_path: Path) -> None:
 
 
 def test_a_list_of_replicates_ends_with_the_last_of_them(tmp_path: Path) -> None:
-    plan = replace(toy_plan(tmp_path, initial=[{"x": 0.5}, {"x": 1.0}], budget={"trials": 1}), only_initial=True)
+    plan = replace(toy_plan(tmp_path, budget={"trials": 1}), fixed_trials=[{"x": 0.5}, {"x": 1.0}])
     storage = in_memory(plan)
     storage.complete(storage.ask(), [1.0, 2.0], METRICS)
     assert not budget_spent(plan, storage)

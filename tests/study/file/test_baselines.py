@@ -219,17 +219,17 @@ def test_a_row_that_cannot_be_is_told_when_it_is_wanted_and_keeps_no_search_from
 def test_the_plan_hands_over_each_rows_settings_and_the_seed_of_the_replicate(tmp_path: Path) -> None:
     study = study_of(tmp_path, baselines={"methods": ["sgd", "sam"], "seeds": 2})
     plan = baselines_plan(study, wanted_rows(study, root=tmp_path))
-    assert plan.initial == [
+    assert plan.enqueued == [
         {"label": "sgd", "replicate": 0},
         {"label": "sam", "replicate": 0},
         {"label": "sgd", "replicate": 1},
         {"label": "sam", "replicate": 1},
     ]
-    configs = [plan.config(params, number) for number, params in enumerate(plan.initial)]
+    configs = [plan.config(params, number) for number, params in enumerate(plan.enqueued)]
     assert [config["method"]["name"] for config in configs] == ["sgd", "sam", "sgd", "sam"]
     assert configs[0]["seed"] == configs[1]["seed"] != configs[2]["seed"] == configs[3]["seed"]
     assert all(config["final"] for config in configs)
-    assert len(baselines_plan(study, wanted_rows(study, root=tmp_path), seeds=5).initial) == 10
+    assert len(baselines_plan(study, wanted_rows(study, root=tmp_path), seeds=5).enqueued) == 10
 
 
 def test_the_plan_knows_rows_of_former_starts(tmp_path: Path) -> None:
@@ -239,4 +239,4 @@ def test_the_plan_knows_rows_of_former_starts(tmp_path: Path) -> None:
     plan = baselines_plan(study, wanted_rows(study, root=tmp_path), earlier=former.resolved["rows"])
     assert list(plan.resolved["rows"]) == ["sgd", "gone", "vsam"]
     assert plan.config({"label": "gone", "replicate": 0}, 0)["method"] == {"name": "sam", "rho": 0.3}
-    assert {params["label"] for params in plan.initial} == {"sgd", "vsam"}
+    assert {params["label"] for params in plan.enqueued} == {"sgd", "vsam"}

@@ -13,8 +13,8 @@ from tests.study.test_search import searched
 from tests.support.controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
-from vsam_tune.study.execution.runner import _trial_scheduler
 from vsam_tune.study.scheduling.asha import Asha
+from vsam_tune.study.scheduling.build import build_trial_scheduler
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.racing import Racing, may_reach_front
@@ -29,7 +29,7 @@ class Driver(Controller):
     """With the trial scheduler that a plan asks for."""
 
     def __init__(self, plan: Plan, storage: StudyStorage) -> None:
-        super().__init__(plan, storage, lambda searcher: _trial_scheduler(plan, storage, searcher))
+        super().__init__(plan, storage, lambda searcher: build_trial_scheduler(plan, storage, searcher))
 
     def end_replicate(self, number: int, replicate: int, **means: float) -> str:
         """Report the end of a replicate, counted from 1; the last one's is the trial's."""

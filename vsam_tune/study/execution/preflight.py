@@ -56,7 +56,7 @@ def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
 
 
 def _first_params(plan: Plan) -> dict[str, Any]:
-    params = dict(plan.initial[0]) if plan.initial else {}
+    params = dict(plan.enqueued[0]) if plan.enqueued else {}
     for name, dimension in plan.space.items():
         known = {**plan.fixed, **params}
         if name not in known and dimension.applies(known):

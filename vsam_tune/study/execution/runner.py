@@ -17,12 +17,10 @@ from vsam_tune.machine.hardware import device
 from vsam_tune.study.execution.events import Listener, TrialEvents
 from vsam_tune.study.execution.preflight import preflight, resolve
 from vsam_tune.study.execution.ray_cluster import connect, start_local
-from vsam_tune.study.scheduling.asha import Asha, rung_epochs
-from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.build import build_sampler, build_trial_scheduler
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.sampler import build_sampler
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
 from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage, definition_text, stored_definition
 from vsam_tune.study.tracking.mlflow_store import stamp_tags
 from vsam_tune.study.tracking.tracking_state import lacks_a_part
@@ -73,7 +71,7 @@ class Run:
         """Open the study's storage or create it; then export the definition, for people to read."""
         plan = self.plan
         reader = StudyStorage.open(self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
-        reader.enqueue(plan.initial, again=plan.only_initial)
+        reader.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
         sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
         storage = StudyStorage.open(
             self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
@@ -123,7 +121,7 @@ class Run:
             events = TrialEvents(
                 [*listeners, tracking], storage.record, searcher.arrivals, keep_checkpoints=plan.keep_checkpoints
             )
-            _fit(plan, trainable, searcher, _trial_scheduler(plan, storage, searcher), events, self.folder)
+            _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self.folder)
         result = self._settled(storage)
         _close(tracking, result)
         return result
@@ -195,10 +193,10 @@ def _close(tracking: MlflowTracking, result: StudyResult) -> None:
 
 def budget_spent(plan: Plan, storage: StudyStorage) -> bool:
     """Return whether nothing is left to do: the budget is spent, and no trial was left behind."""
-    if storage.unfinished(plan.listed):
+    if storage.unfinished(plan.fixed_trials):
         return False
-    if plan.only_initial:
-        return not storage.num_waiting(plan.initial)
+    if plan.fixed_trials is not None:
+        return not storage.num_waiting(plan.fixed_trials)
     budget = plan.budget
     return (
         (budget.trials is not None and storage.num_trials("complete", "pruned") >= budget.trials)
@@ -243,25 +241,11 @@ def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
     return int(min(fits))
 
 
-def _trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> Fifo:
-    section, racing = plan.trial_scheduler, Racing(storage) if plan.replication.racing else None
-    if section.kind == "fifo":
-        return Fifo(searcher, racing)
-    return Asha(
-        storage,
-        searcher,
-        objective=next(each for each in plan.objectives if each.name == section.metric),
-        rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
-        reduction_factor=section.reduction_factor,
-        racing=racing,
-    )
-
-
 def _fit(
     plan: Plan,
     trainable: type[Any],
     searcher: OptunaSearcher,
-    trial_scheduler: Fifo,
+    trial_scheduler: StudyScheduler,
     events: TrialEvents,
     folder: Path,
 ) -> None:

@@ -22,9 +22,10 @@ class Plan:
         objectives: in order.
         space: searched parameters by name, each after those that its condition names.
         fixed: settings that a condition may name as well.
-        initial: parameters to try first.
-        only_initial: try nothing else, as they are, and try again what failed: a list of replicates, not a search.
-        budget: limit of a search; of no effect with `only_initial`.
+        initial: parameters that a search tries first.
+        fixed_trials: the parameters of all trials, which run as they are; those that failed are tried again. None for a
+            search, whose sampler draws after `initial`.
+        budget: limit of a search.
         epochs: full budget of one replicate of a trial, over which its learning-rate schedule spans.
         resources: of one trial.
         sampler: suggests parameters.
@@ -43,8 +44,8 @@ class Plan:
     objectives: tuple[Objective, ...]
     space: Mapping[str, Dimension] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    initial: Sequence[Mapping[str, Any]]
-    only_initial: bool = False
+    initial: Sequence[Mapping[str, Any]] = ()
+    fixed_trials: Sequence[Mapping[str, Any]] | None = None
     budget: Budget = field(default_factory=Budget)
     epochs: int
     resources: Resources
@@ -60,9 +61,9 @@ class Plan:
     resolved: Mapping[str, Any]
 
     @property
-    def listed(self) -> Sequence[Mapping[str, Any]] | None:
-        """The parameters of all its trials; None where the sampler draws them."""
-        return self.initial if self.only_initial else None
+    def enqueued(self) -> Sequence[Mapping[str, Any]]:
+        """The parameters that are enqueued when the plan starts."""
+        return self.initial if self.fixed_trials is None else self.fixed_trials
 
     def trial_config(self, params: Mapping[str, Any], number: int, folder: str) -> TrialConfig:
         """Return what the trainable is given for one trial: docs/trainables.md lists the keys.

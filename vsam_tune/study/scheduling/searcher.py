@@ -57,7 +57,7 @@ class OptunaSearcher(NotPickled, Searcher):
         self._storage, self._plan, self._folder = storage, plan, folder
         self._workers, self._stamps, self._clock = workers, stamps, clock
         self._mark = clock()  # up to here the storage has the seconds
-        self._left_behind = deque(storage.unfinished(plan.listed))
+        self._left_behind = deque(storage.unfinished(plan.fixed_trials))
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self.arrivals = Arrivals()
@@ -80,7 +80,8 @@ class OptunaSearcher(NotPickled, Searcher):
             # Ray asks no more after FINISHED, but a running trial may still fail and have to be replaced
             return None if self._running else Searcher.FINISHED
         else:
-            trial = self._storage.take(self._plan.initial) if self._plan.only_initial else self._storage.ask()
+            fixed = self._plan.fixed_trials
+            trial = self._storage.ask() if fixed is None else self._storage.take(fixed)
         params = self._params(trial)
         config = self._plan.trial_config(params, trial.number, str(self._folder / trial_folder(trial.number)))
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
@@ -89,15 +90,15 @@ class OptunaSearcher(NotPickled, Searcher):
         return dict(config)
 
     def _params(self, trial: Trial) -> dict[str, Any]:
-        if self._plan.only_initial:  # nothing to draw, and Optuna refuses choices that grow from start to start
+        if self._plan.fixed_trials is not None:  # Optuna would refuse choices that grow from start to start
             return self._storage.enqueued(trial)
         return suggest_params(trial, self._plan.space, self._plan.fixed)
 
     def _spent(self) -> bool:
         if self.given_up():
             return True
-        if self._plan.only_initial:
-            return not self._storage.num_waiting(self._plan.initial)
+        if self._plan.fixed_trials is not None:
+            return not self._storage.num_waiting(self._plan.fixed_trials)
         budget, ended = self._plan.budget, self._storage.num_trials("complete", "pruned")
         return (
             (budget.trials is not None and ended + len(self._running) >= budget.trials)

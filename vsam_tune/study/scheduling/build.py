@@ -1,0 +1,66 @@
+"""The trial scheduler and the sampler that a study file asks for, by the `kind` of its section."""
+
+from collections.abc import Callable
+from typing import Any
+
+from optuna.samplers import BaseSampler
+
+from vsam_tune.study.file.sections import Asha as AshaSection
+from vsam_tune.study.file.sections import Sampler
+from vsam_tune.study.scheduling.asha import Asha
+from vsam_tune.study.scheduling.fifo import Fifo
+from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.racing import Racing
+from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.sampler import nsga2, random_search, tpe
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
+from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
+from vsam_tune.study.storage.study_storage import StudyStorage
+
+
+def build_trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSearcher) -> StudyScheduler:
+    """Return the trial scheduler of a plan."""
+    section = plan.trial_scheduler
+    racing = Racing(storage) if plan.replication.racing else None
+    return TRIAL_SCHEDULERS[section.kind](section, plan, storage, searcher, racing)
+
+
+def build_sampler(section: Sampler, *, trials_so_far: int) -> BaseSampler:
+    """Return the sampler.
+
+    Args:
+        section: its kind, seed and settings.
+        trials_so_far: added to the seed, so that a restarted driver does not draw the same numbers again.
+    """
+    return SAMPLERS[section.kind](section, section.seed + trials_so_far)
+
+
+def _fifo(_: object, __: Plan, storage: StudyStorage, searcher: OptunaSearcher, racing: Racing | None) -> Fifo:
+    return Fifo(storage, searcher, racing=racing)
+
+
+def _asha(
+    section: AshaSection, plan: Plan, storage: StudyStorage, searcher: OptunaSearcher, racing: Racing | None
+) -> Asha:
+    return Asha(
+        storage,
+        searcher,
+        objective=next(each for each in plan.objectives if each.name == section.metric),
+        reduction_factor=section.reduction_factor,
+        rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+        racing=racing,
+    )
+
+
+# (section of the study file, plan, storage, searcher, racing) -> trial scheduler
+TRIAL_SCHEDULERS: dict[str, Callable[[Any, Plan, StudyStorage, OptunaSearcher, Racing | None], StudyScheduler]] = {
+    "fifo": _fifo,
+    "asha": _asha,
+}
+
+# (section of the study file, seed) -> sampler
+SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {
+    "tpe": tpe,
+    "random": random_search,
+    "nsga2": nsga2,
+}

@@ -1,0 +1,122 @@
+"""The base of all trial schedulers: what each of them may rely on, and what it has to keep."""
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import Trial
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from typing_extensions import override
+
+from vsam_tune.study.scheduling.arrivals import Arrival
+from vsam_tune.study.scheduling.not_pickled import NotPickled
+from vsam_tune.study.scheduling.racing import Racing
+from vsam_tune.study.scheduling.rungs import Rung, newest_rung, rows_met
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
+from vsam_tune.study.storage.study_storage import StudyStorage
+
+logger = logging.getLogger(__name__)
+
+
+class StudyScheduler(NotPickled, FIFOScheduler):
+    """Decides after each report whether a trial goes on. A subclass says at which rungs, and who passes one.
+
+    When hooks are called. Ray calls `on_trial_result` on the driver's thread for every report of a running trial but
+    its last one, which has `done`. `Arrivals` has read the report by then, so all hooks see the same metrics. The trial
+    is running in the storage, the searcher knows it, and the searcher and the callbacks hear of the report afterwards.
+    Ray calls `on_trial_error` when a trial has failed past its retries, just before the searcher hears of that.
+
+    What happens at a rung. The first report at or past a rung is stored in the trial's row of that rung. Only then is
+    `advances` asked, with the stored rows that were there at that time. Nothing is stored between rungs. A trial that
+    `is_comparable` refuses for now goes on, without a row, and is asked again at its next report.
+
+    What a subclass has to keep. `advances` is a pure function of its arguments and of settings: it draws nothing, reads
+    no clock and keeps no state. Every value in a row is finite, and any metric may be missing from a row. It must not
+    raise, since an exception in a hook ends the whole search. With one row it returns True, unless that row lacks
+    the metric. Rungs lie below the last epoch, so that no trial is stopped once its training is over.
+
+    What happens at a restart. The rungs are rebuilt from the storage. A trial that goes on from a checkpoint may pass a
+    rung for a second time: its row stays, and the decision is the same as the first time. A driver that was killed
+    between storing a row and acting on it acts on it after the restart.
+
+    A trial that is stopped at a rung is pruned with the epoch as the reason. Racing composes with every scheduler:
+    where a replicate ends and the trial passes, the race decides on the next one. A trial that a race ends is complete
+    with the replicates that it has, so the searcher gets no reason.
+
+    Args:
+        storage: of the study; holds the rungs, also those of former drivers.
+        searcher: knows the Optuna trial of each Ray trial.
+        rungs: epochs at which trials are compared, ascending; none by default.
+        racing: decides on further replicates of a trial; None to train them all.
+    """
+
+    def __init__(
+        self,
+        storage: StudyStorage,
+        searcher: OptunaSearcher,
+        *,
+        rungs: Sequence[int] = (),
+        racing: Racing | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
+        self._storage, self._searcher, self._racing = storage, searcher, racing
+        self._rungs, self._recorded = tuple(rungs), storage.rungs()
+
+    def advances(self, rung: Rung, number: int) -> bool:  # noqa: ARG002 - for subclasses
+        """Return whether a trial passes a rung.
+
+        Args:
+            rung: the rows that were stored up to the trial's own, which is among them.
+            number: of the trial.
+        """
+        return True
+
+    def is_comparable(self, arrival: Arrival) -> bool:  # noqa: ARG002 - for subclasses
+        """Return whether a report says enough to be compared at a rung."""
+        return True
+
+    @override
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        return True  # the objectives are the study's, not the Tuner's
+
+    @override
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        arrival = self._searcher.arrivals.newest(trial.trial_id)
+        if arrival.report.get("done"):
+            return str(TrialScheduler.CONTINUE)
+        optuna_trial = self._searcher.trial(trial.trial_id)
+        epoch = newest_rung(self._rungs, arrival.metrics.get("epoch", 0))
+        if epoch is not None and not self._passes(optuna_trial, epoch, arrival):
+            self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}")
+            return str(TrialScheduler.STOP)
+        if self._racing and arrival.report.get("replicate_ended"):
+            races_on = self._racing.advances(optuna_trial, arrival.metrics)
+            return str(TrialScheduler.CONTINUE if races_on else TrialScheduler.STOP)
+        return str(TrialScheduler.CONTINUE)
+
+    def _passes(self, trial: Trial, epoch: int, arrival: Arrival) -> bool:
+        """Store the trial's row of the rung, unless it is there; then decide."""
+        rung = self._recorded.setdefault(epoch, {})
+        if trial.number not in rung:
+            if not self.is_comparable(arrival):
+                return True
+            rung[trial.number] = self._storage.record_rung(trial, epoch, arrival.metrics)
+        return self.advances(rows_met(rung, trial.number), trial.number)
+
+    @override
+    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
+        error = self._searcher.note_error(trial.trial_id, _newest_error(trial))
+        logger.warning("trial %s failed: %s", trial.config["number"], error.splitlines()[-1])
+
+
+def _newest_error(trial: RayTrial) -> str:
+    """Return what Ray wrote about a trial's newest failure; empty where its worker process is gone."""
+    if not trial.error_file:
+        return ""
+    _, _, newest = Path(trial.error_file).read_text().rpartition("Failure # ")
+    _, _, text = newest.partition("\n")  # the line that begins with "Failure #" holds a count and a date
+    text = re.sub(r"\x1b\[\d+m", "", text).strip()  # Ray colours it
+    return "" if "died unexpectedly" in text.partition("\n")[0] else text
