@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from search_spaces.schema import CategoricalDimension, FloatDimension, IntDimension
-from tests.support.toy_study import X, in_memory, on_disk, toy_plan
-from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy, end_with, searcher_of
-from vsam_tune.study.scheduling.searcher import OptunaSearcher, suggest_params
+from tests.support.toy_study import in_memory, toy_plan
+from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy
+from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.trial import trial_seed
 
 BESIDE_SAM = {
@@ -150,26 +147,6 @@ def test_the_end_of_a_trial_of_someone_else_changes_nothing(tmp_path: Path) -> N
     assert toy.storage.records() == []
 
 
-@pytest.mark.parametrize("kind", ["tpe", "nsga2", "random"])
-def test_the_sampler_goes_on_after_trials_without_values(kind: str, tmp_path: Path) -> None:
-    few = {"tpe": {"startup_trials": 3}, "nsga2": {"population_size": 2}, "random": {}}[kind]
-    toy = Toy(tmp_path, {"sampler": {"kind": kind, **few}, "budget": {"trials": 30}})
-    for number in range(20):
-        trial_id = str(number)
-        x = toy.searcher.suggest(trial_id)["params"]["x"]
-        match number % 4:
-            case 0:
-                toy.end(trial_id, loss=math.nan)
-            case 1:
-                toy.searcher.on_trial_complete(trial_id=trial_id, error=True)
-            case 2:
-                toy.searcher.stop(trial_id, "trial scheduler at epoch 1")
-                toy.end(trial_id)
-            case 3:
-                toy.end(trial_id, loss=(x - 1) ** 2, cost=(x + 1) ** 2)
-    assert toy.storage.result().counts() == {"complete": 5, "pruned": 10, "fail": 5, "running": 0, "waiting": 0}
-
-
 # What is suggested
 
 
@@ -194,57 +171,3 @@ def test_the_seed_of_a_trial_follows_from_the_seed_of_the_task_and_its_number(tm
     seeds = [toy.searcher.suggest(trial_id)["seed"] for trial_id in "abc"]
     assert seeds == [trial_seed(5, "trial", number) for number in range(3)]
     assert len(set(seeds)) == 3
-
-
-def test_starting_points_come_first_and_what_they_leave_out_is_drawn(tmp_path: Path) -> None:
-    space = {"x": X, "y": {"type": "int", "low": 1, "high": 9}}
-    toy = Toy(tmp_path, {"space": space, "initial": [{"x": 0.5, "y": 3}, {"x": -0.25}]})
-    first, second, third = (toy.searcher.suggest(trial_id)["params"] for trial_id in "abc")
-    assert first == {"x": 0.5, "y": 3}
-    assert second["x"] == -0.25
-    assert 1 <= second["y"] <= 9
-    assert -1.5 <= third["x"] <= 1.5
-
-
-SPACE = {
-    "kind": CategoricalDimension(type="categorical", choices=("a", "b")),
-    "depth": IntDimension(type="int", low=1, high=5, when={"kind": ("a",)}),
-    "width": FloatDimension(type="float", low=0.25, high=1.0, step=0.25, when={"depth": (1, 2)}),
-    "shade": FloatDimension(type="float", low=1e-4, high=1.0, log=True, when={"fixed": (True,)}),
-}
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**31 - 1), fixed=st.booleans(), kind=st.sampled_from(["tpe", "random", "nsga2"]))
-def test_a_parameter_exists_just_where_its_condition_holds(seed: int, fixed: bool, kind: str, tmp_path: Path) -> None:
-    storage = in_memory(toy_plan(tmp_path, sampler={"kind": kind, "seed": seed}))
-    for _ in range(5):
-        params = suggest_params(storage.ask(), SPACE, {"fixed": fixed})
-        assert ("depth" in params) == (params["kind"] == "a")
-        assert ("width" in params) == (params.get("depth") in (1, 2))
-        assert ("shade" in params) == fixed
-        assert all(SPACE[name].contains(value) for name, value in params.items())
-    assert [list(record.params) for record in storage.records()][-1] == list(params)
-
-
-@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
-def test_the_same_seed_draws_the_same_and_seed_0_is_a_seed(kind: str, tmp_path: Path) -> None:
-    def drawn(seed: int) -> list[float]:
-        toy = Toy(tmp_path, {"sampler": {"kind": kind, "seed": seed}})
-        return [toy.searcher.suggest(trial_id)["params"]["x"] for trial_id in "abcd"]
-
-    assert drawn(0) == drawn(0)
-    assert drawn(7) == drawn(7)
-    assert not set(drawn(0)) & set(drawn(7))
-
-
-@pytest.mark.parametrize("kind", ["tpe", "random", "nsga2"])
-def test_a_restarted_driver_does_not_draw_the_same_again(kind: str, tmp_path: Path) -> None:
-    plan = toy_plan(tmp_path, sampler={"kind": kind}, budget={"trials": 12})
-    drawn = []
-    for start in range(3):
-        searcher = searcher_of(plan, on_disk(plan, tmp_path))
-        for number in range(4):
-            drawn.append(searcher.suggest(f"{start}-{number}")["params"]["x"])
-            end_with(searcher, f"{start}-{number}", LAST)
-    assert len(set(drawn)) == 12
