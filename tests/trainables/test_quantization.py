@@ -146,10 +146,10 @@ def test_a_search_is_warned_of_weights_that_know_the_validation_part(trained, tm
     ("state", "rule"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"no checkpoint", "is no checkpoint, or one that was cut"),
-        ({"model": {}}, "is no checkpoint of a trial"),
-        ([1, 2], "is no checkpoint of a trial"),
-        (torch.zeros(3), "is no checkpoint of a trial"),
+        (b"no checkpoint", "is not a checkpoint, or a truncated one"),
+        ({"model": {}}, "is not a checkpoint of a trial"),
+        ([1, 2], "is not a checkpoint of a trial"),
+        (torch.zeros(3), "is not a checkpoint of a trial"),
     ],
 )
 def test_a_checkpoint_that_is_none(state, rule, data, tmp_path):
@@ -160,7 +160,7 @@ def test_a_checkpoint_that_is_none(state, rule, data, tmp_path):
         torch.save(state, path)
     with pytest.raises(InputError) as caught:
         build_trainer(trial_config("", initial_checkpoint=str(path)), data)
-    fix = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
+    fix = "set task.initial_checkpoint to a checkpoint.pt that vsam-tune train has written"
     assert caught.value.lines == (f"{path}: {rule}. Fix: {fix}.",)
 
 

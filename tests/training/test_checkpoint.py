@@ -109,7 +109,7 @@ def test_a_file_that_was_cut_is_an_error_that_names_it(kept, tmp_path):
     save_checkpoint(STATE, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: no checkpoint, or one that was cut"):
+    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: not a checkpoint, or a truncated one"):
         load_checkpoint(path)
 
 

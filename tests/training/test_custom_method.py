@@ -54,15 +54,19 @@ def test_a_torch_optimizer_that_is_no_wrapper_is_wrapped():
 
 def test_a_setting_that_it_does_not_take_and_one_that_it_needs():
     assert refused("Timid", radius=0.1) == [
-        "radius = 0.1: is no setting of it. Fix: known: share, rho.",
-        "share: has neither a value nor a default. Fix: fix it, or search it under space.",
+        "radius = 0.1: is not a setting of this method. Fix: use one of share, rho.",
+        "share: needs a value. Fix: set it, or search it under space.",
     ]
 
 
 @pytest.mark.parametrize("taken", ["base", "model"])
 def test_what_the_loop_gives_it_is_no_setting(taken):
-    assert refused("Timid", share=1.0, **{taken: 3}) == [f"{taken} = 3: is no setting of it. Fix: known: share, rho."]
-    assert refused("Confidence", num_classes=3) == ["num_classes = 3: is no setting of it. Fix: known: weight."]
+    assert refused("Timid", share=1.0, **{taken: 3}) == [
+        f"{taken} = 3: is not a setting of this method. Fix: use one of share, rho."
+    ]
+    assert refused("Confidence", num_classes=3) == [
+        "num_classes = 3: is not a setting of this method. Fix: use one of weight."
+    ]
 
 
 def test_a_constructor_that_takes_any_setting_gets_it(monkeypatch):

@@ -1,1 +1,1 @@
-"""What happens inside a trial: the loop, the AIS meter, the trajectory, checkpoints. No Ray, Optuna or MLflow."""
+"""The inside of a trial: the loop, its speed, the trajectory, checkpoints. No Ray, Optuna or MLflow."""

@@ -1,4 +1,4 @@
-"""From names and numbers to an optimizer: the base optimizer, and the method around it or beside it."""
+"""From names and numbers to an optimizer: the base optimizer with a method around it, or with a loss term."""
 
 import inspect
 import pkgutil
@@ -32,10 +32,10 @@ def build_optimizer(
 ) -> tuple[Wrapper, LossTerm | None]:
     """Return the method's optimizer over the parameters of `model` that require a gradient, and its loss term.
 
-    The steps of a quantized network are in a parameter group of their own.
+    The steps of a quantized network are in a separate parameter group.
 
-    A method gets what its constructor names: `model`; `seed`, for draws; `num_iterations`, planned for the whole run;
-    `num_images` and `num_classes`, of the training set.
+    A method gets the arguments that its constructor names: `model`; `seed`, for draws; `num_iterations`, planned for
+    the whole run; `num_images` and `num_classes`, of the training set.
 
     Args:
         model: the network, on its device.
@@ -46,13 +46,13 @@ def build_optimizer(
         epochs: of the whole run.
         num_images: of the training set.
         num_classes: outputs of the network.
-        seed: for the draws of a method that draws.
+        seed: of the method's draws.
 
     Returns:
-        The optimizer, a `PlainOptimizer` where the method has no wrapper of its own; None for no loss term.
+        The optimizer, a `PlainOptimizer` if the method is no `Wrapper`; and the loss term, None for none.
 
     Raises:
-        InputError: if a method of one's own cannot be found, or takes other settings.
+        InputError: if a custom method cannot be found, or takes other settings.
     """
     optimizer, hyperparameters = build_base_optimizer(model, base), dict(method)
     warmup = hyperparameters.get("warmup_iterations")
@@ -98,7 +98,7 @@ def method_class(name: str) -> type[Any] | None:
         name: a key of METHODS, or `module:class`.
 
     Raises:
-        InputError: if a `module:class` cannot be found, or is neither.
+        InputError: if a `module:class` cannot be found, or is neither of the two.
     """
     if name in METHODS:
         target = METHODS[name].optimizer or METHODS[name].loss_term
@@ -112,30 +112,30 @@ def method_class(name: str) -> type[Any] | None:
 
 
 def _check_settings(name: str, target: type[Any], given: Mapping[str, Any], offered: Collection[str]) -> None:
-    """Refuse settings that the constructor of a method of one's own does not take, and ask for those that it needs.
+    """Refuse settings that the constructor of a custom method does not take, and ask for those that it needs.
 
     Args:
         name: of the method, for the message.
         target: its class.
         given: settings by name.
-        offered: names of what it gets beside them.
+        offered: names of the arguments that it gets from the loop.
 
     Raises:
-        InputError: with a line for each of them.
+        InputError: with a line for each setting.
     """
     taken = inspect.signature(target).parameters
     named = [key for key, parameter in taken.items() if parameter.kind not in _REST]
     wrapped = named[:1] if issubclass(target, Optimizer) else []
     known = [key for key in named if key not in (*wrapped, *offered)]
     accepts_unknown_settings = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
-    where, fix = f"method {name}", f"known: {', '.join(known) or 'none'}"
+    where, fix = f"method {name}", f"use one of {', '.join(known)}" if known else "remove it"
     found = [
-        problem(where, key, value, "is no setting of it", fix)
+        problem(where, key, value, "is not a setting of this method", fix)
         for key, value in given.items()
         if key not in known and (key in named or not accepts_unknown_settings)
     ]
     found += [
-        problem(where, key, None, "has neither a value nor a default", "fix it, or search it under space")
+        problem(where, key, None, "needs a value", "set it, or search it under space")
         for key in known
         if key not in given and taken[key].default is inspect.Parameter.empty
     ]

@@ -1,4 +1,4 @@
-"""Checkpoints: everything to continue a trial bit for bit, in one file that is whole or absent."""
+"""Checkpoints: everything that a trial needs to continue bit for bit, in one file that is complete or absent."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write `state` to `path` atomically.
 
     Args:
-        state: tensors, numbers, words, lists and dicts of them: what `torch.load(weights_only=True)` takes.
+        state: tensors, numbers, strings, lists and dicts of them, as `torch.load(weights_only=True)` requires.
         path: replaced only when the new file is complete on the disk.
 
     Raises:
@@ -27,28 +27,28 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Return what `save_checkpoint` wrote, its tensors on `device`.
+    """Return the state that `save_checkpoint` wrote, its tensors on `device`.
 
     Raises:
-        FileNotFoundError: if there is none.
-        RuntimeError: if the file is no checkpoint, or was cut.
+        FileNotFoundError: if there is no such file.
+        RuntimeError: if the file is no checkpoint, or was truncated.
     """
     with path.open("rb") as file:
         try:
             state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
         except Exception as error:  # bad bytes make torch raise anything: OSError, IndexError, UnpicklingError, ...
-            raise RuntimeError(f"{path}: no checkpoint, or one that was cut: {error}") from error
+            raise RuntimeError(f"{path}: not a checkpoint, or a truncated one: {error}") from error
     return state
 
 
 def initial_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the checkpoint of a trial that another one is to start from, its tensors on the CPU.
+    """Return the checkpoint of a trial that another trial starts from, its tensors on the CPU.
 
     Returns:
         At least `trainer`, with `model` in it, and `metrics`.
 
     Raises:
-        InputError: if there is none, or it is not a trial's.
+        InputError: if there is none, or no trial wrote it.
     """
     try:
         state = load_checkpoint(path)
@@ -56,12 +56,12 @@ def initial_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         rule = f"cannot be read: {error.strerror}"
     except RuntimeError:
-        rule = "is no checkpoint, or one that was cut"
-    except (KeyError, TypeError, IndexError):  # of what somebody else has saved
-        rule = "is no checkpoint of a trial"
+        rule = "is not a checkpoint, or a truncated one"
+    except (KeyError, TypeError, IndexError):  # somebody else has saved it
+        rule = "is not a checkpoint of a trial"
     else:
         return state
-    fix = "name under task.initial_checkpoint a checkpoint.pt that vsam-tune train has written"
+    fix = "set task.initial_checkpoint to a checkpoint.pt that vsam-tune train has written"
     raise InputError(problem(path, "", None, rule, fix))
 
 

@@ -23,14 +23,14 @@ class Closures:
         model: the network.
         optimizer: that calls the closures.
         loss_term: added to the mean loss; None for none.
-        precision: that the forward passes run in; "bfloat16" by autocast, weights and losses stay float32.
-        micro_batches: parts that a batch is run in, one after the other, their gradients added up. Batch norm sees the
-            parts alone; without it the gradient is the whole batch's.
-        max_gradient_norm: the gradient that is descended along is clipped to it; None for no clipping.
+        precision: of the forward passes; "bfloat16" by autocast, weights and losses stay float32.
+        micro_batches: parts of a batch that run one after the other; their gradients are added up. Batch norm sees each
+            part alone; without batch norm the gradient is the whole batch's.
+        max_gradient_norm: limit of the gradient that the optimizer descends along; None for no clipping.
         compiled: whether torch compiles the network.
 
     Attributes:
-        penalty: 0-d, what the loss term added in the last pass; None where it added nothing.
+        penalty: 0-d, added by the loss term in the last pass; None if it added nothing.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Closures:
         return self._backward(batch, epoch)
 
     def _backward(self, batch: Batch, epoch: int) -> Callable[[], Tensor]:
-        """Return the closure that leaves the gradient, and returns the mean loss without the loss term."""
+        """Return the closure that sets the gradient and returns the mean loss without the loss term."""
 
         def closure() -> Tensor:
             self._optimizer.zero_grad(set_to_none=True)
@@ -76,7 +76,7 @@ class Closures:
         return closure
 
     def _pass(self, part: Batch, epoch: int, share: float) -> Tensor:
-        """Add the gradient of a part of the batch, times its share; return its mean loss, likewise."""
+        """Add the gradient of a part of the batch, times its share; return its mean loss times its share."""
         logits = self._logits(part.x)
         loss = total = share * cross_entropy(logits, part.y, reduction="none").mean()
         if self.loss_term is not None:
@@ -89,7 +89,7 @@ class Closures:
         return loss.detach()
 
     def _sample_losses(self, batch: Batch) -> Callable[[Tensor | None], Tensor]:
-        """Return the closure that runs forward on some samples of the batch, and returns their losses."""
+        """Return the closure that runs forward on some samples of the batch and returns their losses."""
 
         def closure(samples: Tensor | None = None) -> Tensor:
             x, y = (batch.x, batch.y) if samples is None else (batch.x[samples], batch.y[samples])

@@ -18,14 +18,14 @@ from vsam_tune.training.iterations import IterationLoop
 from vsam_tune.training.sam_probe import SamProbe
 from vsam_tune.training.speed.ais import AISMeter
 
-READ_INTERVAL = 100  # iterations between two looks at the device, for the trajectory and for finiteness
+READ_INTERVAL = 100  # iterations between two reads of the device, for the trajectory and a check of the loss
 
 
 class DivergedError(ArithmeticError):
     """The loss is no longer finite.
 
     Attributes:
-        iteration: iterations done when it was noticed, at most `READ_INTERVAL` after it happened.
+        iteration: iterations done at the read that showed it, at most `READ_INTERVAL` after it happened.
     """
 
     def __init__(self, iteration: int) -> None:
@@ -40,14 +40,14 @@ class DivergedError(ArithmeticError):
 class Trainer(IterationLoop):
     """Trains one model with one optimizer on one device.
 
-    Every method goes through the same calls, and trains on the mean of the same sample losses. Deterministic for given
-    arguments on one type of device.
+    Every method goes through the same calls, and trains on the mean of the same sample losses. The training is
+    deterministic for given arguments on one type of device.
 
     Args:
         model: on the loader's device.
         optimizer: the method's, as `build_optimizer` returns it.
         loader: the training batches, a function of epoch and position alone.
-        epochs: the length of the schedule, whichever epoch the trial is stopped at.
+        epochs: the length of the schedule, even if the trial stops earlier.
         closures: how the gradients of a batch are taken; None for the mean loss in float32.
         sam_probe: takes blocks of SAM's steps among the iterations, which it times; None for neither.
         clock: for AIS.
@@ -84,8 +84,8 @@ class Trainer(IterationLoop):
         """Train to the end of the current epoch.
 
         Args:
-            between: called outside of the AIS meter every `READ_INTERVAL` iterations, when the state is whole: the
-                place for a checkpoint.
+            between: called every `READ_INTERVAL` iterations, when the state is complete, for a checkpoint; its seconds
+                do not count for AIS.
 
         Returns:
             The metrics of the trial so far.
@@ -121,7 +121,7 @@ class Trainer(IterationLoop):
                     self.ais.mark()
 
     def _read(self) -> None:
-        """Bring the pending norms and the sum of losses over in one transfer."""
+        """Read the pending norms and the sum of losses from the device in one transfer."""
         pending = self.trajectory.pending()
         loss_sum, *norms = torch.stack([value.to(torch.float64) for value in (self._loss_sum, *pending)]).tolist()
         self.trajectory.fill(norms)
@@ -134,9 +134,10 @@ class Trainer(IterationLoop):
         Returns:
             `train_loss`, the mean over the images of the last epoch, of the first pass; `epoch` and `iteration` done;
             `ais` in images a second, over `train_seconds`; `sampled_fraction`; `gradient_evaluations` and
-            `forward_passes` without a backward, an iteration (1 and 0 for the base optimizer alone). `X_error` is one
-            standard error of X, `X_seed_error` what another seed's draws would change besides. With a probe also
-            what `ais_vs_sam` says, `efficiency`, measured over ideal, and `reference_steps` in `reference_seconds`.
+            `forward_passes` without a backward, an iteration (1 and 0 for the base optimizer alone); the method's own
+            metrics. `X_error` is one standard error of X, `X_seed_error` the standard deviation over the draws of other
+            seeds. With a probe also `ais_vs_sam` and its like, `efficiency`, measured over ideal, and
+            `reference_steps`, SAM's, in `reference_seconds`.
         """
         evaluations, forward_passes = self._passes()
         seed_error = self.trajectory.seed_error()
@@ -157,7 +158,7 @@ class Trainer(IterationLoop):
 
     @property
     def unreliable_reason(self) -> str:
-        """Why `ais_vs_sam` is no number; empty where it is one, or nothing is compared."""
+        """Why `ais_vs_sam` is no number; empty if it is one, or if there is no probe."""
         return "" if self.sam_probe is None else self.sam_probe.comparison().unreliable_reason
 
     @torch.no_grad()
@@ -166,7 +167,7 @@ class Trainer(IterationLoop):
 
         Args:
             loader: of the images.
-            model: another network than the one that is trained, such as an average of it.
+            model: another network, such as the average of the trained one; None for the trained one.
         """
         model = self.model if model is None else model
         model.eval()
@@ -179,7 +180,7 @@ class Trainer(IterationLoop):
         return 100 * correct, loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that continuing bit for bit needs; call it between iterations, as `between` does."""
+        """Return everything that continuing bit for bit needs; call it in `between`, or between epochs."""
         rng: dict[str, Any] = {"cpu": torch.get_rng_state()}  # layers such as dropout draw from the global generators
         if self.loader.device.type == "cuda":
             rng["cuda"] = torch.cuda.get_rng_state(self.loader.device)
@@ -221,7 +222,7 @@ class Trainer(IterationLoop):
 def _speed_against_sam(ais: AISMeter, probe: SamProbe, seed_error: float) -> dict[str, float]:
     """Return the metrics that compare a trial's speed with SAM's."""
     compared = probe.comparison()
-    drawn = (1 - compared.plain) * seed_error  # in iterations of SAM, what other draws would change of an iteration
+    drawn = (1 - compared.plain) * seed_error  # of the mean time of an iteration over SAM's, from other draws
     return {
         **compared.metrics(),
         "ais_error": ais.error,

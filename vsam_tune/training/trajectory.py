@@ -1,4 +1,4 @@
-"""The trajectory: a table, one row an iteration, of what a sharpness-aware optimizer did in one trial."""
+"""The trajectory: a table of a trial's iterations, one row each, with the decisions and norms of its method."""
 
 import math
 from operator import attrgetter
@@ -12,7 +12,7 @@ from vsam_tune.atomic_file import atomic_path
 from vsam_tune.optimizers.observation import Observation
 
 _KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on the host, fields of an observation
-_ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # come with the next transfer
+_ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # read with the next transfer
 COLUMNS = ("iteration", "sampled", *_ON_DEVICE, *_KNOWN)
 _NAN = float("nan")
 _NOTHING_KNOWN = (_NAN,) * len(_KNOWN)
@@ -21,11 +21,11 @@ _STRETCHES = 5  # of a run, for the error of the sampled fraction
 
 
 class Trajectory:
-    """Records observations without reading the device; `fill` takes the values that one transfer brought.
+    """Records observations without reading the device; `fill` enters the values that one transfer has read.
 
     Columns: `iteration` from 0; `sampled`, 0 or 1; `l2_psf` and `l2_sgd`, the norms h and q of VSAM's eq. 11 over the
-    last layers, NaN where they were not taken; `penalty`, what a loss term added to the mean loss; `sampling_rate`
-    (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13), and AE-SAM's `squared_norm` and `threshold`, as they stood in
+    last layers, NaN where they were not taken; `penalty`, added to the mean loss by a loss term; `sampling_rate`
+    (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13), and AE-SAM's `squared_norm` and `threshold`, as they were in
     that iteration, NaN where the method has none.
     """
 
@@ -38,11 +38,11 @@ class Trajectory:
         return len(self._rows)
 
     def record(self, observation: Observation | None, penalty: Tensor | None = None) -> None:
-        """Append a row for the iteration that has just ended.
+        """Append a row for the last iteration.
 
         Args:
             observation: None for a base optimizer alone.
-            penalty: 0-d, what a loss term added; None for none.
+            penalty: 0-d, added by a loss term; None for none.
         """
         row = len(self._rows)
         norms = (None, None) if observation is None else (observation.l2_psf, observation.l2_sgd)
@@ -55,12 +55,12 @@ class Trajectory:
         self.num_sampled += sampled
 
     def seed_error(self) -> float:
-        """Return one standard error of the sampled fraction, over the draws of other seeds, as far as one run tells.
+        """Return one standard error of the sampled fraction over the draws of other seeds, estimated from one run.
 
-        By batch means: that of the mean of 5 stretches of the run, taken for independent. A rate that follows what it
-        finds wanders for hundreds of iterations, and shorter stretches do not show it: over 24 seeds of one vSAM on
-        digits f has a standard deviation of 0.036, of which 5 stretches say 0.037, 20 say 0.021 (docs/measurement.md).
-        A rate that grows in every run alike counts as well, so it is rather too large. 0 below two iterations.
+        By batch means: the error of the mean of 5 stretches of the run, as if they were independent. An adaptive rate
+        drifts for hundreds of iterations, and shorter stretches do not show it: over 24 seeds of one vSAM on digits f
+        has a standard deviation of 0.036, where 5 stretches give 0.037 and 20 give 0.021 (docs/measurement.md). A rate
+        that grows in every run adds to the estimate too, which is rather too large. 0 below two iterations.
         """
         stretches = min(_STRETCHES, len(self._rows))
         if stretches < 2:
@@ -76,7 +76,7 @@ class Trajectory:
         return not all(math.isnan(row[column]) for row in self._rows)
 
     def pending(self) -> list[Tensor]:
-        """Return the 0-d tensors whose values `fill` waits for, oldest first."""
+        """Return the 0-d tensors whose values `fill` needs, oldest first."""
         return [value for _, _, value in self._pending]
 
     def fill(self, values: list[float]) -> None:
@@ -102,7 +102,7 @@ class Trajectory:
         Raises:
             OSError: if the disk takes no more; what was there before is untouched.
         """
-        import pyarrow as pa  # noqa: PLC0415 - 0.1 s that a loop of someone else's need not pay
+        import pyarrow as pa  # noqa: PLC0415 - 0.1 s that another loop need not pay
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         with atomic_path(path) as part:

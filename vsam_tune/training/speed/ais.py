@@ -1,4 +1,4 @@
-"""AIS, average images a second: vSAM eq. 20, (images an epoch * epochs) / total training seconds."""
+"""AIS, average images per second: vSAM eq. 20, (images an epoch * epochs) / total training seconds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ import numpy as np
 
 @dataclass(slots=True)
 class AISMeter:
-    """Counts images and the seconds spent on them; what happens outside `running` costs nothing.
+    """Counts images, and the seconds of the blocks inside `running`.
 
     Data loading belongs inside; evaluation, checkpoints and logging belong outside (eq. 20).
 
     Attributes:
         clock: returns seconds that never go backwards.
-        synchronize: waits until the device has done what it was given, so that queued work is counted; called at
-            both ends of `running`, never in an iteration.
-        images: images trained on so far, counted once a pass over the data, whatever an iteration costs.
-        seconds: seconds spent in `running` so far.
-        marks: images and seconds so far, as they stood at each `mark`.
+        synchronize: waits until the device has done its queued work, so that this work is counted; called at both ends
+            of `running`, never in an iteration.
+        images: images trained on so far, each counted once an iteration, whatever the iteration costs.
+        seconds: spent in `running` so far.
+        marks: images and seconds at each `mark`.
     """
 
     clock: Callable[[], float]
@@ -31,7 +31,7 @@ class AISMeter:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count the seconds of the block, also where it ends with an exception."""
+        """Count the seconds of the block, even if it raises."""
         self.synchronize()
         start = self.clock()
         try:
@@ -51,10 +51,10 @@ class AISMeter:
 
     @property
     def error(self) -> float:
-        """One standard error of AIS, from how it differs between the stretches; NaN below two of them.
+        """One standard error of AIS, from its differences between the stretches; NaN below two of them.
 
-        AIS is a ratio of totals, so the error is that of a ratio estimator (Cochran 1977, eq. 6.13). What slows all
-        stretches alike, such as a neighbour that stays, is not in it.
+        AIS is a ratio of totals, so the error is that of a ratio estimator (Cochran 1977, eq. 6.13). A load that slows
+        all stretches equally is not in it.
         """
         ends = np.array([(0, 0.0), *self.marks, (self.images, self.seconds)])
         images, seconds = np.diff(ends, axis=0).T
@@ -65,7 +65,7 @@ class AISMeter:
         return float(np.sqrt(np.sum(residuals**2) * len(images) / (len(images) - 1)) / self.seconds)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counts, so that a resumed trial reports the AIS of the whole of it."""
+        """Return the counts, so that a resumed trial reports the AIS of the whole trial."""
         return {"images": self.images, "seconds": self.seconds, "marks": list(self.marks)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
