@@ -1,7 +1,7 @@
-"""Methods that add a term to the mean loss and keep a state of their own, one file a method. They import torch alone.
+"""Methods that add a term with a state to the mean loss, one file per method. They import torch alone.
 
-A training loop calls a term with the logits of each batch, adds what it returns to the mean loss, and calls
-`after_step` when the optimizer has stepped; `LossTerm` says the rest.
+A training loop calls a term with the logits of each batch, adds the result to the mean loss, and calls `after_step`
+when the optimizer has stepped; see `LossTerm`.
 """
 
 from vsam_tune.loss_terms.loss_term import LossTerm

@@ -1,4 +1,4 @@
-"""How far the outputs of a network have moved: KL(old || new) of tempered softmaxes, which SAF and MESA penalise."""
+"""The change of a network's outputs, which SAF and MESA penalise: KL(old || new) of tempered softmaxes."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from vsam_tune.optimizers.arguments import check, check_number
 def divergence(old: Tensor, new: Tensor, temperature: float) -> Tensor:
     """Return KL(softmax(old / temperature) || softmax(new / temperature)) of each sample.
 
-    By logarithms of softmaxes, in float32 at least: the logarithm of a softmax that has become 0 would be infinite.
+    It uses log-softmax, in float32 at least: the logarithm of a softmax that is rounded to 0 would be infinite.
     The gradient with respect to `new` is (softmax(new / temperature) - softmax(old / temperature)) / temperature.
 
     Args:
@@ -27,15 +27,16 @@ def divergence(old: Tensor, new: Tensor, temperature: float) -> Tensor:
 
 
 def divergence_factor(*, weight: float, temperature: float, temperature_squared: bool) -> float:
-    """Return what the mean divergence is multiplied by in the loss.
+    """Return the factor of the mean divergence in the loss.
 
     Args:
         weight: >= 0.
         temperature: positive.
-        temperature_squared: whether the temperature's square is a factor, against the gradient's 1 / temperature^2.
+        temperature_squared: whether the temperature's square is a factor, which offsets the gradient's
+            1 / temperature^2.
 
     Raises:
-        ValueError: if one of them is anything else.
+        ValueError: if an argument is out of its range.
     """
     check_number("weight", weight, low=0.0)
     check_number("temperature", temperature, low=0.0)

@@ -1,4 +1,4 @@
-"""Tensors in the host's memory that the kernels of a GPU read and write where they lie."""
+"""Tensors in the host's memory that the kernels of a GPU read and write without a copy."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class _Mapped:
-    """Shows pinned memory to torch as an array of a GPU, and keeps it alive as long as that array is."""
+    """Shows pinned memory to torch as an array of a GPU, and keeps it alive as long as the array."""
 
     def __init__(self, pinned: Tensor) -> None:
         self.pinned = pinned
@@ -15,11 +15,11 @@ class _Mapped:
 
 
 def zeros_on_host(shape: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return zeros in the host's memory that operations of `device` can use as a tensor of its own.
+    """Return zeros in the host's memory that operations of `device` can use as its tensor.
 
-    On CUDA the memory is pinned, which gives host and device one address for it. A kernel that picks out rows fetches
-    them over the bus, in the order of its stream: neither the host nor the device waits for the other, and the host
-    need not know which rows. A processor's tensors lie in the host's memory anyway.
+    On CUDA the memory is pinned, and has the same address for host and device. A kernel that selects rows fetches them
+    over the bus, in the order of its stream: neither the host nor the device waits for the other, and the host need not
+    know the rows. A processor's tensors are in the host's memory anyway.
 
     Args:
         shape: of the tensor.

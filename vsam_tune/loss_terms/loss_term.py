@@ -1,7 +1,7 @@
-"""What a training loop asks of a term that is added to the mean loss.
+"""The interface of a term that a training loop adds to the mean loss.
 
-A method says what it needs by its keyword arguments: of `model`, `seed`, `num_iterations`, `num_images` and
-`num_classes`, those that its constructor takes are handed over, beside its hyper-parameters.
+Besides its hyper-parameters, the constructor gets those of `model`, `seed`, `num_iterations`, `num_images` and
+`num_classes` that it has a keyword argument for.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ class LossTerm(ABC):
     """A penalty with a state.
 
     Attributes:
-        forward_passes: forward passes without a backward that it made so far, in batches.
+        forward_passes: forward passes without a backward so far, in batches.
         averaged_model: a second network that it keeps, and that is evaluated as well; None for none.
         if_it_never_began: the fix for a training in which it added nothing.
     """
@@ -25,23 +25,23 @@ class LossTerm(ABC):
 
     @abstractmethod
     def __call__(self, logits: Tensor, x: Tensor, index: Tensor, *, epoch: int) -> Tensor | None:
-        """Return the term of one batch, or of a part of it, of which the loop takes the mean over images.
+        """Return the term of one batch, or of a part of it; the loop takes the mean of the parts over images.
 
-        Called in the precision of the training's forward passes. A step that fails may be repeated with the same batch:
-        what a term compares with changes in `after_step` alone.
+        It is called in the precision of the training's forward passes. A step that fails may be repeated with the same
+        batch: the state changes in `after_step` alone.
 
         Args:
-            logits: (B, K), the network's in training mode, with their graph.
-            x: (B, C, H, W), the images that gave them, augmented.
+            logits: (B, K), of the network in training mode, with their graph.
+            x: (B, C, H, W), the images of these logits, augmented.
             index: (B,) int64, their positions in the training set.
             epoch: epochs done, from 0.
 
         Returns:
-            0-d, to be added to the mean loss; None where there is nothing to add yet.
+            0-d, to be added to the mean loss; None if there is nothing to add yet.
         """
 
     def after_step(self) -> None:  # noqa: B027 - most keep nothing that follows the weights
-        """Follow the weights, which the optimizer has just moved."""
+        """Update the state after the step of the optimizer."""
 
     def warnings(self, *, epochs: int, has_added: bool) -> list[str]:
         """Return a line, with its fix, for each thing to know about a training that has ended.
@@ -58,12 +58,12 @@ class LossTerm(ABC):
     @property
     @abstractmethod
     def memory_bytes(self) -> int:
-        """Bytes that it keeps for the whole run."""
+        """Memory of its state, in bytes, for the whole run."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Return what continuing bit for bit needs."""
+        """Return everything that continuing bit for bit needs."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; a missing key is a KeyError."""
+        """Restore a state; a missing key is a KeyError."""

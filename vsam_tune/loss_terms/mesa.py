@@ -1,22 +1,23 @@
 """MESA, memory-efficient sharpness-aware training: Du et al. 2022, arXiv 2205.14083. SAF without a memory of outputs.
 
-The outputs are held near those of v, an exponential moving average of the model, in epochs e > `start_epoch`:
+A penalty keeps the outputs near those of v, an exponential moving average of the model, in epochs e > `start_epoch`:
 
     loss + weight * temperature^2 * (1/b) * sum_i KL(softmax(zv_i / temperature) || softmax(z_i / temperature))
     v <- ema_decay * v + (1 - ema_decay) * w                              after every step, from the first one on
 
 with z_i the logits of image i in training mode, and zv_i those of v as it was before the step, in evaluation mode: v
-normalises by averaged running statistics. Code of the authors: AngusDujw/SAF. Where it and the paper disagree or are
-silent:
+normalises by averaged running statistics. Code of the authors: AngusDujw/SAF. Where it and the paper disagree or leave
+something open:
 
 - choice: times temperature squared, as in `saf`.
-- choice: ema_decay 0.9995, where the code leaves its framework's 0.9998: at 391 iterations an epoch that averages over
+- choice: ema_decay 0.9995, where the code uses its framework's 0.9998: at 391 iterations an epoch 0.9998 averages over
   13 epochs, 0.9995 over 5, and the term starts after epoch 5.
 - choice: running statistics are averaged as the parameters are, integer buffers copied; there is no forward pass of v
   in epochs without the term.
-- choice: the result is the accuracy of the trained weights; that of v, which the code reports, stands beside it.
+- choice: the result is the accuracy of the trained weights; the accuracy of v, which the code reports, is an extra
+  metric.
 
-Cost: 1 gradient evaluation, and a forward pass of v without gradient where the term is. Memory: one copy of the model.
+Cost: 1 gradient evaluation, and a forward pass of v without gradient once the term starts. Memory: a copy of the model.
 """
 
 import copy
@@ -32,17 +33,17 @@ from vsam_tune.optimizers.arguments import check_integer, check_number
 
 
 class MESA(LossTerm):
-    """A penalty on how far the outputs are from those of an average of the model over the iterations.
+    """A penalty on the distance between the outputs and those of an average of the model over the iterations.
 
-    The network is read, and never written to; nothing draws a random number or is read from the device.
+    It never changes the network, draws no random number, and reads nothing from the device.
 
     Args:
         weight: times the divergence, >= 0; with 0 there is no term, and the training is the base optimizer's.
         temperature: divides the logits, positive.
-        ema_decay: of the average, in [0, 1]: with 0 it is the model after each step, with 1 the initial model.
+        ema_decay: of the average, in [0, 1]: 0 gives the model after each step, 1 the initial model.
         start_epoch: the last epoch, from 0, without the term, >= -1.
         temperature_squared: whether the divergence is multiplied by the squared temperature.
-        model: the network, on its device and in its memory format, which its copy keeps.
+        model: the network; its copy keeps device and memory format.
 
     Attributes:
         averaged_model: v, always in evaluation mode.
@@ -85,7 +86,7 @@ class MESA(LossTerm):
     @override
     @torch.no_grad()
     def after_step(self) -> None:
-        """Move the average towards the model; count its forward pass, over all parts of a batch, as one."""
+        """Move the average towards the model; count the forward passes over the parts of a batch as one."""
         averaged, current = self._real
         torch._foreach_lerp_(averaged, current, 1 - self._ema_decay)
         averaged, current = self._counts
@@ -107,7 +108,7 @@ class MESA(LossTerm):
 
     @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; it is copied.
+        """Restore a state; it is copied.
 
         Raises:
             KeyError: if a key is missing; nothing has changed then.

@@ -1,18 +1,18 @@
 """SAF, sharpness-aware training for free: Du et al. 2022, arXiv 2205.14083. A loss that changes slowly is flat.
 
-No perturbation: each image's output is held near what it was E = `lag_epochs` epochs ago. In epochs e > `start_epoch`
+No perturbation: a penalty keeps an image's output near that of E = `lag_epochs` epochs ago. In epochs e > `start_epoch`
 
     loss + weight * temperature^2 * (1/b) * sum_i KL(softmax(h_i[e - E] / temperature) || softmax(z_i / temperature))
 
 with z_i the logits of image i in training mode, under this epoch's augmentation, and h_i[e] = z_i, recorded in every
 epoch. Its gradient is (weight * temperature / b) * (p_i - q_i) for the logits of image i, p of the new ones, q of the
-old ones. Code of the authors: AngusDujw/SAF, for ImageNet. Where it and the paper disagree or are silent:
+old ones. Code of the authors: AngusDujw/SAF, for ImageNet. Where it and the paper disagree or leave something open:
 
-- choice: times temperature squared, as the code has it and the paper has not: the published weights were used with that
+- choice: times temperature squared, as in the code and not in the paper: the published weights were used with that
   code. `temperature_squared=False` is the paper's form.
 - choice: an image without an output of epoch e - E adds 0 to the sum, and the divisor stays b. The code starts from
   zeros, which pulls such an image to the uniform distribution.
-- choice: the term lasts to the end of the training, and what is reported is the accuracy of the trained weights.
+- choice: the term lasts to the end of the training, and the accuracy of the trained weights is reported.
 
 Cost: 1 gradient evaluation; a gather and a scatter of b rows, two softmaxes. Memory: see `memory_bytes`.
 """
@@ -32,22 +32,22 @@ STORES = ("device", "host")
 
 
 class SAF(LossTerm):
-    """A penalty on how far each output has moved since some epochs ago, from a memory of all outputs.
+    """A penalty on the change of each output since some epochs ago, with a memory of all outputs.
 
-    Nothing is read from the device, wherever the memory is. The outputs of an iteration enter it after the step, so
-    that an iteration which fails and is repeated compares with the same ones. One process: a worker that gets other
-    images in each epoch would find none of their old outputs.
+    The host reads nothing from the device, wherever the memory is. The outputs of an iteration enter it after the step,
+    so that a repeated iteration compares with the same outputs. For one process only: a worker that gets other images
+    in each epoch would find none of their old outputs.
 
     Args:
         weight: times the divergence, >= 0; with 0 there is no term, and the training is the base optimizer's.
         temperature: divides the logits, positive.
-        lag_epochs: age of the outputs compared with, >= 1.
-        start_epoch: the last epoch, from 0, without the term, >= -1; there is none in the first `lag_epochs` either.
+        lag_epochs: age of the old outputs, >= 1.
+        start_epoch: the last epoch, from 0, without the term, >= -1; there is no term in the first `lag_epochs` either.
         temperature_squared: whether the divergence is multiplied by the squared temperature.
-        store: where the outputs are kept: "device", or "host" for its main memory, pinned where the device is a GPU.
+        store: of the outputs: "device", or "host" for main memory, pinned if the device is a GPU.
         num_images: of the training set.
         num_classes: outputs of the network.
-        model: the network, whose first parameter says which device and which precision the outputs have.
+        model: the network; its first parameter gives the device and the precision of the outputs.
     """
 
     if_it_never_began: ClassVar[str] = "a smaller start_epoch or lag_epochs, a weight above 0, or more epochs"
@@ -78,7 +78,7 @@ class SAF(LossTerm):
         zeros = zeros_on_host if store == "host" else torch.zeros
         like = next(model.parameters())
         shape, dtype = (lag_epochs, num_images, num_classes), torch.promote_types(like.dtype, torch.float32)
-        # what is of epoch e lies at e modulo lag_epochs: first what was there is read, then it is replaced
+        # outputs of epoch e are at e modulo lag_epochs: the old ones there are read, then replaced
         self._outputs = zeros(shape, dtype=dtype, device=like.device)
         self._epochs = torch.full(shape[:2], -1, dtype=torch.int32, device=like.device)
         self._pending: list[tuple[Tensor, Tensor, int]] = []  # index, logits and epoch of this iteration's passes
@@ -95,7 +95,7 @@ class SAF(LossTerm):
 
     @override
     def after_step(self) -> None:
-        """Record the outputs of the iteration; of an image that was passed twice, the last one."""
+        """Record the outputs of the iteration; the last one of an image that was passed twice."""
         for index, logits, epoch in self._pending:
             slot = epoch % self._lag_epochs
             self._outputs[slot].index_copy_(0, index, logits.to(self._outputs.dtype))
@@ -115,11 +115,11 @@ class SAF(LossTerm):
 
     @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; it is copied.
+        """Restore a state; it is copied.
 
         Raises:
             KeyError: if a key is missing; nothing has changed then.
-            ValueError: if it is of another number of images, classes or epochs.
+            ValueError: if its number of images, classes or epochs differs.
         """
         outputs, epochs = state["outputs"], state["epochs"]
         size, expected = tuple(outputs.shape), tuple(self._outputs.shape)

@@ -25,17 +25,14 @@ class AELookSAM(OrthogonalReuse):
     while perturbed. The host reads the norm, and so waits for the device, in each iteration.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         alpha: length of the reused direction, in norms of the gradient, >= 0; 0 is AE-SAM.
         decay: of the averages of the squared norm, in [0, 1].
         threshold_start: standard deviations above the mean from which an iteration is SAM's, at the start; infinite
             only if both are, -inf for always, inf for never.
         threshold_end: the same at the end; in between the number moves evenly.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all. It changes no
-            trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
         num_iterations: planned for the whole run, >= 1; None for a threshold halfway between the two all along.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(  # noqa: PLR0913 - the hyper-parameters of METHODS, by keyword

@@ -26,12 +26,9 @@ class ASAM(SharpnessAware):
     A copy of w while perturbed, and another one, of T, until then.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of e / T over all parameters, >= 0; about ten times SAM's, since most weights are small.
         eta: added to the sizes of the weights, >= 0, in their units; at 0, a weight of 0 is not perturbed.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all, which keeps
-            another copy of the gradients while perturbed. It changes no trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(

@@ -67,7 +67,6 @@ class ESAM(PartialSAM):
     perturbed. With swp_keep = sds_keep = 1 it is SAM, bit for bit.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of SAM's perturbation, >= 0, in units of the weights; ESAM's is rho / swp_keep.
         swp_keep: probability that a tensor is active in an iteration, in (0, 1]; 1 switches SWP off.
         sds_keep: part of the batch that the second gradient is of, in (0, 1]; 1 switches SDS off.
@@ -75,6 +74,7 @@ class ESAM(PartialSAM):
             all. It changes no trajectory.
         seed: of the generator of the draws. Workers need the same one, so that they agree on what is active.
         model: see `SharpnessAware`; without it the later passes update batch norm's statistics again.
+        base: see `SharpnessAware`.
     """
 
     def __init__(

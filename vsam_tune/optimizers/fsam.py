@@ -30,13 +30,10 @@ class FSAM(SharpnessAware):
     2 gradient evaluations. Keeps one copy of the gradients (m), and two more while perturbed (w and g).
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         sigma: how much of the average leaves the perturbation, >= 0; 0 is SAM.
         decay: of the average, in [0, 1]; at 0 it is the gradient of the iteration before.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all, which keeps
-            another copy of the gradients while perturbed. It changes no trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Layers: the parts of a network, the last few of which vSAM's controller takes its norms over."""
+"""Layers of a network; vSAM's controller takes its norms over the last few."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ def layers_of(parameters: Sequence[Tensor], model: nn.Module | None) -> list[Lay
 
     Args:
         parameters: those that are optimized, in order.
-        model: gives the layers, one for each module with optimized parameters of its own, in the order of
-            `model.modules()`. Without it, a layer is a tensor of two dimensions or more with the smaller ones
-            that follow it.
+        model: each of its modules that directly holds optimized parameters is a layer, in the order of
+            `model.modules()`. Without a model, a layer is a tensor of two dimensions or more, with the tensors of fewer
+            dimensions that follow it.
 
     Returns:
         At least one layer, if there are parameters. A tensor that two modules share is in both layers.

@@ -1,9 +1,9 @@
 """LookSAM: Liu et al. 2022, arXiv 2203.02714. SAM every k-th iteration, its direction reused in between.
 
-A SAM iteration is SAM's, and descends along g2 itself; the others descend along g1 + alpha * ||g1|| * u, with u of
-the last SAM iteration. `orthogonal_direction` has u, and what is chosen there. Choices: the count runs over the whole
-run and never restarts at an epoch; alpha is the paper's for large networks, and a small one on few images may want
-less. Per-layer radii (Look-LayerSAM) are not offered.
+A SAM iteration is SAM's, and descends along g2; the others descend along g1 + alpha * ||g1|| * u, with u of the last
+SAM iteration. `orthogonal_direction` has u and its choices. Choices: the count runs over the whole run and never
+restarts at an epoch; alpha is the paper's for large networks, and a small network on few images may need less.
+Per-layer radii (Look-LayerSAM) are not offered.
 """
 
 from torch import nn
@@ -23,13 +23,10 @@ class LookSAM(OrthogonalReuse):
     A reuse iteration adds to the base's one norm over the gradients and one addition to them.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         period: iterations from one SAM iteration to the next, >= 1; 1 is SAM.
         alpha: length of the reused direction, in norms of the gradient, >= 0; 0 is SAM-k.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all. It changes no
-            trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(

@@ -1,14 +1,14 @@
 """MSAM, Momentum-SAM: Becker et al. 2024, arXiv 2401.12033. SAM at the price of the base optimizer.
 
 One iteration on one batch: e = -rho * m / ||m||, m the base's momentum; g = grad L(w + e); the base steps from w
-along g. The momentum stands there already, so no gradient is needed to find e.
+along g. The base already has the momentum, so e needs no gradient.
 
-- choice: minus the momentum, which is along the coming step, as paper and code; plus would be SAM's direction.
+- choice: minus the momentum, along the next step, as paper and code; plus would be SAM's direction.
 - choice: the weights are restored before the base steps, so weight decay is that of w (MarlonBecker/MSAM leaves the
   model perturbed between steps, and decays the perturbed weights), and evaluation and checkpoints see w.
 - choice: any base with a buffer along which it steps: `momentum_buffer` (SGD, RMSprop, Muon) or `exp_avg` (Adam and
-  its kin). Where there is none yet, or ever, nothing is perturbed: the first step is the base's.
-- choice: batch norm's running statistics are those of the only pass, so of the perturbed weights.
+  its variants). A parameter without a buffer is not perturbed: the first step is the base's.
+- choice: batch norm's running statistics are from the only pass, so from the perturbed weights.
 """
 
 from typing import ClassVar
@@ -30,10 +30,10 @@ class MSAM(SharpnessAware):
 
     Args:
         base: applies the update and keeps the momentum; any torch optimizer but LBFGS.
-        rho: length of the perturbation over all parameters, >= 0, in units of the weights. It is of another size than
-            SAM's: 3 where SAM has 0.2.
-        norm_layers: how many of the last layers `observation` takes its norm over; 0 for all. It changes no trajectory.
-        model: see `SharpnessAware`; here it gives the layers alone.
+        rho: length of the perturbation over all parameters, >= 0, in units of the weights. Its size differs from SAM's:
+            3 where SAM has 0.2.
+        norm_layers: see `SharpnessAware`.
+        model: gives the layers; nothing else depends on it.
     """
 
     perturbs_first: ClassVar[bool] = True
@@ -61,7 +61,7 @@ class MSAM(SharpnessAware):
     def _momentum(self) -> dict[Tensor, Tensor]:
         """Return the base's buffer of each parameter that is perturbed and has one, in order.
 
-        Which of them this iteration gives a gradient is not known yet; those that are frozen are left out.
+        It is not known yet which of them get a gradient in this iteration; frozen ones are left out.
         """
         trained = [parameter for parameter in self._perturbable() if parameter.requires_grad]
         states = {parameter: self.state[parameter] for parameter in trained if parameter in self.state}

@@ -1,4 +1,4 @@
-"""What an iteration showed, for the trajectory; its norms stay on the device, unread."""
+"""The observation of an iteration, for the trajectory; its norms stay on the device."""
 
 import math
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """One iteration. Norms are l2, over the last `norm_layers` layers; what is not known is NaN.
+    """One iteration. Norms are l2, over the last `norm_layers` layers; unknown values are NaN.
 
     Attributes:
         sampled: whether a second gradient was taken.
         l2_psf: 0-d tensor, ||g_sam - g||; None in an iteration that was not sampled.
         l2_sgd: 0-d tensor, ||g|| of the first gradient.
-        sampling_rate: p that this iteration was drawn with, in [0, 1].
-        sigma: eq. 8 over the window, as known when the iteration was drawn.
+        sampling_rate: p of this iteration, in [0, 1].
+        sigma: eq. 8 over the window, at the time of the draw.
         v: mean change rate of sigma (eq. 10) behind p.
         u: mean change rate of l2_psf / l2_sgd (eq. 13) behind p.
-        squared_norm: ||g||^2 over all parameters, where the method compares it.
-        threshold: what it is compared with.
+        squared_norm: ||g||^2 over all parameters, if the method compares it.
+        threshold: for `squared_norm`.
     """
 
     sampled: bool

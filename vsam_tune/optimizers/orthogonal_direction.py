@@ -1,14 +1,14 @@
-"""LookSAM's direction: the part of SAM's gradient across the plain one, kept and added again. arXiv 2203.02714.
+"""LookSAM's direction: the part of SAM's gradient across the plain one, kept and reused. arXiv 2203.02714.
 
-Where the second gradient g2 is taken, g_v = g2 - (<g1, g2> / ||g1||^2) * g1 is what g1 lacks of it, and u = g_v /
-||g_v|| is kept; where it is not, alpha * ||g1|| * u is added to g1. The length does not fade with the age of u.
+In an iteration with a second gradient g2, g_v = g2 - (<g1, g2> / ||g1||^2) * g1 is its part across g1, and u = g_v /
+||g_v|| is kept. In the others alpha * ||g1|| * u is added to g1. The length does not decrease with the age of u.
 
-- choice: norms and inner products are over all perturbed parameters together, as in the paper. One a tensor, as in
-  some public code, is another method, and divides by zero where a tensor has no gradient.
-- choice: u = 0 where ||g_v|| <= 1e-6 * ||g2|| (1e-12 in float64): rounding alone would be stretched to full length.
-- choice: a gradient that is not finite leaves u = 0, and adds nothing.
-- choice: a parameter without a gradient in either pass has no part in u until the next one, and a second pass that
-  fails (its closure raises) leaves no u at all.
+- choice: norms and inner products are over all perturbed parameters together, as in the paper. Norms of single tensors,
+  as in some public code, make another method, which divides by zero where a tensor has no gradient.
+- choice: u = 0 where ||g_v|| <= 1e-6 * ||g2|| (1e-12 in float64): it would be rounding, stretched to full length.
+- choice: if a gradient is not finite, u is 0, and nothing is added.
+- choice: a parameter without a gradient in either pass has no part in u until the next u, and after a second pass that
+  fails (its closure raises) there is no u.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffer
 
 
 def projection(first: Tensor, second: Tensor, difference: Tensor) -> Tensor:
-    """Return <g1, g2> / ||g1||^2 by the law of cosines: there is no inner product of lists that is one call.
+    """Return <g1, g2> / ||g1||^2 by the law of cosines: torch has no inner product of lists in one call.
 
-    Its error is that of the norms, relative to ||g2|| / ||g1||; it is exactly 1 where g2 = g1.
+    Its error is that of the norms, relative to ||g2|| / ||g1||; the result is exactly 1 where g2 = g1.
 
     Args:
         first: 0-d, ||g1||; at 0 the result is not finite.
@@ -42,11 +42,8 @@ class OrthogonalReuse(SharpnessAware):
     Keeps one copy of the gradients: g1 while the weights are perturbed, then u.
 
     Args:
-        base: as for `SharpnessAware`.
-        rho: as for `SharpnessAware`.
         alpha: length of the reused direction, in norms of the gradient, >= 0.
-        norm_layers: as for `SharpnessAware`.
-        model: as for `SharpnessAware`.
+        base, rho, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(self, base: Optimizer, *, rho: float, alpha: float, norm_layers: int, model: nn.Module | None) -> None:
@@ -64,7 +61,7 @@ class OrthogonalReuse(SharpnessAware):
         observed, perturbed = self._observed(), self._perturbed()
         held = buffers_for(perturbed, self._direction)
         copy_(list(held.values()), gradients_of(perturbed))
-        self._direction = {}  # its buffers hold g1 now, which must not be reused if the closure raises
+        self._direction = {}  # its buffers now hold g1, which must not be reused if the closure raises
         self._second_pass(closure)
         held = {parameter: buffer for parameter, buffer in held.items() if parameter.grad is not None}
         if not held:

@@ -1,7 +1,7 @@
-"""SAM whose first gradient is of some parameters alone, since no others are perturbed: what ESAM and SAM-ON share.
+"""SAM that perturbs some parameters only, and takes the first gradient of these alone: shared by ESAM and SAM-ON.
 
-The backward pass leaves out what only the gradients of other parameters need. No `requires_grad` is touched: there is
-no flag to put back, and a compiled network or a data-parallel one sees the same parameters in each iteration.
+The backward pass computes only what these gradients need. No `requires_grad` changes: there is no flag to restore, and
+a compiled or data-parallel network sees the same parameters in each iteration.
 """
 
 from typing import ClassVar
@@ -18,13 +18,13 @@ class PartialSAM(SharpnessAware):
     """Descend along grad L(w + e) in every iteration, e over the parameters that `_to_perturb` names.
 
     The first backward pass still runs through the whole network. It saves the gradients of weights: up to a third of
-    what it costs by arithmetic, nothing where `torch.compile` has made one function of it.
+    its arithmetic, and nothing where `torch.compile` has compiled it into one function.
     """
 
     sample_losses: ClassVar[bool] = True
 
     def _to_perturb(self) -> list[Tensor]:
-        """Return the parameters, in order, that are perturbed in this iteration if they get a gradient."""
+        """Return the parameters, in order, that this iteration perturbs if they get a gradient."""
         raise NotImplementedError
 
     @override
@@ -49,14 +49,14 @@ class PartialSAM(SharpnessAware):
         Args:
             closure: as for `step`.
             parameters: those that get a gradient, if they are trained and the loss depends on them.
-            samples: (k,) int64, positions in the batch; None for all of it.
-            share: what part of the batch that is, in (0, 1].
+            samples: (k,) int64, positions in the batch; None for the whole batch.
+            share: part of the batch that these samples are, in (0, 1].
 
         Returns:
             (k,) the losses, detached.
 
         Raises:
-            TypeError: if the closure returns anything else, such as the mean loss.
+            TypeError: if the closure does not return losses, but for example their mean.
         """
         for parameter in self._parameters():
             parameter.grad = None
@@ -67,7 +67,7 @@ class PartialSAM(SharpnessAware):
             loss = losses.mean()
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         if trained and loss.requires_grad:
-            # not `autograd.grad`: this lays a gradient out like its parameter, as any other backward pass does
+            # not `autograd.grad`: `backward` gives a gradient the memory layout of its parameter
             loss.backward(inputs=trained)  # type: ignore[no-untyped-call] # torch leaves it untyped
             self.gradient_evaluations += share
         else:

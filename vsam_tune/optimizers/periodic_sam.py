@@ -1,7 +1,7 @@
 """SAM-k: a SAM iteration in every k-th one, plain descent in between; SAM-5 and SAM-10 of vSAM's table 3.
 
-Choices: the count runs over the whole run and never restarts at an epoch (15,640 samples for SAM-5 in 78,200
-iterations, as published, need this); `offset` is 0. Both kinds of iteration share the base's momentum buffer.
+Choices: the count runs over the whole run and never restarts at an epoch (the published 15,640 samples of SAM-5 in
+78,200 iterations need this); `offset` is 0. Both kinds of iteration share the base's momentum buffer.
 """
 
 from torch import nn
@@ -17,13 +17,10 @@ class PeriodicSAM(SharpnessAware):
     """Be SAM in iterations offset, offset + period, ..., counted from 0. 1 + 1/period gradient evaluations.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         period: iterations from one SAM iteration to the next, >= 1; 1 is SAM.
         offset: the first SAM iteration, >= 0.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all, which keeps
-            another copy of the gradients while perturbed. It changes no trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(

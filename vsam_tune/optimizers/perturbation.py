@@ -1,6 +1,6 @@
 """The perturbation e = rho * g / ||g|| of SAM (Foret et al. 2021, eq. 2), over all tensors together.
 
-Nothing here reads a value on the host, and every operation is one `torch._foreach_*` call over many tensors.
+The host reads no value, and every operation is one `torch._foreach_*` call over many tensors.
 """
 
 from functools import reduce
@@ -34,12 +34,12 @@ def perturbation_scale(norm: Tensor, rho: float) -> Tensor:
 
 
 def perturb_(weights: list[Tensor], gradients: list[Tensor], norm: Tensor, rho: float) -> None:
-    """Add e to the weights, in place. The gradients are overwritten with e, which saves a copy of them.
+    """Add e to the weights, in place. The gradients are overwritten with e, which saves a copy.
 
     Args:
         weights: tensors of one dtype on one device.
-        gradients: theirs, of the same shapes, dtype and device.
-        norm: 0-d, the norm over everything that is perturbed, these tensors and others.
+        gradients: of these weights, with the same shapes, dtype and device.
+        norm: 0-d, over all perturbed parameters, these and others.
         rho: l2 radius, in units of the weights. At 0, or where the norm is not finite, no weight changes.
     """
     scale_(gradients, perturbation_scale(norm, rho), kept=torch.isfinite(norm))
@@ -52,11 +52,11 @@ def scale_(tensors: list[Tensor], scale: Tensor, *, kept: Tensor) -> None:
     Args:
         tensors: at least one; of one dtype on one device.
         scale: 0-d.
-        kept: 0-d bool; where it is False all elements become zero, those that are not finite too.
+        kept: 0-d bool; if it is False all elements become zero, even those that are not finite.
     """
     first = tensors[0]
     torch._foreach_mul_(tensors, scale.to(first.device, first.dtype))
-    # 0 * inf is NaN: a product of bit patterns with 0 or 1 leaves a number as it is, or zero whatever it was.
+    # 0 * inf is NaN: bit patterns times 1 keep any number, and times 0 give zero.
     bits = _SAME_SIZE_INTEGER[first.element_size()]
     torch._foreach_mul_([tensor.view(bits) for tensor in tensors], kept.to(first.device, bits))
 
@@ -69,6 +69,6 @@ def copies(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def copy_(targets: list[Tensor], sources: list[Tensor]) -> None:
-    """Copy each source into its target, bit for bit; two empty lists are right as well."""
+    """Copy each source into its target, bit for bit; the lists may be empty."""
     if targets:
         torch._foreach_copy_(targets, sources)

@@ -51,5 +51,5 @@ class PlainOptimizer(Wrapper):
 
     @override
     def before_update(self, hook: Callable[[], None]) -> None:
-        """Call `hook` after each call of the closure: the base optimizer calls it inside of its own step."""
+        """Call `hook` after each call of the closure, which is inside the step of the base optimizer."""
         self._before_update.append(hook)

@@ -1,8 +1,8 @@
-"""RST, randomized sharpness-aware training: Zhao et al. 2022, arXiv 2203.09962. Each iteration is SAM's by chance.
+"""RST, randomized sharpness-aware training: Zhao et al. 2022, arXiv 2203.09962. SAM in randomly chosen iterations.
 
-vSAM without adaptation and without reuse: the control that shows what those bring. Choices: an iteration is SAM's if u
-< p, u uniform in [0, 1) from a generator of the optimizer's own; the linear schedule is p * t / T, from 0 at t = 0. The
-paper's G-RST, which weights g_sam - g as well, and its stepwise schedule are not offered.
+It is vSAM without adaptation and without reuse, and shows their effect by comparison. Choices: an iteration is SAM's if
+u < p, u uniform in [0, 1) from a separate generator; the linear schedule is p * t / T, from 0 at t = 0. The paper's
+G-RST, which also weights g_sam - g, and its stepwise schedule are not offered.
 """
 
 from typing import Any
@@ -22,20 +22,16 @@ SCHEDULES = ("constant", "linear")
 class RST(SharpnessAware):
     """Be SAM with a probability, drawn anew in each iteration.
 
-    Costs 1 + f gradient evaluations, f the sampled fraction; a copy of the weights while perturbed. Workers have to
-    be given the same seed.
+    Costs 1 + f gradient evaluations, f the sampled fraction; a copy of the weights while perturbed. Workers need the
+    same seed.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         probability: that an iteration is SAM's, in [0, 1]; 1 is SAM, 0 the base optimizer.
         schedule: "constant", or "linear" from 0 to `probability` at the end of the run.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all, which keeps
-            another copy of the gradients while perturbed. It changes no trajectory.
-        seed: of the generator of the draws.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
-        num_iterations: planned for the whole run, >= 1; the linear schedule needs it, and stays at its end from then
-            on.
+        seed: of the draws.
+        num_iterations: planned for the whole run, >= 1; the linear schedule needs it, and is constant afterwards.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(
@@ -59,7 +55,7 @@ class RST(SharpnessAware):
         self._probability = probability
         self._rises_until = num_iterations if schedule == "linear" else None
         self._generator = torch.Generator().manual_seed(seed)
-        self._next_draw = self._draw()  # u of the coming iteration, also if that has to be repeated
+        self._next_draw = self._draw()  # u of the next iteration, even if it has to be repeated
 
     @property
     def sampling_rate(self) -> float:

@@ -16,11 +16,8 @@ class SAM(SharpnessAware):
     """Descend along grad L(w + e) in every iteration. 2 gradient evaluations; a copy of w while perturbed.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all, which keeps
-            another copy of the gradients while perturbed. It changes no trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base, norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(

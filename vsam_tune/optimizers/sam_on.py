@@ -3,9 +3,9 @@
 One iteration on one batch: g = grad L(w) of the parameters of normalisation layers, scales and shifts;
 e = rho * g / ||g|| on these and 0 elsewhere; g_sam = grad L(w + e) of all; the base optimizer steps from w along g_sam.
 
-Choices: the norm is over the perturbed parameters alone, as in mueller-mp/SAM-ON. Layers are told by their class, not
-by the names of their parameters, as there. Where no parameter of a normalisation layer is trained and perturbed, all
-parameters are: SAM.
+Choices: the norm is over the perturbed parameters alone, as in mueller-mp/SAM-ON. A layer is recognised by its class,
+and not, as there, by the names of its parameters. If no parameter of a normalisation layer is trained and perturbed,
+all parameters are perturbed: SAM.
 """
 
 from torch import Tensor, nn
@@ -21,16 +21,16 @@ _NORMALISATION = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)  # _NormBas
 class SAMON(PartialSAM):
     """SAM that perturbs scales and shifts of normalisation layers, and nothing else.
 
-    2 gradient evaluations, of which the first leaves out the gradients of all other weights: 5/3 by arithmetic. A copy
-    of the perturbed parameters while they are perturbed.
+    2 gradient evaluations; the first one computes no gradients of other weights: 5/3 by arithmetic. A copy of the
+    perturbed parameters while they are perturbed.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over the perturbed parameters, >= 0, in units of the weights.
         norm_layers: how many of the last perturbed layers `observation` takes its norms over; 0 for all. It changes
             no trajectory.
         model: see `SharpnessAware`; its batch, instance, group, layer and root-mean-square norms are the normalisation
             layers. Without it this is SAM.
+        base: see `SharpnessAware`.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The controller of vSAM's sampling rate: arXiv 2403.08821, eq. 8 to 15. On the host: no torch, no draws.
 
-In goes h = ||PSF|| and q = ||g|| of each sampled iteration, out comes p, the probability that an iteration is
-sampled. The paper leaves open, and this project chose:
+It computes p, the probability that an iteration is sampled, from h = ||PSF|| and q = ||g|| of each sampled iteration.
+The paper leaves some points open:
 
 - choice: slices (eq. 8) are nearly equal runs of the sorted window, the longer ones first; variances are
   those of the population (divided by n); sigma is defined once the window is full.
@@ -9,13 +9,13 @@ sampled. The paper leaves open, and this project chose:
   If p_max * K is below 1, the upper bound wins.
 - choice: v and u (eq. 10, 13) are means over the change rates available, at most the last m of each.
 - choice: adaptation after iteration t if t + 1 is a multiple of K, t + 1 >= t0, there are two values of sigma
-  (m + 1 samples), and the interval had a sample: without one, stale factors would compound, so N stays.
-- choice: a change rate is 0, and counted in `guarded`, where its previous value is zero or tiny against its
-  running scale, or where either value is not finite. For u the scale is the largest of the last m ratios, and
-  tiny is 1e-6 of it. For v it is the mean square of the window, and tiny is (1e-6)**2 of it, since sigma is
-  quadratic in h: below that, sigma is the rounding in float32 of equal values.
+  (m + 1 samples), and the interval had a sample: without one, old factors would compound, so N does not change.
+- choice: a change rate is 0, and counted in `guarded`, if its previous value is zero or tiny relative to a scale, or if
+  one of the two values is not finite. For u the scale is the largest of the last m ratios, and tiny means 1e-6 times
+  the scale. For v it is the mean square of the window, and tiny means (1e-6)**2 times the scale, since sigma is
+  quadratic in h: below that, sigma is the rounding of equal values in float32.
 - choice: `change="log"` takes log ratios. The mean of relative changes of a stationary noisy sequence is
-  positive (Jensen), so "relative", the paper's form, lets the rate grow without any signal; "log" does not.
+  positive (Jensen), so with "relative", the paper's form, the rate grows without any signal; with "log" it does not.
 """
 
 import math
@@ -66,16 +66,16 @@ def mean_square(window: Sequence[float]) -> float:
 
 
 def change_rate(previous: float, current: float, *, smallest: float, change: str) -> float | None:
-    """Return how much a value changed, relative to what it was (eq. 9, 12).
+    """Return the change of a value relative to its previous value (eq. 9, 12).
 
     Args:
         previous: value at the sampled iteration before, >= 0 where it is finite.
         current: value at this one, >= 0 where it is finite.
-        smallest: at or below it a previous value is taken for zero, >= 0.
+        smallest: a previous value at or below it counts as zero, >= 0.
         change: "relative" for (current - previous) / previous, "log" for log(current / previous).
 
     Returns:
-        The change rate, finite; None where it is not defined, for the caller to take as 0 and count.
+        The change rate, finite; None where it is undefined: the caller takes it as 0 and counts it.
     """
     if not (math.isfinite(previous) and math.isfinite(current) and previous > smallest):
         return None
@@ -89,23 +89,23 @@ def change_rate(previous: float, current: float, *, smallest: float, change: str
 
 
 def next_expected(expected: float, *, beta: float, change: float, ceiling: float) -> float:
-    """Return N of the next interval (eq. 14): N * (1 + beta * change), not below 1, nor above the ceiling.
+    """Return N of the next interval (eq. 14): N * (1 + beta * change), at least 1 and at most the ceiling.
 
     Args:
-        expected: N, samples expected an interval.
-        beta: how strongly change rates move it, >= 0.
+        expected: N, samples expected in an interval.
+        beta: how strongly change rates change N, >= 0.
         change: v + u.
-        ceiling: p_max * K; it wins where it is below 1.
+        ceiling: p_max * K; it applies even if it is below 1.
     """
     return min(max(expected * (1 + beta * change), 1.0), ceiling)
 
 
 @dataclass(kw_only=True, slots=True)
 class SamplingRate:
-    """The rate and what it is computed from; `end_interval` is the one way in.
+    """The rate, with the values that it is computed from; only `end_interval` changes them.
 
     Attributes:
-        beta: how strongly change rates move the rate.
+        beta: how strongly change rates change the rate.
         num_slices: s, slices of the sorted window.
         warmup_iterations: t0, iterations before the rate adapts.
         window: m, samples remembered.
@@ -121,8 +121,8 @@ class SamplingRate:
         ratio_changes: the last m u_t (eq. 12).
         v: mean of `sigma_changes` at the last interval with a sample (eq. 10); NaN before there are any.
         u: mean of `ratio_changes` then (eq. 13); NaN before there are any.
-        guarded: change rates that were taken as 0.
-        adaptation_start: first iteration drawn with an adapted rate; None if there was none yet.
+        guarded: undefined change rates so far, taken as 0.
+        adaptation_start: first iteration that is drawn with an adapted rate; None before the first adaptation.
     """
 
     beta: float
@@ -178,7 +178,7 @@ class SamplingRate:
         return max(1, math.floor(self.max_rate * self.interval + 1e-9))
 
     def end_interval(self, samples: Sequence[tuple[float, float]], *, iterations: int) -> None:
-        """Take in the samples of an interval that has ended, and adapt the rate.
+        """Add the samples of an interval that has ended, and adapt the rate.
 
         Args:
             samples: (h, q) of its sampled iterations, in order.

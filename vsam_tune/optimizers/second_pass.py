@@ -1,9 +1,9 @@
-"""What a second forward pass on the same batch must not change, and what it must repeat.
+"""A second forward pass on the same batch: it must not change batch norm, and must repeat the random draws.
 
-Batch norm: its running statistics are updated by the first pass alone. `track_running_stats = False` makes a
-module in training mode use batch statistics and touch no buffer, `num_batches_tracked` included; setting the
-momentum to 0 instead would still advance that counter. Randomness: the second pass draws what the first one
-drew, so that dropout leaves out the same units and rho = 0 is exactly the base optimizer.
+Batch norm: only the first pass updates its running statistics. With `track_running_stats = False` a module in training
+mode uses batch statistics and changes no buffer, `num_batches_tracked` included; with a momentum of 0 it would still
+advance that counter. Randomness: the second pass repeats the draws of the first one, so that dropout drops the same
+units and rho = 0 is exactly the base optimizer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ def batch_norms(model: nn.Module) -> list[_BatchNorm]:
 
 @contextmanager
 def frozen_statistics(modules: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Keep the running statistics of batch norms as they are while the block runs, exceptions included."""
+    """Do not update the running statistics of batch norms while the block runs, even if it raises."""
     tracking = [module for module in modules if module.track_running_stats]
     try:
         for module in tracking:
@@ -39,7 +39,7 @@ class RandomState:
 
     Attributes:
         cpu: of the CPU.
-        cuda: of the CUDA devices that matter, each with its state (a CPU tensor).
+        cuda: of some CUDA devices, each with its state (a CPU tensor).
     """
 
     cpu: Tensor
@@ -58,7 +58,7 @@ class RandomState:
             torch.cuda.set_rng_state(state, device)
 
     def equals(self, other: "RandomState") -> bool:
-        """Return whether nothing was drawn between the two, which name the same devices."""
+        """Return whether nothing was drawn between the two states, of the same devices."""
         mine = [self.cpu, *(state for _, state in self.cuda)]
         theirs = [other.cpu, *(state for _, state in other.cuda)]
         return all(torch.equal(one, two) for one, two in zip(mine, theirs, strict=True))
@@ -66,10 +66,10 @@ class RandomState:
 
 @contextmanager
 def replayed(before: RandomState) -> Iterator[None]:
-    """Run the block from the random state `before`, and leave the one that it found, exceptions included.
+    """Run the block from the random state `before`, and restore the present one, even if the block raises.
 
     Args:
-        before: the state before the first pass; where that drew nothing, the generators are not touched.
+        before: the state before the first pass; if that drew nothing, the generators are not touched.
 
     Yields:
         Nothing.

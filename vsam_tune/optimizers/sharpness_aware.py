@@ -1,13 +1,12 @@
 """The wrapper that every method shares: two passes over one batch around any torch base optimizer.
 
-What holds for all of them (METHODS 1): the norm is one over all parameter groups, in float32 at least; the
-gradient holds no weight decay; the base optimizer applies the update, and sees the unperturbed weights. All
-parameters that have a gradient are perturbed, batch norm's and biases too.
+Rules for all methods (METHODS 1): there is one norm over all parameter groups, in float32 at least; the gradient
+contains no weight decay; the base optimizer applies the update, and sees the unperturbed weights. All parameters that
+have a gradient are perturbed, batch norm's and biases too.
 
-Choices: weights are copied and copied back in place, since w + e - e is not w in float32. Nothing waits for
-the device inside an iteration. A closure that adds up the gradients of micro-batches gives what the whole batch
-gives. Not offered: gradient scaling (torch's `GradScaler` takes no closure; bfloat16 autocast needs none), sparse
-gradients.
+Choices: weights are copied and copied back in place, since w + e - e is not w in float32. Nothing waits for the device
+inside an iteration. A closure that adds up the gradients of micro-batches has the same effect as the whole batch. Not
+offered: gradient scaling (torch's `GradScaler` takes no closure; bfloat16 autocast needs none), sparse gradients.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,11 +44,11 @@ def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
 
 
 def buffers_for(parameters: list[Tensor], kept: Mapping[Tensor, Tensor] = MappingProxyType({})) -> dict[Tensor, Tensor]:
-    """Return a buffer like the gradient of each parameter, of those that have one; what they hold is not defined.
+    """Return a buffer like the gradient of each parameter that has one; its values are undefined.
 
     Args:
         parameters: in order.
-        kept: buffers by parameter, taken instead of new ones.
+        kept: buffers by parameter, used instead of new ones.
     """
     return {
         parameter: kept[parameter] if parameter in kept else torch.empty_like(gradient)
@@ -58,24 +57,23 @@ def buffers_for(parameters: list[Tensor], kept: Mapping[Tensor, Tensor] = Mappin
 
 
 class SharpnessAware(Wrapper):
-    """A torch optimizer around a base optimizer, whose parameter groups and state it shares, as `Wrapper` says.
+    """A wrapper whose iteration has up to two passes.
 
-    A method overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps anything; `_perturb` if e
-    is another one than SAM's, `_radius` if rho changes; `_first_gradient` and `_second_gradient` if they are not the
-    whole batch's.
+    A method overrides `_descend`, and `_method_state` with `_load_method_state` if it keeps a state; `_perturb` if e is
+    not SAM's, `_radius` if rho changes; `_first_gradient` and `_second_gradient` if they are not the whole batch's.
 
-    A parameter group may say `perturbed: False`: its parameters are then in no norm, no perturbation and no PSF,
-    and take the plain gradient of whichever pass was the last.
+    A parameter group may set `perturbed: False`. Its parameters are then in no norm, no perturbation and no PSF, and
+    take the plain gradient of the last pass.
 
     Args:
-        base: any torch optimizer but LBFGS, which evaluates as often as it likes; it applies the update.
-        rho: l2 radius of the perturbation, >= 0, in units of the weights. It is put into each parameter group
-            that has no `rho` of its own; the groups may differ, the norm is over all of them.
-        norm_layers: how many of the last layers the norms of `observation` are taken over; 0 for all.
-        model: the network that the closure runs, read once. With it, the second pass leaves batch norm's
-            running statistics alone and repeats the random draws of the first one (of torch's default
-            generators), and layers are its modules. Without it, none of this is done, and layers are guessed
-            from the shapes of the parameters.
+        base: any torch optimizer but LBFGS, which may evaluate several times a step; it applies the update.
+        rho: l2 radius of the perturbation, >= 0, in units of the weights, for each parameter group without a `rho`.
+            The groups may differ; the norm is over all of them.
+        norm_layers: how many of the last layers the norms of `observation` are taken over; 0 for all, for which most
+            methods keep another copy of the gradients while perturbed. It changes the trajectory of vSAM only.
+        model: the network that the closure runs, read once. With it, the second pass does not update batch norm's
+            running statistics and repeats the random draws of the first one (of torch's default generators), and layers
+            are its modules. Without it, none of this happens, and layers are guessed from the shapes of the parameters.
     """
 
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
@@ -88,21 +86,21 @@ class SharpnessAware(Wrapper):
         self._batch_norms = batch_norms(model) if model is not None else []
         self._before: RandomState | None = None
         self._workers: Workers | None = None
-        self._of_this_worker: list[Tensor] = []  # its first gradient, where that is what perturbs
+        self._of_this_worker: list[Tensor] = []  # its first gradient, if it perturbs with that
         super().__init__(base, {"rho": rho, "perturbed": True})
 
     def distribute(self, process_group: ProcessGroup | None = None, *, perturbation_scope: str = "local") -> None:
-        """Average gradients over workers from now on, each of which trains its own copy on batches of its own.
+        """Average gradients over workers from now on; each worker trains a copy of the model on different batches.
 
-        The weights have to be the same on all of them, and every worker has to give the same parameters a gradient.
-        An average is over workers, whatever the sizes of their batches; the running statistics of batch norm stay each
-        worker's own. The model stays as it is: `DistributedDataParallel` would average once more. What is kept or
-        compared from one iteration to the next is computed from averages, so that all workers decide alike.
+        All workers must have the same weights, and give the same parameters a gradient. The average does not depend on
+        the sizes of the batches; each worker keeps its running statistics of batch norm. Do not wrap the model:
+        `DistributedDataParallel` would average once more. State and decisions follow from averages, so that all workers
+        decide the same.
 
         Args:
             process_group: of `torch.distributed`; None for all processes.
-            perturbation_scope: "local", e of each worker's own gradient, as SAM's paper does ("m-sharpness"; costs a
-                copy of the gradients); or "global", e of the averaged one.
+            perturbation_scope: "local", e along each worker's gradient, as in SAM's paper ("m-sharpness"; costs a copy
+                of the gradients); or "global", e along the average.
         """
         check_choice("perturbation_scope", perturbation_scope, ("local", "global"))
         self._workers = Workers(process_group, local=perturbation_scope == "local")
@@ -112,8 +110,8 @@ class SharpnessAware(Wrapper):
         """Take one iteration.
 
         Args:
-            closure: what `sample_losses` says. It is called with gradients enabled, once or, in a sampled iteration,
-                twice; by a method that selects samples, once more for their losses alone.
+            closure: see `sample_losses`. It is called with gradients enabled, once or, in a sampled iteration, twice;
+                a method that selects samples calls it once more for their losses alone.
 
         Returns:
             The loss of the first call: at the weights before the step, or near them (`perturbs_first`).
@@ -134,13 +132,13 @@ class SharpnessAware(Wrapper):
         return loss
 
     def _closure_error(self) -> TypeError:
-        """Return the error that says which closure is needed."""
+        """Return the error for a missing or wrong closure."""
         return TypeError(f"{type(self).__name__}.step needs a closure that {_ASKED[self.sample_losses]}")
 
     def _descend(self, closure: Closure) -> Observation:
-        """Turn the first gradient, which stands in `.grad`, into the one to descend along, in place.
+        """Turn the first gradient, in `.grad`, into the direction of descent, in place.
 
-        A method that wants the second gradient calls `_second_pass` or `_sample`. The base steps next.
+        A method that needs the second gradient calls `_second_pass` or `_sample`. The base steps next.
         """
         raise NotImplementedError
 
@@ -159,7 +157,7 @@ class SharpnessAware(Wrapper):
         return loss
 
     def _second_pass(self, closure: Closure) -> None:
-        """Leave the gradient at w + e in `.grad`, and the weights as they were, also if the closure raises.
+        """Leave the gradient at w + e in `.grad`, and restore the weights, even if the closure raises.
 
         Costs 1 gradient evaluation and one copy of the weights.
         """
@@ -187,7 +185,7 @@ class SharpnessAware(Wrapper):
             perturb_(members, gradients_of(members), norm, rho)
 
     def _by_rho(self, parameters: list[Tensor]) -> list[tuple[float, list[Tensor]]]:
-        """Return the parameters in lists of one rho, device and dtype, which one `_foreach` call can take."""
+        """Return lists of parameters with the same rho, device and dtype, each for one `_foreach` call."""
         wanted = set(parameters)
         alike: dict[tuple[float, torch.device, torch.dtype], list[Tensor]] = {}
         for group in self.param_groups:
@@ -209,7 +207,7 @@ class SharpnessAware(Wrapper):
                 weights are perturbed, and the PSF afterwards.
 
         Returns:
-            PSF = g_sam - g by parameter, in the same buffers; without those that got no second gradient.
+            PSF = g_sam - g by parameter, in the same buffers, for parameters with a second gradient.
         """
         copy_(list(held.values()), gradients_of(list(held)))
         self._second_pass(closure)
@@ -220,10 +218,10 @@ class SharpnessAware(Wrapper):
         return psf
 
     def _sam_iteration(self, closure: Closure, *, sampling_rate: float) -> Observation:
-        """Do what SAM does: leave g_sam in `.grad`.
+        """Take SAM's iteration: leave g_sam in `.grad`.
 
         Returns:
-            The observation, for whose `l2_psf` g of the observed layers is copied.
+            The observation; g of the observed layers is copied for its `l2_psf`.
         """
         observed = self._observed()
         l2_sgd = self._norm(gradients_of(observed))
@@ -232,7 +230,7 @@ class SharpnessAware(Wrapper):
         return Observation(sampled=True, l2_psf=l2_psf, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
     def _plain_iteration(self, *, sampling_rate: float) -> Observation:
-        """Leave g in `.grad`, where it stands, and return the observation."""
+        """Keep g in `.grad`, and return the observation."""
         l2_sgd = self._norm(gradients_of(self._observed()))
         return Observation(sampled=False, l2_psf=None, l2_sgd=l2_sgd, sampling_rate=sampling_rate)
 
@@ -243,16 +241,16 @@ class SharpnessAware(Wrapper):
         return [parameter for parameter in self._parameters() if parameter.grad is not None]
 
     def _perturbable(self) -> list[Tensor]:
-        """Return the parameters of the groups that are perturbed, in order, trained now or not."""
+        """Return the parameters of the perturbed groups, in order, trained now or not."""
         groups = (group["params"] for group in self.param_groups if group["perturbed"])
         return [parameter for parameters in groups for parameter in parameters]
 
     def _perturbed(self) -> list[Tensor]:
-        """Return the parameters that are perturbed and have a gradient now, in order."""
+        """Return the perturbed parameters that have a gradient now, in order."""
         return [parameter for parameter in self._perturbable() if parameter.grad is not None]
 
     def _observed(self) -> list[Tensor]:
-        """Return the parameters, having a gradient now, that the norms of an observation are taken over."""
+        """Return the parameters with a gradient now in the observed layers."""
         return last_with_gradient(self._layers, self._norm_layers)
 
     def _norm(self, tensors: list[Tensor]) -> Tensor:

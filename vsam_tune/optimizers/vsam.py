@@ -1,23 +1,23 @@
-"""vSAM, variation-based SAM: arXiv 2403.08821. When SAM's second gradient is taken, and how it is reused.
+"""vSAM, variation-based SAM: arXiv 2403.08821. SAM's second gradient in sampled iterations, reused in the others.
 
-The PSF, the projection of the sharpness on the gradient, is g_sam - g, with g and g_sam as in SAM. It is
-taken in sampled iterations only, each of which is SAM's (eq. 16); in between, the last one is reused, damped
-by its age (eq. 17). The probability that an iteration is sampled follows how much the PSF varies;
-`sampling_rate` has that part (eq. 8 to 15). The paper leaves open, and this project chose:
+The PSF, the projection of the sharpness on the gradient, is g_sam - g, with g and g_sam as in SAM. It is taken in
+sampled iterations only, and each of these is SAM's (eq. 16); in between, the last PSF is reused, damped by its age (eq.
+17). The probability that an iteration is sampled depends on the variation of the PSF: `sampling_rate` has that part
+(eq. 8 to 15). The paper leaves some points open:
 
 - choice: the reused PSF has the weight kappa ** age, age 1 in the first iteration after a sample.
   `reuse="constant"` is kappa at any age, `reuse="none"` is the paper's ablation vSAM-A. Before the first
   sample the descent is plain.
-- choice: an iteration is sampled if u < p, u uniform in [0, 1) from a generator of the optimizer's own, and
-  the interval has fewer than floor(max_rate * interval + 1e-9) samples, at least 1. An interval's draws are
-  made at once when it starts. Iterations count from 0, intervals start at the multiples of `interval`.
+- choice: an iteration is sampled if u < p, u uniform in [0, 1) from a separate generator, and the interval has fewer
+  than floor(max_rate * interval + 1e-9) samples, at least 1. All draws of an interval are made when it starts.
+  Iterations count from 0, intervals start at the multiples of `interval`.
 - choice: h and q are norms over the last `norm_layers` layers ("the last few layers").
-- choice: a PSF lives from one sample to the next. A parameter without a gradient in either pass of a sample
-  has none until the next sample, and a sample that fails (its closure raises) leaves none for any.
+- choice: a PSF is used until the next sample. A parameter without a gradient in either pass of a sample has no PSF
+  until the next sample, and after a sample that fails (its closure raises) there is no PSF.
 
-Memory: one copy of the gradients is kept (it holds g while the weights are perturbed, then the PSF), and one
-copy of the weights while perturbed. With `reuse="none"` only the observed layers' gradients are copied. The
-host reads the norms once an interval, when the rate may adapt, and waits for the device at no other time.
+Memory: one copy of the gradients (it holds g while the weights are perturbed, then the PSF), and one copy of the
+weights while perturbed. With `reuse="none"` only the gradients of the observed layers are copied. The host reads the
+norms once an interval, when the rate may adapt, and waits for the device at no other time.
 """
 
 from typing import Any
@@ -42,9 +42,8 @@ class VSAM(SharpnessAware):
     Costs 1 + f gradient evaluations an iteration, f the sampled fraction.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS.
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights (eq. 2).
-        beta: how strongly the change rates move the sampling rate, >= 0 (eq. 14); the paper: 0.05 to 0.2.
+        beta: how strongly the change rates change the sampling rate, >= 0 (eq. 14); the paper: 0.05 to 0.2.
         kappa: damping of the reused PSF, in [0, 1] (eq. 17); the paper: 0.6 to 0.9.
         num_slices: slices of the sorted window, >= 1 (eq. 8).
         warmup_iterations: iterations before the rate adapts, >= 0.
@@ -55,8 +54,8 @@ class VSAM(SharpnessAware):
         norm_layers: how many of the last layers h and q are taken over; 0 for all.
         reuse: weight of the reused PSF: "geometric" kappa ** age, "constant" kappa, "none" no reuse.
         change: form of the change rates: "relative", the paper's, or "log", which has no drift on noise.
-        seed: of the generator of the draws.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        seed: of the draws.
+        base, model: see `SharpnessAware`.
     """
 
     def __init__(  # noqa: PLR0913 - the hyper-parameters of METHODS, by keyword
@@ -111,7 +110,7 @@ class VSAM(SharpnessAware):
 
     @property
     def guarded(self) -> int:
-        """How many change rates were taken as 0, being not defined."""
+        """How many change rates were undefined, and taken as 0."""
         return self._controller.guarded
 
     @override
@@ -172,13 +171,13 @@ class VSAM(SharpnessAware):
         observed = self._observed()
         kept = observed if self._reuse == "none" else self._perturbed()
         held = buffers_for(kept, self._psf)
-        self._psf = {}  # its buffers hold g now, which must not be reused if the closure raises
+        self._psf = {}  # its buffers now hold g, which must not be reused if the closure raises
         self._psf = self._sample(closure, held)
         self._age = 0
         return self._norm([self._psf[parameter] for parameter in observed if parameter in self._psf])
 
     def _reuse_psf(self) -> None:
-        """Add the damped PSF to the gradients, where there is one (eq. 17)."""
+        """Add the damped PSF to the gradients, if there is one (eq. 17)."""
         self._age += 1
         if self._reuse == "none":
             return

@@ -13,20 +13,20 @@ class Workers:
 
     Args:
         process_group: of `torch.distributed`; None for all processes.
-        local: whether a worker keeps its own gradient to perturb with.
+        local: whether a worker perturbs with its gradient, and not with the average.
     """
 
     def __init__(self, process_group: ProcessGroup | None, *, local: bool) -> None:
         self._process_group, self._local = process_group, local
 
     def average(self, gradients: list[Tensor]) -> list[Tensor]:
-        """Replace gradients by their averages over the workers, in place: one message a device and dtype.
+        """Replace gradients by their averages over the workers, in place; one message per device and dtype.
 
         Args:
             gradients: of the same shapes, in the same order, on all workers.
 
         Returns:
-            What they were on this worker, copied, if a worker perturbs with its own; else nothing.
+            Copies of the gradients of this worker, if it perturbs with them; else nothing.
         """
         own = copies(gradients) if self._local else []
         alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}

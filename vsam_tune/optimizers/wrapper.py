@@ -24,19 +24,19 @@ class Wrapper(Optimizer):
 
     Args:
         base: any torch optimizer but another wrapper.
-        settings: name -> value, put into each parameter group that has none of its own.
+        settings: name -> value, for each parameter group that does not have it.
 
     Attributes:
-        sample_losses: what the closure of `step` does. False: it clears the gradients, runs forward and backward
-            on one batch, returns the loss. True: it takes the positions of some samples of the batch, an int64
-            tensor or None for all, runs forward on them alone, and returns their losses with the graph behind
-            them, or without one where gradients are disabled; the method takes the gradients itself.
+        sample_losses: the kind of closure that `step` needs. False: it clears the gradients, runs forward and backward
+            on one batch, and returns the loss. True: it takes the positions of some samples of the batch, an int64
+            tensor or None for all, runs forward on them alone, and returns their losses, with their graph if gradients
+            are enabled; the method takes the gradients itself.
         perturbs_first: whether the first pass runs at perturbed weights, so that the loss `step` returns is theirs.
         base: the base optimizer.
         iterations: finished iterations.
         gradient_evaluations: forward and backward passes so far, in batches; a part of a batch is that part of 1.
-        forward_passes: forward passes without a backward so far, likewise.
-        observation: what the last iteration showed; None before the first, and after loading.
+        forward_passes: forward passes without a backward so far, in batches.
+        observation: of the last iteration; None before the first, after loading, and for a plain optimizer.
     """
 
     sample_losses: ClassVar[bool] = False
@@ -60,7 +60,7 @@ class Wrapper(Optimizer):
         """Take one iteration; return its loss, 0-d.
 
         Args:
-            closure: does what `sample_losses` says.
+            closure: see `sample_losses`.
         """
         raise NotImplementedError
 
@@ -73,7 +73,7 @@ class Wrapper(Optimizer):
         return batch_size
 
     def metrics(self) -> dict[str, float]:
-        """Return what the method reports besides its passes, by name; nothing by default."""
+        """Return metrics of the method besides its passes, by name; none by default."""
         return {}
 
     def warnings(self) -> list[str]:
@@ -85,7 +85,7 @@ class Wrapper(Optimizer):
         self.base.register_load_state_dict_post_hook(lambda _: self._share())
 
     def _share(self) -> None:
-        """Take over the groups and the state of the base, which loads them into new objects."""
+        """Use the groups and the state of the base, which loads them into new objects."""
         self.param_groups, self.state = self.base.param_groups, self.base.state
         for group in self.param_groups:
             for name, value in self._settings.items():
@@ -96,7 +96,7 @@ class Wrapper(Optimizer):
 
     @override
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a parameter group to the base; it may have settings of its own."""
+        """Add a parameter group to the base; it may have the wrapper's settings."""
         if "base" not in vars(self):  # torch's constructor lists the groups that the base has already
             super().add_param_group(param_group)
             return
@@ -119,7 +119,7 @@ class Wrapper(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that continuing bit for bit needs, the base's state included.
 
-        Its tensors are the live ones, as torch's own are; `torch.load(..., weights_only=True)` reads it back.
+        Its tensors are live, as in torch; `torch.load(..., weights_only=True)` reads it.
         """
         return {
             "base": self.base.state_dict(),
@@ -131,7 +131,7 @@ class Wrapper(Optimizer):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, of the same method over the same parameters; it is copied.
+        """Restore a state of the same method over the same parameters; it is copied.
 
         Args:
             state_dict: not changed, and not kept.
@@ -155,14 +155,14 @@ class Wrapper(Optimizer):
         return {}
 
     def _load_method_state(self, state: dict[str, Any]) -> None:
-        """Restore the entries of `_method_state`; all of them are there."""
+        """Restore the entries of `_method_state`; none is missing."""
 
     def _by_position(self, kept: dict[Tensor, Tensor]) -> dict[int, Tensor]:
-        """Return what is kept by parameter as a state holds it: by the parameter's position in the groups."""
+        """Return tensors by the parameter's position in the groups, for a state."""
         position = {parameter: i for i, parameter in enumerate(self._parameters())}
         return {position[parameter]: tensor for parameter, tensor in kept.items()}
 
     def _by_parameter(self, saved: dict[int, Tensor]) -> dict[Tensor, Tensor]:
-        """Return what `_by_position` did, by parameter again, copied to the parameters' devices."""
+        """Return tensors of a state by parameter, copied to the parameters' devices."""
         parameters = self._parameters()
         return {parameters[i]: tensor.to(parameters[i].device, copy=True) for i, tensor in saved.items()}
