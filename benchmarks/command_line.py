@@ -23,7 +23,7 @@ def vsam_tune(*arguments: object) -> str:
     """
     words = [str(argument) for argument in arguments]
     command = [sys.executable, "-m", "vsam_tune.cli.main", *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - no shell
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False)  # noqa: S603 - no shell
     if done.returncode and not done.stdout:
         raise RuntimeError(f"vsam-tune {' '.join(words)} failed with {done.returncode}")
     return done.stdout

@@ -13,7 +13,7 @@ class TrialLog:
     def open(self, path: Path) -> None:
         """Append to `path` from now on."""
         self.close()
-        self._handler = logging.FileHandler(path, delay=True)
+        self._handler = logging.FileHandler(path, encoding="utf-8", delay=True, errors="backslashreplace")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         for name in ("vsam_tune", "trainables"):
             logger = logging.getLogger(name)

@@ -23,12 +23,12 @@ def membership(tmp_path: Path) -> Path:
 def write(root: Path, **files: str) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (root / name.replace("__", ".")).write_text(text + "\n")
+        (root / name.replace("__", ".")).write_text(text + "\n", encoding="utf-8")
 
 
 def made_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
@@ -47,7 +47,7 @@ def test_without_control_groups_the_affinity_is_the_limit(tmp_path: Path, member
 def test_the_narrowest_group_on_the_way_up_grants_processor_time(
     own: str, parent: str, limit: float, tmp_path: Path, membership: Path
 ) -> None:
-    membership.write_text(TWO)
+    membership.write_text(TWO, encoding="utf-8")
     write(tmp_path / "slice", cpu__max=parent)
     write(tmp_path / "slice/job", cpu__max=own)
     found = cores(tmp_path, membership)
@@ -59,24 +59,24 @@ def test_the_narrowest_group_on_the_way_up_grants_processor_time(
 def test_version_one_has_quota_and_period_in_two_files(
     quota: str, limit: float, tmp_path: Path, membership: Path
 ) -> None:
-    membership.write_text(ONE)
+    membership.write_text(ONE, encoding="utf-8")
     write(tmp_path / "cpu/job", cpu__cfs_quota_us=quota, cpu__cfs_period_us="100000")
     assert cores(tmp_path, membership).limit == limit
 
 
 def test_memory_that_a_group_leaves_counts_its_file_cache_as_free(tmp_path: Path, membership: Path) -> None:
-    membership.write_text(TWO)
+    membership.write_text(TWO, encoding="utf-8")
     write(tmp_path / "slice/job", memory__max=str(GIB), memory__current=str(GIB // 2))
     assert free_bytes(tmp_path, membership) == GIB / 2
     write(tmp_path / "slice/job", memory__stat=f"anon 5\ninactive_file {GIB // 4}")
     assert free_bytes(tmp_path, membership) == 3 * GIB / 4
-    membership.write_text(ONE)
+    membership.write_text(ONE, encoding="utf-8")
     write(tmp_path / "memory/job", memory__limit_in_bytes="1000", memory__usage_in_bytes="1010")
     assert free_bytes(tmp_path, membership) == 0
 
 
 def test_an_unlimited_group_leaves_the_machine_s_memory(tmp_path: Path, membership: Path) -> None:
-    membership.write_text(TWO)
+    membership.write_text(TWO, encoding="utf-8")
     write(tmp_path / "slice/job", memory__max="max", memory__current="7")
     assert free_bytes(tmp_path, membership) > 7
 
@@ -128,7 +128,9 @@ def test_a_device_is_its_processors_and_gpus_without_the_name_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     information = tmp_path / "cpuinfo"
-    information.write_text("processor\t: 0\nmodel name\t: A Processor 9\nprocessor\t: 1\nmodel name\t: A Processor 9\n")
+    information.write_text(
+        "processor\t: 0\nmodel name\t: A Processor 9\nprocessor\t: 1\nmodel name\t: A Processor 9\n", encoding="utf-8"
+    )
     monkeypatch.setattr(hardware, "_CPU_INFO", information)
     monkeypatch.setattr(hardware.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(hardware.platform, "system", lambda: "Linux")

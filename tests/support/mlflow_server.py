@@ -51,4 +51,4 @@ def wait_until_it_answers(url: str, log: Path) -> None:
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
-    raise TimeoutError(f"{url} does not answer: {log.read_text()[-2000:]}")
+    raise TimeoutError(f"{url} does not answer: {log.read_text(encoding='utf-8')[-2000:]}")

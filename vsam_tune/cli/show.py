@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         sys.stdout.write(render_json({**facts, "learning_curve": curve}) + "\n")
         return 0
-    log = (folder / "log.txt").read_text() if folder and (folder / "log.txt").exists() else ""
+    log = (folder / "log.txt").read_text(encoding="utf-8") if folder and (folder / "log.txt").exists() else ""
     sys.stdout.write(_text(facts, curve, log))
     return 0
 

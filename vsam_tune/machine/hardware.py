@@ -107,7 +107,7 @@ def gpus() -> list[Gpu]:
         return []
     command = [program, f"--query-gpu={','.join(_QUERY)}", "--format=csv,noheader,nounits"]
     try:
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 - literal
+        shown = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=_SECONDS, check=False)  # noqa: S603 - literal
     except subprocess.TimeoutExpired as error:
         raise OSError(f"nvidia-smi did not answer within {_SECONDS:g} s") from error
     if shown.returncode:

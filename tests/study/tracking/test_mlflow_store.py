@@ -195,8 +195,8 @@ def test_a_trial_logged_after_the_fact_has_the_times_of_the_trial(shelf: Shelf) 
 def test_files_of_the_trial_are_artifacts_of_its_run(shelf: Shelf) -> None:
     fabricate_trial(shelf.folder, 0)
     where = shelf.folder / trial_folder(0)
-    (where / "error.txt").write_text("OSError")
-    (where / "log.txt").write_text("a warning")
+    (where / "error.txt").write_text("OSError", encoding="utf-8")
+    (where / "log.txt").write_text("a warning", encoding="utf-8")
     (where / "checkpoint.pt").write_bytes(b"large")
     shelf.log(shelf.open(), 0, "fail")
     run = shelf.runs()["trial 0"]
@@ -223,7 +223,7 @@ def test_the_summary_holds_the_front_and_the_resolved_file(shelf: Shelf) -> None
     assert run.data.tags["vsam_tune.kind"] == "summary"
     assert run.data.tags["vsam_tune.front"] == "1 0"  # the most accurate first
     assert shelf.artifacts(run) == ["front.json", "study.resolved.yaml"]
-    front = json.loads(Path(shelf.client.download_artifacts(run.info.run_id, "front.json")).read_text())
+    front = json.loads(Path(shelf.client.download_artifacts(run.info.run_id, "front.json")).read_text(encoding="utf-8"))
     assert front == json.loads(json.dumps(result(trials).as_json()))
 
 

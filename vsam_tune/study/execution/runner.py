@@ -220,7 +220,7 @@ def _commit() -> str:
     """Return the git commit of this code; `unknown` where it is no checkout, or there is no git."""
     command = ["git", "rev-parse", "HEAD"]
     try:
-        shown = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603 - literal
+        shown = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", check=False)  # noqa: S603 - literal
     except OSError:
         return "unknown"
     return shown.stdout.strip() or "unknown"

@@ -129,7 +129,7 @@ class OptunaSearcher(NotPickled, Searcher):
             What is noted: what the worker left in `error.txt` in the trial's folder, or else the error.
         """
         path = self._folder / trial_folder(self._running[trial_id].number) / "error.txt"
-        error = path.read_text().strip() if path.exists() else error
+        error = path.read_text(encoding="utf-8").strip() if path.exists() else error
         self._errors[trial_id] = error or _UNKNOWN_DEATH
         return self._errors[trial_id]
 

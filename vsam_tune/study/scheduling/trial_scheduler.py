@@ -116,7 +116,7 @@ def _newest_error(trial: RayTrial) -> str:
     """Return what Ray wrote about a trial's newest failure; empty where its worker process is gone."""
     if not trial.error_file:
         return ""
-    _, _, newest = Path(trial.error_file).read_text().rpartition("Failure # ")
+    _, _, newest = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").rpartition("Failure # ")
     _, _, text = newest.partition("\n")  # the line that begins with "Failure #" holds a count and a date
     text = re.sub(r"\x1b\[\d+m", "", text).strip()  # Ray colours it
     return "" if "died unexpectedly" in text.partition("\n")[0] else text
