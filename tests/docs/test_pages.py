@@ -12,7 +12,7 @@ from tests.support.docs.generated import GENERATED, regenerated, used
 from tests.support.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, links
 from vsam_tune.registry.metrics import DIRECTIONS
 from vsam_tune.study.file.differences import CHANGEABLE
-from vsam_tune.study.file.study_file import EXPORT_KEYS, STUDY_KEYS, load_export, load_study
+from vsam_tune.study.file.study_file import Export, StudyFile, load_export, load_study
 
 PYTHON = [(page.name, i) for page in DOCS for i, (language, _) in enumerate(blocks(page)) if language == "python"]
 YAML = [(page.name, text) for page in DOCS for language, text in blocks(page) if language == "yaml"]
@@ -81,7 +81,8 @@ def test_the_data_example_is_read_as_a_data_set(tmp_path: Path, monkeypatch: pyt
 
 def test_the_page_of_the_study_file_names_every_key() -> None:
     text = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
-    for key in (*STUDY_KEYS, *EXPORT_KEYS, *CHANGEABLE, *DIRECTIONS, "budget.trials", "task.data", "task.download"):
+    keys = (*StudyFile.model_fields, *Export.model_fields, *CHANGEABLE, *DIRECTIONS)
+    for key in (*keys, "budget.trials", "task.data", "task.download"):
         assert f"`{key}`" in text or f"`{key}:" in text, key
 
 

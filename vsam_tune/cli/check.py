@@ -5,6 +5,7 @@ Prints one line for each thing that is wrong, all at once, and exits with 2.
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts = ask_trainable(study, time_iterations=True)
     for line in warnings(study, facts):
         sys.stderr.write(f"warning: {line}\n")
-    seeds = study.replication.model_dump() if study.replication.replicates > 1 else {}
+    seeds = asdict(study.replication) if study.replication.replicates > 1 else {}
     rows: dict[str, Any] = {"study": study.name, **facts, **seeds, **cost(study, facts)}
     if arguments.format == "json":
         sys.stdout.write(render_json(rows) + "\n")

@@ -75,14 +75,12 @@ def _resources(arguments: argparse.Namespace) -> "Resources":
     Raises:
         InputError: if `--cpus` or `--gpus` is no such number.
     """
-    from vsam_tune.errors import InputError
-    from vsam_tune.study.file.problems import Problems, parse
+    from vsam_tune.study.file.problems import parse, refuse
     from vsam_tune.study.file.sections import Resources
 
-    problems = Problems(Path("command line"))
-    resources = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus}, "", problems)
+    resources, problems = parse(Resources, {"cpus": arguments.cpus, "gpus": arguments.gpus})
     if resources is None:
-        raise InputError(*problems.lines)
+        refuse(problems, Path("command line"))
     return resources
 
 

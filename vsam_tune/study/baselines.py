@@ -17,9 +17,9 @@ from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run
-from vsam_tune.study.file.baselines import Baselines, Row, changed_rows, read_rows, stored_row, trial_row
+from vsam_tune.study.file.baselines import BaselineRow, Baselines, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
-from vsam_tune.study.file.problems import Problems, suggestion
+from vsam_tune.study.file.problems import refuse, suggestion
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.study_storage import (
@@ -86,7 +86,7 @@ def baselines(
 
 def wanted_rows(
     study: Study, *, root: Path, methods: Sequence[str] | None = None, picks: Sequence[str] = ()
-) -> tuple[Row, ...]:
+) -> tuple[BaselineRow, ...]:
     """Return the rows to train, in order.
 
     Args:
@@ -99,14 +99,15 @@ def wanted_rows(
     Raises:
         InputError: if there is no such row or pick, or a row cannot be.
     """
-    section, problems = study.baselines or Baselines(), Problems(study.file)
-    rows = read_rows(section, study, study.initial, problems)
+    section = study.baselines or Baselines()
+    rows, problems = read_rows(section, study, study.initial)
     if methods is not None:
         more = [name for name in methods if (name in METHODS or is_object_path(name)) and not _of(name, rows)]
-        section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
-        rows = read_rows(section, study, study.initial, problems) if more else rows
-    if problems.lines:
-        raise InputError(*problems.lines)
+        if more:
+            section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
+            rows, problems = read_rows(section, study, study.initial)
+    if problems:
+        refuse(problems, study.file)
     if methods is not None:
         rows = tuple({row.label: row for name in methods for row in _chosen(name, rows)}.values())
     rows += _picked(study, root, picks)
@@ -116,12 +117,12 @@ def wanted_rows(
     return rows
 
 
-def _of(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+def _of(name: str, rows: Sequence[BaselineRow]) -> tuple[BaselineRow, ...]:
     """Return the row of a label, or the rows of a method."""
     return tuple(row for row in rows if name in (row.label, row.method.name))
 
 
-def _chosen(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+def _chosen(name: str, rows: Sequence[BaselineRow]) -> tuple[BaselineRow, ...]:
     found = _of(name, rows)
     if not found:
         known = dict.fromkeys([*(row.label for row in rows), *METHODS])
@@ -131,7 +132,7 @@ def _chosen(name: str, rows: Sequence[Row]) -> tuple[Row, ...]:
     return found
 
 
-def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[Row, ...]:
+def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[BaselineRow, ...]:
     """Return the rows of picked trials, each once."""
     if not picks:
         return ()
@@ -145,7 +146,7 @@ def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[Row, ...]:
 
 
 def baselines_plan(
-    study: Study, rows: Sequence[Row], *, seeds: int | None = None, earlier: Mapping[str, Any] | None = None
+    study: Study, rows: Sequence[BaselineRow], *, seeds: int | None = None, earlier: Mapping[str, Any] | None = None
 ) -> Plan:
     """Return what the baselines run: all rows under the first replicate, then under the next.
 
@@ -183,7 +184,7 @@ def baselines_plan(
     )
 
 
-def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult | None) -> None:
+def _agree(study: Study, rows: Sequence[BaselineRow], home: Path, earlier: StudyResult | None) -> None:
     """Hold task and rows against those of the search, and of former starts.
 
     Raises:
@@ -202,7 +203,7 @@ def _agree(study: Study, rows: Sequence[Row], home: Path, earlier: StudyResult |
         raise InputError(*lines.values())
 
 
-def past_the_end(rows: Sequence[Row], facts: Mapping[str, float]) -> list[str]:
+def past_the_end(rows: Sequence[BaselineRow], facts: Mapping[str, float]) -> list[str]:
     """Return a line for each setting that reaches past the end of the run: it would be another method's row.
 
     Args:

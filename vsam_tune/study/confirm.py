@@ -18,7 +18,7 @@ from vsam_tune.machine.hardware import device
 from vsam_tune.study.baselines import wanted_rows
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Run, budget_spent
-from vsam_tune.study.file.baselines import Row, changed_rows, stored_row, trial_row
+from vsam_tune.study.file.baselines import BaselineRow, changed_rows, stored_row, trial_row
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.search import search_plan
@@ -72,7 +72,7 @@ class Wanted:
         searched: the search as it stands.
     """
 
-    rows: Mapping[str, Row]
+    rows: Mapping[str, BaselineRow]
     replicates: Sequence[Mapping[str, Any]]
     timings: Sequence[Mapping[str, Any]]
     timing_seconds: int
@@ -194,7 +194,7 @@ def _searched(study: Study, root: Path) -> StudyResult:
     return searched
 
 
-def _rows(study: Study, searched: StudyResult, root: Path, *, possible: bool) -> list[Row]:
+def _rows(study: Study, searched: StudyResult, root: Path, *, possible: bool) -> list[BaselineRow]:
     """Return the rows of the front as it is now, and those that it is held against."""
     chosen = {record.number: record for record in (*searched.front(), *(searched.possible() if possible else ()))}
     rows = [trial_row(number, study.chosen(record.params), study, key="front") for number, record in chosen.items()]
@@ -269,7 +269,7 @@ def confirm_plan(
     )
 
 
-def _sampled_fraction(label: str, row: Row, searched: StudyResult, result: StudyResult | None) -> float | None:
+def _sampled_fraction(label: str, row: BaselineRow, searched: StudyResult, result: StudyResult | None) -> float | None:
     """Return the mean over a row's seeds; where none is complete what the search had of it, or the method's own."""
     records = [each for each in (result.trials if result else ()) if each.params.get("label") == label]
     fractions = [

@@ -9,7 +9,7 @@ import yaml
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
-from vsam_tune.study.file.baselines import Row, stored_row
+from vsam_tune.study.file.baselines import BaselineRow, stored_row
 from vsam_tune.study.file.study_file import Study, load_study
 
 QUICK = {
@@ -27,7 +27,7 @@ def study_of(folder: Path, **sections: Any) -> Study:
     return load_study(file)
 
 
-def rows_of(folder: Path, *methods: Any, **section: Any) -> dict[str, Row]:
+def rows_of(folder: Path, *methods: Any, **section: Any) -> dict[str, BaselineRow]:
     """Return the rows of a study with these entries, by label."""
     listed = {"methods": list(methods)} if methods else {}
     study = study_of(folder, baselines={**section, **listed})

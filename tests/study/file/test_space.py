@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +8,9 @@ from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.file.hyperparameters import Parameters, can_exist
-from vsam_tune.study.file.initial_points import default_initial, read_initial
+from vsam_tune.study.file.initial_points import check_initial, default_initial, typed_initial
 from vsam_tune.study.file.method import allows, is_number, rule
-from vsam_tune.study.file.problems import Problems
-from vsam_tune.study.file.space import merge, written
+from vsam_tune.study.file.space import Space, merge, to_dict
 
 DEFAULTS = default_space("vsam")
 KNOWN = [*DEFAULTS.searched, *DEFAULTS.optional]
@@ -25,15 +22,16 @@ def valid(entries: dict[str, object]) -> dict[str, object]:
     return {name: entry for name, entry in entries.items() if entry is not None or name in DEFAULTS.searched}
 
 
-def no_findings() -> Problems:
-    return Problems(Path("a.yaml"))
+def merged(entries: dict[str, object]) -> Space:
+    space, problems = merge(entries, DEFAULTS)
+    assert problems == []
+    return space
 
 
 @given(entries=ENTRIES)
 def test_null_takes_out_true_switches_on_the_rest_stays(entries: dict[str, object]) -> None:
-    entries, problems = valid(entries), no_findings()
-    space = merge(entries, DEFAULTS, problems)
-    assert not problems.lines
+    entries = valid(entries)
+    space = merged(entries)
     assert set(space) == {*DEFAULTS.searched, *entries} - {name for name in entries if entries[name] is None}
     for name, dimension in space.items():
         default = DEFAULTS.searched.get(name) or DEFAULTS.optional[name]
@@ -49,32 +47,31 @@ def test_the_order_of_entries_changes_nothing(entries: dict[str, object], order:
     names = list(entries)
     order.shuffle(names)  # type: ignore[attr-defined] # hypothesis' Random
     shuffled = {name: entries[name] for name in names}
-    assert merge(entries, DEFAULTS, no_findings()) == merge(shuffled, DEFAULTS, no_findings())
+    assert merged(entries) == merged(shuffled)
 
 
 @given(entries=ENTRIES)
 def test_what_is_written_out_merges_to_the_same(entries: dict[str, object]) -> None:
-    space = merge(valid(entries), DEFAULTS, no_findings())
+    space = merged(valid(entries))
     removed = {name: None for name in DEFAULTS.searched if name not in space}
-    again = {name: written(dimension) for name, dimension in space.items()}
-    assert merge({**again, **removed}, DEFAULTS, no_findings()) == space
+    again = {name: to_dict(dimension) for name, dimension in space.items()}
+    assert merged({**again, **removed}) == space
 
 
 @given(low=st.floats(0.001, 0.4))
 def test_a_mapping_without_a_type_changes_the_keys_it_has(low: float) -> None:
-    space = merge({"beta": {"low": low}}, DEFAULTS, no_findings())
+    space = merged({"beta": {"low": low}})
     assert space["beta"] == DEFAULTS.searched["beta"].model_copy(update={"low": low})
 
 
 def test_a_condition_can_be_taken_off() -> None:
-    assert merge({"kappa": {"when": None}}, DEFAULTS, no_findings())["kappa"].when is None
+    assert merged({"kappa": {"when": None}})["kappa"].when is None
 
 
 @pytest.mark.parametrize("entry", [False, 3, "beta", [0.1, 0.3]])
 def test_other_entries_are_refused(entry: object) -> None:
-    problems = no_findings()
-    merge({"beta": entry}, DEFAULTS, problems)
-    assert len(problems.lines) == 1
+    _, problems = merge({"beta": entry}, DEFAULTS)
+    assert len(problems) == 1
 
 
 @pytest.mark.parametrize("base", BASE_OPTIMIZERS)
@@ -122,20 +119,21 @@ def test_a_number_is_one_that_a_float_can_hold(value: float) -> None:
 
 
 def test_the_default_starting_point_leaves_out_what_is_out_of_range() -> None:
-    space = merge({"warmup_iterations": {"high": 100}, "reuse": True}, DEFAULTS, no_findings())
+    space = merged({"warmup_iterations": {"high": 100}, "reuse": True})
     defaults = Parameters("vsam", "sgd").defaults()
     (point,) = default_initial(space, defaults)
     assert point == {"beta": 0.13, "kappa": 0.8, "num_slices": 4, "reuse": "geometric"}
-    beyond = merge({"rho": {"low": 0.2}}, DEFAULTS, no_findings())
+    beyond = merged({"rho": {"low": 0.2}})
     assert default_initial({"rho": beyond["rho"]}, defaults) == ()
 
 
 def test_a_starting_point_may_be_partial_and_takes_whole_numbers_for_real_ones() -> None:
     space = {"rho": FloatDimension(type="float", low=0, high=2)}
-    (point,) = read_initial([{"rho": 1}], space, {}, no_findings())
+    assert list(check_initial([{"rho": 1}], space, {})) == []
+    (point,) = typed_initial([{"rho": 1}], space)
     assert point == {"rho": 1.0}
     assert isinstance(point["rho"], float)
-    assert read_initial([], space, {}, no_findings()) == ()
+    assert list(check_initial([], space, {})) == []
 
 
 def test_a_parameter_can_exist_if_its_condition_can_hold() -> None:

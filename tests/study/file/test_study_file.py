@@ -204,7 +204,7 @@ def test_the_order_of_the_space_is_not_that_of_the_file(tmp_path: Path) -> None:
 
 def test_a_study_is_frozen(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, SMALLEST))
-    with pytest.raises(AttributeError):
+    with pytest.raises(ValueError, match="frozen"):
         study.name = "other"  # type: ignore[misc] # that is the point
     with pytest.raises(ValueError, match="frozen"):
         study.task.epochs = 3  # type: ignore[misc] # that is the point

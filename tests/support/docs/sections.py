@@ -12,8 +12,10 @@ from pydantic.fields import FieldInfo
 from search_spaces.schema import DIMENSIONS
 from tests.support.docs.markdown import code, table
 from vsam_tune.study.file.baselines import Baselines
+from vsam_tune.study.file.problems import kinds_of
 from vsam_tune.study.file.quantization import Quantization
-from vsam_tune.study.file.sections import SAMPLERS, TRIAL_SCHEDULERS, Budget, Replication, Resources, Source, Tracking
+from vsam_tune.study.file.sections import Budget, Resources, Source, Tracking
+from vsam_tune.study.file.study_file import StudyFile
 from vsam_tune.study.file.task import Task
 
 _HEAD = ("key", "default", "rule", "meaning")
@@ -101,9 +103,9 @@ def _bounds(metadata: Iterable[object]) -> list[str]:
 SECTION_TABLES: dict[str, Callable[[], str]] = {
     "task": lambda: section(Task),
     "quantization": lambda: section(Quantization),
-    "sampler": lambda: kinds(SAMPLERS),
-    "trial scheduler": lambda: kinds(TRIAL_SCHEDULERS),
-    "replication": lambda: section(Replication),
+    "sampler": lambda: kinds(kinds_of(StudyFile.model_fields["sampler"].annotation)),
+    "trial scheduler": lambda: kinds(kinds_of(StudyFile.model_fields["trial_scheduler"].annotation)),
+    "replication": lambda: table(_HEAD, [row(StudyFile, name) for name in ("replicates", "racing")]),
     "budget": lambda: section(Budget),
     "resources": lambda: section(Resources),
     "tracking": lambda: section(Tracking),

@@ -1,55 +1,70 @@
 """`baselines:`, the methods that a study is compared with: one row each, everything fixed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 from typing_extensions import override
 
-from search_spaces.schema import Strict
+from search_spaces.schema import Strict, broken
 from vsam_tune.errors import problem
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.file.configuration import Configuration
-from vsam_tune.study.file.constraints import Limits
+from vsam_tune.study.file.constraints import check_constraints
 from vsam_tune.study.file.differences import differing_keys
 from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
 from vsam_tune.study.file.initial_points import Point
-from vsam_tune.study.file.method import check_settings, is_preset, read_named
-from vsam_tune.study.file.problems import Problems
+from vsam_tune.study.file.method import check_name, check_settings, named, named_reader, typed
+from vsam_tune.study.file.problems import Problem, without
 from vsam_tune.study.file.space import check_fixed
+
+_METHODS_FIX = "write a list such as [sgd, {name: vsam, beta: 0.05}]"
+
+
+def _check_entry(entry: JsonValue) -> JsonValue:
+    if isinstance(entry, dict) and "name" not in entry:
+        raise broken("name", "is missing", "write {name: sam}, and settings of its own beside it")
+    named_reader("{name: sam}")(entry)
+    return entry
 
 
 class Baselines(Strict):
-    """`baselines:`, what a study is compared with.
+    """`baselines:`, the methods that a study is compared with.
 
     Attributes:
         seeds: replicates of each row.
-        shared: settings of every method that takes them, where its row has none of its own.
-        methods: names, or mappings of `name`, settings of the row's own and a `label`; None for every method.
+        shared: settings of every method that takes them, where its row does not set them.
+        methods: names, or mappings of `name`, settings of this row and a `label`; None for every method.
     """
 
     seeds: int = Field(3, ge=1, description="write a number of replicates, such as 3")
     shared: dict[str, JsonValue] = Field({}, description="write settings by name, such as {rho: 0.1}")
-    methods: tuple[JsonValue, ...] | None = Field(
-        None, strict=False, min_length=1, description="write a list such as [sgd, {name: vsam, beta: 0.05}]"
+    methods: tuple[Annotated[JsonValue, AfterValidator(_check_entry)], ...] | None = Field(
+        None, strict=False, description=_METHODS_FIX
     )
 
+    @field_validator("methods")
+    @classmethod
+    def _check_methods(cls, methods: tuple[JsonValue, ...] | None) -> tuple[JsonValue, ...] | None:
+        if methods == ():
+            raise broken("", "must not be empty", _METHODS_FIX)
+        return methods
 
-@dataclass(frozen=True, kw_only=True)
-class Row(Configuration):
+
+class BaselineRow(Configuration):
     """A row of the comparison: a configuration, everything fixed, under its label.
 
     Attributes:
-        label: the method's name, with the settings of its own in parentheses; or what the file says.
-        trial: number of the search's trial that it is; None for a method of the list.
-        key: where it stands in the study file; two that differ in it alone are equal.
+        label: the method's name, with the settings of this row in parentheses; or the label in the file.
+        trial: number of the search's trial that it repeats; None for a method of the list.
+        key: of the row in the study file.
     """
 
     label: str
     trial: int | None = None
-    key: str = field(default="", compare=False)
+    key: str = ""
 
     @property
     @override
@@ -67,52 +82,44 @@ class Row(Configuration):
         }
 
 
-def stored_row(label: str, stored: Mapping[str, Any], around: Configuration) -> Row:
+def stored_row(label: str, stored: Mapping[str, Any], around: Configuration) -> BaselineRow:
     """Return a row as the storage keeps it, on the task of a study."""
-    method, base = dict(stored["method"]), dict(stored["base_optimizer"])
-    name = method.pop("name")
-    fixed = METHODS[name].fixed if name in METHODS else {}
-    return Row(
-        file=around.file,
-        task=around.task,
-        trainable=around.trainable,
-        base_optimizer=NamedSettings(base.pop("name"), base),
-        method=NamedSettings(name, {key: value for key, value in method.items() if key not in fixed}),
+    method = named(stored["method"])
+    fixed = METHODS[method.name].fixed if method.name in METHODS else {}
+    settings = {name: value for name, value in method.settings.items() if name not in fixed}
+    return BaselineRow.around(
+        around,
+        base_optimizer=stored["base_optimizer"],
+        method=NamedSettings(method.name, settings),
         label=label,
         trial=stored["trial"],
     )
 
 
-def trial_row(number: int, chosen: tuple[NamedSettings, NamedSettings], around: Configuration, *, key: str) -> Row:
+def trial_row(
+    number: int, chosen: tuple[NamedSettings, NamedSettings], around: Configuration, *, key: str
+) -> BaselineRow:
     """Return the row of a trial of the search, on the task of a study.
 
     Args:
         number: of the trial.
         chosen: its base optimizer and method, as `Study.chosen` returns them.
         around: the study.
-        key: what chose it.
+        key: the rule that chose it.
     """
     base_optimizer, method = chosen
-    row = Row(
-        file=around.file,
-        task=around.task,
-        trainable=around.trainable,
-        base_optimizer=base_optimizer,
-        method=method,
-        label=f"{method.name} trial {number}",
-        trial=number,
-        key=key,
-    )
+    label = f"{method.name} trial {number}"
+    row = BaselineRow.around(around, base_optimizer=base_optimizer, method=method, label=label, trial=number, key=key)
     return row.completed({})
 
 
-def changed_rows(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, str]:
-    """Return a line for each setting of a row that differs from what was trained under its label, by its key.
+def changed_rows(rows: Sequence[BaselineRow], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, str]:
+    """Return a line for each setting of a row that differs from the training under its label, by its key.
 
     Args:
         rows: to be trained.
         known: rows that were trained, by label, as the storage keeps them.
-        folder: where.
+        folder: the folder of these trainings.
     """
     lines = {}
     for row in rows:
@@ -124,139 +131,122 @@ def changed_rows(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]], fo
 
 
 def read_rows(
-    section: Baselines, around: Configuration, initial: Sequence[Point], problems: Problems
-) -> tuple[Row, ...]:
-    """Return the rows of a study; what is wrong is added, and such rows left out.
+    section: Baselines, around: Configuration, initial: Sequence[Point]
+) -> tuple[tuple[BaselineRow, ...], list[Problem]]:
+    """Return the rows of a study without those that are wrong, and what is wrong.
 
-    A row's settings are its own; then the shared ones; then those of the study itself, where it fixes another value
+    A row's settings are its own; then the shared ones; then those of the study, where it fixes another value
     than the default, or tries one first, of a setting that the method has too; then the method's defaults.
 
     Args:
         section: as read.
         around: the study.
         initial: its starting points.
-        problems: where errors go.
     """
-    entries = section.methods
-    if entries is None:
-        entries = () if around.custom_trainable else tuple(METHODS)  # nobody knows what a trainable of one's own can do
-    named = [
-        (key, read)
-        for i, entry in enumerate(entries)
-        if (read := _read_entry(entry, key := _key(i, entry, section), around, problems)) is not None
+    named_rows = _named_rows(section, around)
+    problems = [
+        found
+        for key, entry in named_rows.items()
+        for found in check_name(entry, key, METHODS, any_name=around.custom_trainable)
     ]
-    shared = _read_shared(section, [read for _, read in named], around, problems)
+    wrong_names = {each.key for each in problems}
+    named_rows = {key: entry for key, entry in named_rows.items() if f"{key}.name" not in wrong_names}
+    wrong = _check_shared(section.shared, list(named_rows.values()), around)
+    shared = without(section.shared, "baselines.shared", wrong)
+    problems += wrong
     of_study = {**_changed(around), **(initial[0] if initial else {})}
-    rows: list[Row] = []
-    for key, read in named:
-        row = _read_row(key, read, shared, of_study, around, problems)
-        if row is None:
+    rows: list[BaselineRow] = []
+    for key, entry in named_rows.items():
+        row, wrong = _read_row(key, entry, shared, of_study, around)
+        problems += wrong
+        if wrong:
             continue
         if any(row.label == other.label for other in rows):
             rule = f"is labelled {row.label}, as another row is"
-            problems.add(key, None, rule, "leave it out, or give it another label:")
-        rows.append(row)
-    return tuple(rows)
-
-
-def _key(i: int, entry: object, section: Baselines) -> str:
-    return f"baselines.methods[{entry if section.methods is None else i}]"
-
-
-def _read_entry(entry: JsonValue, key: str, around: Configuration, problems: Problems) -> NamedSettings | None:
-    if isinstance(entry, dict) and "name" not in entry:
-        problems.add(f"{key}.name", None, "is missing", "write {name: sam}, and settings of its own beside it")
-        return None
-    return read_named(entry, key, METHODS, None if around.custom_trainable else "sam", problems, own=True)
+            problems.append(Problem(key, None, rule, "leave it out, or give it another label:"))
+        rows.append(row.completed({}))
+    return tuple(rows), problems
 
 
 def _changed(around: Configuration) -> dict[str, JsonValue]:
-    """Return what a study fixes at another value than the default, which is what its file says on purpose."""
+    """Return the settings that a study fixes at another value than the default, on purpose therefore."""
     defaults = around.parameters.defaults()
     return {name: value for name, value in around.fixed.items() if name not in defaults or value != defaults[name]}
 
 
-def _read_shared(
-    section: Baselines, methods: Sequence[NamedSettings], around: Configuration, problems: Problems
-) -> dict[str, JsonValue]:
+def _named_rows(section: Baselines, around: Configuration) -> dict[str, NamedSettings]:
+    """Return the names and settings of the rows, by the key of each."""
+    if section.methods is not None:
+        return {f"baselines.methods[{i}]": named(entry) for i, entry in enumerate(section.methods)}
+    names = () if around.custom_trainable else tuple(METHODS)  # a custom trainable may know other methods
+    return {f"baselines.methods[{name}]": named(name) for name in names}
+
+
+def _check_shared(
+    shared: Mapping[str, JsonValue], methods: Sequence[NamedSettings], around: Configuration
+) -> list[Problem]:
+    """Return what is wrong with the settings of all rows; a custom method may have any."""
     base = around.base_optimizer.name
     known = {name: setting for each in methods for name, setting in Parameters(each.name, base).known.items()}
-
-    def unknown(name: str) -> bool:
-        if all(each.name in METHODS for each in methods):
-            problems.unknown(f"baselines.shared.{name}", name, known, "these methods take")
-            return False
-        return True
-
-    return check_settings(section.shared, known, "baselines.shared", problems, unknown)
+    accepts = any(each.name not in METHODS for each in methods)
+    given = NamedSettings("", dict(shared))
+    found = check_settings(
+        given, known, "baselines.shared", accepts_unknown_settings=accepts, takes="these methods take"
+    )
+    return list(found)
 
 
 def _read_row(
     key: str,
-    read: NamedSettings,
+    entry: NamedSettings,
     shared: Mapping[str, JsonValue],
     of_study: Mapping[str, JsonValue],
     around: Configuration,
-    problems: Problems,
-) -> Row | None:
-    """Return a row; None after adding what is wrong with it."""
-    wrong = len(problems.lines)
-    given = {name: value for name, value in read.settings.items() if name != "label"}
-    parameters = Parameters(read.name, around.base_optimizer.name, at=key)
-    accepts_unknown_settings = around.custom_trainable or read.name not in METHODS
-
-    def unknown(name: str) -> bool:
-        if is_preset(name, given[name], f"{key}.{name}", parameters, problems):
-            return False
-        if not accepts_unknown_settings:
-            problems.unknown(f"{key}.{name}", name, ["label", *parameters.known], f"{read.name} takes")
-        return accepts_unknown_settings
-
-    own = check_settings(given, parameters.known, key, problems, unknown)
+) -> tuple[BaselineRow, list[Problem]]:
+    parameters = Parameters(entry.name, around.base_optimizer.name, at=key)
+    known, custom = parameters.known, entry.name not in METHODS
+    accepts = around.custom_trainable or custom
+    own = {name: value for name, value in entry.settings.items() if name != "label"}
     taken = {
         **{name: value for name, value in of_study.items() if _is_same_setting(name, parameters, around)},
-        **{name: value for name, value in shared.items() if name in parameters.known or read.name not in METHODS},
+        **{name: value for name, value in shared.items() if name in known or custom},
     }
-    settings = {**check_settings(taken, parameters.known, key, problems, lambda _: True), **own}
-    row = Row(
-        file=around.file,
-        task=around.task,
-        trainable=around.trainable,
-        base_optimizer=NamedSettings(around.base_optimizer.name, _part(settings, parameters, of_base=True)),
-        method=NamedSettings(read.name, _part(settings, parameters, of_base=False)),
-        label=_label(read, own, key, problems),
-        key=key,
-    )
-    if len(problems.lines) == wrong:  # what follows would tell the same again
-        check_fixed({}, row, problems, names=own)
-        Limits(row, {}).check(problems)
-    return row.completed({}) if len(problems.lines) == wrong else None
-
-
-def _part(settings: Mapping[str, JsonValue], parameters: Parameters, *, of_base: bool) -> dict[str, JsonValue]:
-    return {name: value for name, value in settings.items() if (name in parameters.of_base) == of_base}
+    problems = [
+        *check_settings(replace(entry, settings=own), known, key, accepts_unknown_settings=accepts, more=["label"]),
+        *check_settings(replace(entry, settings=taken), known, key, accepts_unknown_settings=True),
+        *_check_label(entry, key),
+    ]
+    own = typed(own, known)
+    settings = {**typed(taken, known), **own}
+    row = BaselineRow.around(around, **parameters.split(settings), label=_label(entry, own), key=key)
+    if not problems:  # what follows would report the same again
+        problems = [*check_fixed({}, row, names=own), *check_constraints(row, {})]
+    return row, problems
 
 
 def _is_same_setting(name: str, parameters: Parameters, around: Configuration) -> bool:
-    """Return whether a setting of the study is one of a row's, and not another one of the same name.
+    """Return whether a setting of the study is one of a row's too, and not only of the same name.
 
     The radius of ASAM, for one, is in other units than SAM's.
     """
-    theirs = around.parameters.known.get(name)
-    if theirs is None:  # of a method of one's own
+    of_study = around.parameters.known.get(name)
+    if of_study is None:  # of a custom method
         return parameters.method == around.method.name
-    return parameters.known.get(name) == theirs
+    return parameters.known.get(name) == of_study
 
 
-def _label(read: NamedSettings, own: Mapping[str, JsonValue], key: str, problems: Problems) -> str:
-    """Return a row's label: the file's, or the method and what is set for this row, as the paper's tables have it."""
-    label = read.settings.get("label")
-    if label is None:
-        changes = ", ".join(f"{name}={_text(value)}" for name, value in own.items())
-        return f"{read.name}({changes})" if changes else read.name
-    if not isinstance(label, str) or not label.strip() or "," in label:
-        problems.add(f"{key}.label", label, "must be text without commas", "write a few words, or leave it out")
-    return str(label)
+def _check_label(entry: NamedSettings, key: str) -> Iterator[Problem]:
+    label = entry.settings.get("label")
+    if label is not None and (not isinstance(label, str) or not label.strip() or "," in label):
+        yield Problem(f"{key}.label", label, "must be text without commas", "write a few words, or leave it out")
+
+
+def _label(entry: NamedSettings, own: Mapping[str, JsonValue]) -> str:
+    """Return a row's label: the file's, or as in the paper's tables: the method, and the settings of this row."""
+    if (label := entry.settings.get("label")) is not None:
+        return str(label)
+    changes = ", ".join(f"{name}={_text(value)}" for name, value in own.items())
+    return f"{entry.name}({changes})" if changes else entry.name
 
 
 def _text(value: JsonValue) -> str:

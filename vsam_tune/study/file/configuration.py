@@ -1,46 +1,71 @@
-"""What trains: task, base optimizer, method, trainable. A study searches around one; an export is one."""
+"""The parts of a file that say what trains: task, base optimizer, method, trainable."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import JsonValue
+from pydantic import BeforeValidator, JsonValue, PrivateAttr
+from typing_extensions import override
 
-from search_spaces.schema import Dimension
+from search_spaces.schema import Dimension, Strict, broken
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters, can_exist
-from vsam_tune.study.file.method import check_base_optimizer, check_method, read_named
-from vsam_tune.study.file.problems import Problems
-from vsam_tune.study.file.task import Task, read_task
+from vsam_tune.study.file.method import BaseOptimizerSection, MethodSection, check_name, check_settings, typed
+from vsam_tune.study.file.problems import Problem, kinds_of, parse, without
+from vsam_tune.study.file.task import Task, check_task, complete_task
 
 DEFAULT_TRAINABLE = "trainables.classification:Classification"
-CONFIGURATION_KEYS = ("task", "base_optimizer", "method", "trainable")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """What trains.
+def _check_trainable(value: object) -> object:
+    if not isinstance(value, str) or not is_object_path(value):
+        raise broken("", "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
+    return value
+
+
+class Configuration(Strict):
+    """What trains: a study searches around a configuration; an export is one.
 
     Attributes:
-        file: where it comes from; two that differ in it alone are equal.
         task: with absolute paths.
         base_optimizer: its name and its fixed settings.
         method: its name and its fixed settings.
         trainable: `module:Class` of the Ray trainable.
     """
 
-    file: Path = field(compare=False)
-    task: Task
-    base_optimizer: NamedSettings
-    method: NamedSettings
-    trainable: str
+    task: Task = Task()
+    base_optimizer: BaseOptimizerSection = NamedSettings("sgd", {})
+    method: MethodSection = NamedSettings("", {})
+    trainable: Annotated[str, BeforeValidator(_check_trainable)] = DEFAULT_TRAINABLE
+    _file: Path = PrivateAttr(default=Path())
+
+    @override
+    def model_post_init(self, context: Any) -> None:
+        self._file = (context or {}).get("file", Path())
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment] # its settings are mappings
+
+    @classmethod
+    def around(cls, other: "Configuration", **sections: object) -> Self:
+        """Return one with some sections of its own; the others, and the file, are those of `other`."""
+        shared = {name: value for name, value in other if name in cls.model_fields}
+        return cls.model_validate({**shared, **sections}, context={"file": other.file})
+
+    @property
+    def file(self) -> Path:
+        """The file that it comes from; two that differ in it alone are equal."""
+        return self._file
 
     @property
     def parameters(self) -> Parameters:
-        """What can be set or searched."""
+        """The parameters that can be set or searched."""
         return Parameters(self.method.name, self.base_optimizer.name)
 
     @property
@@ -50,35 +75,34 @@ class Configuration:
 
     @property
     def values(self) -> dict[str, JsonValue]:
-        """Each setting's value where it is not searched: fixed, a preset's own, or the default."""
+        """The value of each setting where it is not searched: fixed, from a preset, or the default."""
         return {**self.parameters.defaults(), **self.fixed}
 
     @property
     def epochs(self) -> int:
-        """Epochs of one trial: the task's, or as many times more as the method takes."""
+        """Epochs of one trial: those of the task, times the factor of the method."""
         return round(self.task.epochs * self.parameters.entry.epochs)
 
     @property
     def custom_trainable(self) -> bool:
-        """Whether the trainable is one's own."""
+        """Whether the trainable is custom."""
         return self.trainable != DEFAULT_TRAINABLE
 
     @property
-    def takes_any_setting(self) -> bool:
-        """Whether the method may have settings that are not known here: it, or the trainable, is one's own."""
+    def accepts_unknown_settings(self) -> bool:
+        """Whether the method may have settings that are not in the registry: it, or the trainable, is custom."""
         return self.custom_trainable or self.method.name not in METHODS
 
     def completed(self, space: Mapping[str, Dimension]) -> Self:
         """Return it with the settings that its file leaves out.
 
-        Those that are searched, a preset's own, and those that can have no effect are left out still.
+        It still has no settings that are searched, that a preset fixes, or that can have no effect.
 
         Args:
-            space: what is searched.
+            space: the searched parameters.
         """
         parameters = self.parameters
-        values = self.values
-        ranges = parameters.ranges
+        values, ranges = self.values, parameters.ranges
         settings = {
             name: value
             for name, value in values.items()
@@ -86,13 +110,7 @@ class Configuration:
             and name not in parameters.entry.fixed
             and (name not in ranges or can_exist(ranges[name], space, values))
         }
-        base = {name: settings[name] for name in parameters.of_base if name in settings}
-        method = {name: value for name, value in settings.items() if name not in base}
-        return replace(
-            self,
-            base_optimizer=NamedSettings(self.base_optimizer.name, base),
-            method=NamedSettings(self.method.name, method),
-        )
+        return self.model_copy(update=parameters.split(settings))
 
     def settings(self, params: Mapping[str, JsonValue] | None = None) -> dict[str, Any]:
         """Return all settings of one trial, as JSON values.
@@ -102,7 +120,7 @@ class Configuration:
 
         Returns:
             `task`, by its keys; `base_optimizer`, `optimizer` (its `module:class`) and keyword arguments;
-            `method`, `name` and every hyper-parameter, a preset's own included; `trainable`.
+            `method`, `name` and every hyper-parameter, those of a preset included; `trainable`.
         """
         parameters = self.parameters
         values = parameters.complete(self.fixed, params or {})
@@ -115,40 +133,95 @@ class Configuration:
         }
 
     def resolved(self) -> dict[str, Any]:
-        """Return what is read as this again, as plain values for a YAML file."""
-        return {
-            "task": self.task.model_dump(mode="json"),
-            "base_optimizer": self.base_optimizer.written(),
-            "method": self.method.written(),
-            "trainable": self.trainable,
-        }
+        """Return plain values for a YAML file that is read as the same again."""
+        return self.model_dump(mode="json")
 
 
-def read_configuration(content: Mapping[str, object], problems: Problems) -> Configuration | None:
-    """Return what a file trains, as far as it says so; what is wrong is added, and a default in its place.
+Configured = TypeVar("Configured", bound=Configuration)
+
+
+def read(model: type[Configured], content: Mapping[str, object], file: Path) -> tuple[Configured, list[Problem]]:
+    """Return the content of a file, with defaults in place of everything that is wrong, and all that is wrong.
 
     Args:
-        content: the file.
-        problems: where errors go.
+        model: the sections of the file.
+        content: as read.
+        file: its path.
+    """
+    draft, problems = parse(model, content, file=file)
+    required = {key: "placeholder" for key, field in model.model_fields.items() if field.is_required()}
+    good, wrong = dict(content), problems
+    while draft is None:
+        good = _without_wrong(model, good, wrong)
+        draft, wrong = parse(model, {**required, **good}, file=file)
+    return draft, problems
+
+
+def configure(draft: Configured, problems: Sequence[Problem]) -> tuple[Configured | None, list[Problem]]:
+    """Return it with the defaults of its task, with checked names and settings, and what is wrong with them.
+
+    Args:
+        draft: as `read` returns it.
+        problems: that `read` found.
 
     Returns:
-        None where the method is not known, on which everything else depends.
+        None, and the problems, where it is not known what trains: everything else depends on it.
     """
-    trainable = content.get("trainable", DEFAULT_TRAINABLE)
-    if not isinstance(trainable, str) or not is_object_path(trainable):
-        problems.add("trainable", trainable, "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
-        return None
-    custom_trainable = trainable != DEFAULT_TRAINABLE
-    task = read_task(content.get("task", {}), problems.file.parent, problems, custom_trainable=custom_trainable)
-    base = read_named(content.get("base_optimizer", {}), "base_optimizer", BASE_OPTIMIZERS, "sgd", problems)
-    default = None if custom_trainable else "vsam"  # a trainable of one's own may not have vSAM's parameters
-    method = read_named(content.get("method", {}), "method", METHODS, default, problems, own=True)
-    if method is None:
-        return None
-    base = base or NamedSettings("sgd", {})
-    parameters = Parameters(method.name, base.name)
-    base = check_base_optimizer(base, parameters, problems)
-    method = check_method(
-        method, parameters, problems, accepts_unknown_settings=custom_trainable or method.name not in METHODS
+    custom = draft.custom_trainable
+    found = list(check_task(draft.task, custom_trainable=custom))
+    task = complete_task(draft.task, draft.file.parent, custom_trainable=custom)
+    draft, of_names = _with_names(draft.model_copy(update={"task": task}))
+    found += of_names
+    if {each.key for each in (*problems, *found)} & {"trainable", "method", "method.name"}:
+        return None, found
+    of_settings = list(check_configuration(draft))
+    return _with_settings(draft, of_settings), found + of_settings
+
+
+def check_configuration(draft: Configuration) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of base optimizer and method, whose names are known."""
+    parameters = draft.parameters
+    yield from check_settings(draft.base_optimizer, parameters.of_base, "base_optimizer")
+    accepts = draft.accepts_unknown_settings
+    yield from check_settings(
+        draft.method, parameters.entry.hyperparameters, "method", accepts_unknown_settings=accepts
     )
-    return Configuration(file=problems.file, task=task, base_optimizer=base, method=method, trainable=trainable)
+
+
+def _with_names(draft: Configured) -> tuple[Configured, list[Problem]]:
+    """Return it with the default names, also in place of a base optimizer that is not known."""
+    custom = draft.custom_trainable
+    base, method = draft.base_optimizer, draft.method
+    base = base if base.name else replace(base, name="sgd")
+    if not method.name and not custom:  # a custom trainable may not have vSAM's parameters
+        method = replace(method, name="vsam")
+    of_base = list(check_name(base, "base_optimizer", BASE_OPTIMIZERS, custom=False))
+    of_method = list(check_name(method, "method", METHODS, any_name=custom))
+    base = NamedSettings("sgd", {}) if of_base else base
+    return draft.model_copy(update={"base_optimizer": base, "method": method}), of_base + of_method
+
+
+def _with_settings(draft: Configured, problems: Sequence[Problem]) -> Configured:
+    """Return it without the settings that a problem is about, numbers as the type of their default."""
+    known = draft.parameters.known
+    sections = {
+        key: replace(section, settings=typed(without(section.settings, key, problems), known))
+        for key, section in (("base_optimizer", draft.base_optimizer), ("method", draft.method))
+    }
+    return draft.model_copy(update=sections)
+
+
+def _without_wrong(
+    model: type[Configuration], content: Mapping[str, object], problems: Sequence[Problem]
+) -> dict[str, object]:
+    """Return the content of a file without the keys that problems are about, or without their sections."""
+    good = dict(content)
+    for each in problems:
+        section, _, rest = each.key.replace("[", ".").partition(".")
+        settings, name = good.get(section), rest.partition(".")[0]
+        field = model.model_fields.get(section)
+        if field and kinds_of(field.annotation) and isinstance(settings, dict) and name in settings:
+            good[section] = {key: value for key, value in settings.items() if key != name}
+        else:
+            good.pop(section, None)
+    return good

@@ -1,62 +1,45 @@
-"""What has to hold between two settings of a method, over all values that either may take."""
+"""The constraints between two settings of a method, over all values that either may take."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from search_spaces.schema import CategoricalDimension, Dimension
 from vsam_tune.study.file.configuration import Configuration
-from vsam_tune.study.file.problems import Problems
+from vsam_tune.study.file.problems import Problem
 
 
-class Limits:
-    """The values that settings may take in one study.
+def check_constraints(configuration: Configuration, space: Mapping[str, Dimension]) -> Iterator[Problem]:
+    """Yield each constraint that some of the values break.
 
     Args:
         configuration: what trains, with the settings that the file fixes.
-        space: what is searched.
+        space: the searched parameters.
     """
+    parameters, values = configuration.parameters, configuration.values
 
-    def __init__(self, configuration: Configuration, space: Mapping[str, Dimension]) -> None:
-        self._space = space
-        self._values = configuration.values
-        self._parameters = configuration.parameters
-
-    def check(self, problems: Problems) -> None:
-        """Add each relation that some of the values break."""
-        names = self._parameters.known
-        if "window" in names:
-            self._check_window(problems)
-            self._check_rates(problems)
-        if "nesterov" in names and any(self._possible("nesterov")) and min(self._possible("momentum")) == 0:
-            rule = f"needs {self._key('momentum')} > 0"
-            problems.add(self._key("nesterov"), None, rule, "raise momentum, or leave nesterov out")
-
-    def _check_window(self, problems: Problems) -> None:
-        smallest, slices = min(self._possible("window")), max(self._possible("num_slices"))
-        if smallest < 2 * slices:
-            other = self._key("num_slices")
-            rule = f"must be >= 2 * {other} for all values of both: {smallest:g} < 2 * {slices:g}"
-            fix = f"keep num_slices <= {smallest // 2:g}, or window >= {2 * slices:g}"
-            problems.add(self._key("window"), None, rule, fix)
-
-    def _check_rates(self, problems: Problems) -> None:
-        initial, largest = max(self._possible("initial_rate")), min(self._possible("max_rate"))
-        if initial > largest:
-            other = self._key("max_rate")
-            rule = f"must be <= {other} for all values of both: {initial:g} > {largest:g}"
-            fix = f"keep initial_rate <= {largest:g}, or max_rate >= {initial:g}"
-            problems.add(self._key("initial_rate"), None, rule, fix)
-
-    def _possible(self, name: str) -> tuple[float, ...]:
+    def possible(name: str) -> tuple[float, ...]:
         """Return the values of a setting that are numbers; of a range, its ends."""
-        dimension = self._space.get(name)
-        values: tuple[object, ...]
-        if dimension is None:
-            values = (self._values[name],)
-        elif isinstance(dimension, CategoricalDimension):
-            values = dimension.choices
-        else:
-            values = (dimension.low, dimension.high)
-        return tuple(value for value in values if isinstance(value, int | float))
+        match space.get(name):
+            case None:
+                found: tuple[object, ...] = (values[name],)
+            case CategoricalDimension(choices=choices):
+                found = choices
+            case dimension:
+                found = (dimension.low, dimension.high)
+        return tuple(value for value in found if isinstance(value, int | float))
 
-    def _key(self, name: str) -> str:
-        return f"{'space' if name in self._space else self._parameters.section(name)}.{name}"
+    def key(name: str) -> str:
+        return f"{'space' if name in space else parameters.section(name)}.{name}"
+
+    if "window" in parameters.known:
+        window, slices = min(possible("window")), max(possible("num_slices"))
+        if window < 2 * slices:
+            rule = f"must be >= 2 * {key('num_slices')} for all values of both: {window:g} < 2 * {slices:g}"
+            fix = f"keep num_slices <= {window // 2:g}, or window >= {2 * slices:g}"
+            yield Problem(key("window"), None, rule, fix)
+        initial, largest = max(possible("initial_rate")), min(possible("max_rate"))
+        if initial > largest:
+            rule = f"must be <= {key('max_rate')} for all values of both: {initial:g} > {largest:g}"
+            fix = f"keep initial_rate <= {largest:g}, or max_rate >= {initial:g}"
+            yield Problem(key("initial_rate"), None, rule, fix)
+    if "nesterov" in parameters.known and any(possible("nesterov")) and min(possible("momentum")) == 0:
+        yield Problem(key("nesterov"), None, f"needs {key('momentum')} > 0", "raise momentum, or leave nesterov out")

@@ -1,4 +1,4 @@
-"""What of a method around a base optimizer can be set or searched, and what it is where nothing is said."""
+"""The settings of a method around a base optimizer: which exist, their defaults, and when they have an effect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.methods import METHODS, Method
 
-_OF_ONES_OWN = Method(optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a trainable of one's own")
+_CUSTOM = Method(optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a custom method")
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSettings:
-    """`method:` or `base_optimizer:`, a name and the settings that are fixed.
+    """A method, base optimizer or model: a name, and the settings that the file fixes.
 
     Attributes:
-        name: a key of METHODS or BASE_OPTIMIZERS; a method of a trainable of one's own may have another.
+        name: a key of the registry, or the name of a custom method or model; empty where the file gives none.
         settings: by name; searched ones are not among them.
     """
 
     name: str
     settings: dict[str, JsonValue]
 
-    def written(self) -> dict[str, JsonValue]:
-        """Return it as it stands in a file."""
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the mapping that a file would hold."""
         return {"name": self.name, **self.settings}
 
 
@@ -47,8 +47,8 @@ class Parameters:
 
     @property
     def entry(self) -> Method:
-        """The method's entry; one without hyper-parameters for a method of one's own."""
-        return METHODS.get(self.method, _OF_ONES_OWN)
+        """The method's entry; one without hyper-parameters for a custom method."""
+        return METHODS.get(self.method, _CUSTOM)
 
     @property
     def of_base(self) -> dict[str, Hyperparameter]:
@@ -73,15 +73,24 @@ class Parameters:
         return {**self.space.searched, **self.space.optional}
 
     def section(self, name: str) -> str:
-        """Return the section of the file where a setting is fixed."""
+        """Return the section of the file that fixes a setting."""
         return self.at or ("base_optimizer" if name in self.of_base else "method")
 
+    def split(self, settings: Mapping[str, JsonValue]) -> dict[str, NamedSettings]:
+        """Return settings of both by section: `base_optimizer` and `method`."""
+        base = {name: settings[name] for name in self.of_base if name in settings}
+        method = {name: value for name, value in settings.items() if name not in base}
+        return {
+            "base_optimizer": NamedSettings(self.base_optimizer, base),
+            "method": NamedSettings(self.method, method),
+        }
+
     def defaults(self) -> dict[str, JsonValue]:
-        """Return the value of each setting where a file says nothing, a preset's own included."""
+        """Return the default of each setting, including those that a preset fixes."""
         return {**{name: known.default for name, known in self.known.items()}, **self.entry.fixed}
 
     def complete(self, fixed: Mapping[str, JsonValue], params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return all settings of a trial: defaults, then what the file fixes, then what was searched.
+        """Return all settings of a trial: defaults, then the fixed ones, then the searched ones.
 
         A setting whose condition does not hold has no effect and gets its default, so that trials that train
         alike have the same settings.
@@ -91,7 +100,7 @@ class Parameters:
         return {name: value if self.has_effect(name, values) else defaults[name] for name, value in values.items()}
 
     def has_effect(self, name: str, values: Mapping[str, JsonValue]) -> bool:
-        """Return whether a setting does anything beside these values of all settings."""
+        """Return whether a setting has an effect, given the values of all settings."""
         dimension = self.ranges.get(name)
         return dimension is None or dimension.applies(values)
 
@@ -100,9 +109,9 @@ def can_exist(dimension: Dimension, space: Mapping[str, Dimension], values: Mapp
     """Return whether all parts of a parameter's condition can hold.
 
     Args:
-        dimension: of the parameter.
-        space: what is searched.
-        values: of everything else.
+        dimension: the parameter's.
+        space: the searched parameters.
+        values: the values of all other settings.
     """
     return all(can_be(name, matches, space, values) for name, matches in (dimension.when or {}).items())
 
@@ -110,14 +119,7 @@ def can_exist(dimension: Dimension, space: Mapping[str, Dimension], values: Mapp
 def can_be(
     name: str, matches: tuple[Value, ...], space: Mapping[str, Dimension], values: Mapping[str, JsonValue]
 ) -> bool:
-    """Return whether a parameter can have one of some values.
-
-    Args:
-        name: of the parameter, searched, fixed or unknown.
-        matches: the values.
-        space: what is searched.
-        values: of everything else.
-    """
+    """Return whether a parameter, whether searched or fixed, can have one of the values in `matches`."""
     if name in space:
         return any(space[name].contains(wanted) for wanted in matches)
     return name in values and any(same(values[name], wanted) for wanted in matches)

@@ -1,11 +1,11 @@
 """`initial:`, the parameters that a study tries first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from search_spaces.schema import Dimension, FloatDimension
-from vsam_tune.study.file.problems import Problems
+from vsam_tune.study.file.problems import Problem, unknown
 
 Point = dict[str, JsonValue]
 
@@ -13,10 +13,10 @@ Point = dict[str, JsonValue]
 def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonValue]) -> tuple[Point, ...]:
     """Return the method's defaults, which are the paper's where it has some, as the one starting point.
 
-    A default outside its range is left to the sampler: a range that leaves it out wants other values tried.
+    The sampler draws a parameter whose default is outside its range: such a range asks for other values.
 
     Args:
-        space: what is searched, each parameter after those that its condition names.
+        space: the searched parameters, each after those that its condition names.
         defaults: by name.
     """
     point: Point = {}
@@ -27,49 +27,46 @@ def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonV
     return (point,) if point else ()
 
 
-def read_initial(
-    value: object, space: Mapping[str, Dimension], fixed: Mapping[str, JsonValue], problems: Problems
-) -> tuple[Point, ...]:
-    """Return the starting points of a study file; what is wrong is added and left out.
+def typed_initial(points: Sequence[Point], space: Mapping[str, Dimension]) -> tuple[Point, ...]:
+    """Return starting points with whole numbers as floats where the dimension is one of floats."""
+    floats = {name for name, dimension in space.items() if isinstance(dimension, FloatDimension)}
+    return tuple(
+        {name: float(value) if name in floats and type(value) is int else value for name, value in point.items()}
+        for point in points
+    )
+
+
+def check_initial(
+    points: Sequence[Point], space: Mapping[str, Dimension], fixed: Mapping[str, JsonValue]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the starting points of a study file.
 
     Args:
-        value: a list of mappings, each with some of the searched parameters.
-        space: what is searched.
-        fixed: all settings that are not.
-        problems: where errors go.
+        points: each with some of the searched parameters.
+        space: the searched parameters.
+        fixed: all other settings.
     """
-    if not isinstance(value, list):
-        problems.add("initial", value, "must be a list", "write [{beta: 0.13}], or [] for none")
-        return ()
-    return tuple(_read_point(f"initial[{i}]", entry, space, fixed, problems) for i, entry in enumerate(value))
+    for i, point in enumerate(points):
+        key = f"initial[{i}]"
+        if not point:
+            yield Problem(key, None, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
+        for name, value in point.items():
+            if name not in space:
+                yield unknown(f"{key}.{name}", space, "searched are")
+            elif not space[name].contains(value):
+                yield Problem(f"{key}.{name}", value, f"is not in space.{name}", f"write {_range(space[name])}")
+        good = {name: value for name, value in point.items() if name in space and space[name].contains(value)}
+        for name in good:
+            yield from _check_condition(f"{key}.{name}", good[name], space[name], {**fixed, **good})
 
 
-def _read_point(
-    key: str,
-    entry: object,
-    space: Mapping[str, Dimension],
-    fixed: Mapping[str, JsonValue],
-    problems: Problems,
-) -> Point:
-    if not isinstance(entry, dict) or not entry:
-        problems.add(key, entry, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
-        return {}
-    point: Point = {}
-    for name, value in entry.items():
-        dimension = space.get(name)
-        if dimension is None:
-            problems.unknown(f"{key}.{name}", name, space, "searched are")
-        elif not dimension.contains(value):
-            problems.add(f"{key}.{name}", value, f"is not in space.{name}", f"write {_range(dimension)}")
-        else:
-            point[name] = float(value) if isinstance(dimension, FloatDimension) else value
-    for name in point:
-        others = {**fixed, **point}
-        when = {other: wanted for other, wanted in (space[name].when or {}).items() if other in others}
-        if not space[name].model_copy(update={"when": when}).applies(others):
-            condition = " and ".join(f"{other} = {others[other]}" for other in when)
-            problems.add(f"{key}.{name}", point[name], f"does not exist with {condition}", "leave it out")
-    return point
+def _check_condition(
+    key: str, value: JsonValue, dimension: Dimension, others: Mapping[str, JsonValue]
+) -> Iterator[Problem]:
+    when = {other: wanted for other, wanted in (dimension.when or {}).items() if other in others}
+    if not dimension.model_copy(update={"when": when}).applies(others):
+        condition = " and ".join(f"{other} = {others[other]}" for other in when)
+        yield Problem(key, value, f"does not exist with {condition}", "leave it out")
 
 
 def _range(dimension: Dimension) -> str:

@@ -1,31 +1,135 @@
-"""`method:`, `base_optimizer:` and `task.model`: a name from a registry, and the values fixed beside it."""
+"""`method:`, `base_optimizer:` and `task.model`: a name from a registry, and settings next to it."""
 
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeGuard
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Annotated, TypeGuard
 
-from pydantic import JsonValue
+from pydantic import JsonValue, PlainSerializer, PlainValidator
 
+from search_spaces.schema import broken
 from vsam_tune.registry.hyperparameter import Hyperparameter
-from vsam_tune.registry.methods import METHODS
+from vsam_tune.registry.methods import METHODS, Method
 from vsam_tune.registry.object_reference import is_object_path
-from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
-from vsam_tune.study.file.problems import Problems, suggestion
+from vsam_tune.study.file.hyperparameters import NamedSettings
+from vsam_tune.study.file.problems import Problem, suggestion, unknown
 
 NO_REFERENCE = "is neither known nor of the form module:name"
-WARMUP = "warmup_iterations"  # alone may be given in epochs; a trial turns them into iterations when it starts
+WARMUP = "warmup_iterations"  # the only setting that may be in epochs; a trial turns them into iterations
+
+
+def named_reader(example: str) -> Callable[[object], NamedSettings]:
+    """Return the validator of a name alone, or of a mapping that may leave `name` out.
+
+    Args:
+        example: a mapping for the message where the value is neither.
+    """
+
+    def read(value: object) -> NamedSettings:
+        if isinstance(value, NamedSettings):
+            return value
+        content = {"name": value} if isinstance(value, str) else value
+        if not isinstance(content, dict):
+            raise broken("", "must be a name, or a mapping with name", f"write {example}")
+        settings = {key: setting for key, setting in content.items() if key != "name"}
+        name = content.get("name", example)
+        if not isinstance(name, str) or not name:
+            raise broken("name", "must be text" if name else "is missing", f"write {example}")
+        return NamedSettings(name if "name" in content else "", settings)
+
+    return read
+
+
+named = named_reader("{name: NAME}")
+_to_dict = PlainSerializer(NamedSettings.to_dict)
+BaseOptimizerSection = Annotated[NamedSettings, PlainValidator(named_reader("{name: sgd}")), _to_dict]
+MethodSection = Annotated[NamedSettings, PlainValidator(named_reader("{name: vsam}")), _to_dict]
+
+
+def check_name(
+    given: NamedSettings, key: str, names: Collection[str], *, any_name: bool = False, custom: bool = True
+) -> Iterator[Problem]:
+    """Yield the problem of a name that is not known.
+
+    Args:
+        given: the name, with its settings.
+        key: the dotted key of its section.
+        names: the known names.
+        any_name: whether any name will do.
+        custom: whether `module:name` will do.
+    """
+    name = given.name
+    if name in names or (name and any_name) or (custom and is_object_path(name)):
+        return
+    if custom and ":" in name:
+        yield Problem(f"{key}.name", name, NO_REFERENCE, "write my_module:name")
+    else:
+        rule = "is not known" if name else "is missing"
+        yield Problem(f"{key}.name", name or None, rule, suggestion(name, names, "one of"))
+
+
+def check_settings(
+    given: NamedSettings,
+    known: Mapping[str, Hyperparameter],
+    key: str,
+    *,
+    accepts_unknown_settings: bool = False,
+    more: Iterable[str] = (),
+    takes: str = "",
+) -> Iterator[Problem]:
+    """Yield a problem for each setting that is not known, cannot be set, or has a value out of its range.
+
+    Args:
+        given: the settings, of a method, base optimizer or model.
+        known: those that can be set.
+        key: the dotted key of their section.
+        accepts_unknown_settings: whether others may be set.
+        more: for the message, other keys that the section may have.
+        takes: for the message, who takes the known settings; empty for the name of `given`.
+    """
+    for name, value in given.settings.items():
+        at, setting = f"{key}.{name}", known.get(name)
+        if setting is not None:
+            yield from _check_value(at, name, value, setting)
+        elif (method := METHODS.get(given.name)) and name in method.fixed:
+            yield preset_problem(at, value, given.name, method)
+        elif not accepts_unknown_settings:
+            yield unknown(at, [*more, *known], takes or f"{given.name} takes")
+        elif not is_plain(value):
+            yield Problem(at, value, "must be plain JSON", "write numbers, words, lists, mappings")
+
+
+def _check_value(key: str, name: str, value: object, setting: Hyperparameter) -> Iterator[Problem]:
+    if name == WARMUP and isinstance(value, dict):
+        epochs = value.get("epochs")
+        if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
+            yield Problem(key, value, "must be a whole number >= 0, or {epochs: NUMBER}", "write 782 or {epochs: 2}")
+    elif not allows(setting, value):
+        yield Problem(key, value, rule(setting), fix(name, setting))
+
+
+def preset_problem(key: str, value: object, name: str, preset: Method) -> Problem:
+    """Return the problem of a setting that a preset fixes."""
+    general = next(other for other, entry in METHODS.items() if entry.optimizer == preset.optimizer and not entry.fixed)
+    rule = f"is what makes {name}, {preset.fixed[key.rpartition('.')[2]]} for good"
+    return Problem(key, value, rule, f"leave it out, or take the method {general}")
+
+
+def typed(given: Mapping[str, JsonValue], known: Mapping[str, Hyperparameter]) -> dict[str, JsonValue]:
+    """Return settings with whole numbers as floats where the default is a float."""
+    floats = {name for name, setting in known.items() if isinstance(setting.default, float)}
+    return {name: float(value) if name in floats and type(value) is int else value for name, value in given.items()}
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Return whether a value is a number that a float can hold, and no bool."""
+    """Return whether a value is a number that a float can hold, and not a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max  # False for NaN, exact for an int of any size
 
 
 def allows(known: Hyperparameter, value: object) -> bool:
-    """Return whether a setting can have this value; an int stands for the same float."""
+    """Return whether a setting can have this value; an int counts as the equal float."""
     if known.choices:
         return value in known.choices
     if isinstance(known.default, bool):
@@ -37,7 +141,7 @@ def allows(known: Hyperparameter, value: object) -> bool:
 
 
 def rule(known: Hyperparameter) -> str:
-    """Return what the values of a setting have to be."""
+    """Return the rule that the values of a setting follow."""
     if known.choices:
         return f"must be one of {', '.join(known.choices)}"
     if isinstance(known.default, bool):
@@ -49,136 +153,14 @@ def rule(known: Hyperparameter) -> str:
 
 
 def fix(name: str, known: Hyperparameter) -> str:
-    """Return what to write for a setting: its default, and what it means."""
+    """Return the fix for a setting: its default, and its meaning."""
     default = str(known.default).lower() if isinstance(known.default, bool) else known.default
     epochs = " or {epochs: 2}" if name == WARMUP else ""
     return f"write {default}{epochs} ({known.meaning})"
 
 
-def read_named(
-    value: object, key: str, names: Collection[str], default: str | None, problems: Problems, *, own: bool = False
-) -> NamedSettings | None:
-    """Return a name and what stands beside it, or None after adding what is wrong.
-
-    Args:
-        value: a name alone, or a mapping in which `name` may be left out.
-        key: its dotted key.
-        names: the known names.
-        default: the name where there is none; None to ask for one and to take any.
-        problems: where errors go.
-        own: whether the name may be `module:name`.
-    """
-    content = {"name": value} if isinstance(value, str) else value
-    if not isinstance(content, dict):
-        problems.add(key, value, "must be a name, or a mapping with name", f"write {{name: {default or 'NAME'}}}")
-        return None
-    name = content.get("name", default)
-    if isinstance(name, str) and (default is None or name in names or (own and is_object_path(name))):
-        return NamedSettings(name, {setting: content[setting] for setting in content if setting != "name"})
-    if own and ":" in str(name):
-        problems.add(f"{key}.name", name, NO_REFERENCE, "write my_module:name")
-    else:
-        rule = "is missing" if name is None else "is not known"
-        problems.add(f"{key}.name", name, rule, suggestion(str(name), names, "one of"))
-    return None
-
-
-def check_settings(
-    given: Mapping[str, JsonValue],
-    known: Mapping[str, Hyperparameter],
-    key: str,
-    problems: Problems,
-    unknown: Callable[[str], bool],
-) -> dict[str, JsonValue]:
-    """Return the settings that a file fixes, numbers as the type of their default.
-
-    Args:
-        given: by name, as read.
-        known: what can be set.
-        key: the dotted key of the section.
-        problems: where errors go.
-        unknown: asked whether to take a name that is not known; adds the problem where not.
-    """
-    values: dict[str, JsonValue] = {}
-    for name, value in given.items():
-        setting = known.get(name)
-        if setting is None:
-            if not unknown(name):
-                continue
-            if not is_plain(value):
-                problems.add(f"{key}.{name}", value, "must be plain JSON", "write numbers, words, lists, mappings")
-            values[name] = value
-        elif name == WARMUP and isinstance(value, dict):
-            _check_warmup(value, key, problems)
-            values[name] = dict(value)
-        elif not allows(setting, value):
-            problems.add(f"{key}.{name}", value, rule(setting), fix(name, setting))
-        else:
-            values[name] = float(value) if isinstance(setting.default, float) and isinstance(value, int) else value
-    return values
-
-
-def check_method(
-    method: NamedSettings, parameters: Parameters, problems: Problems, *, accepts_unknown_settings: bool
-) -> NamedSettings:
-    """Return the method with checked settings.
-
-    Args:
-        method: as read.
-        parameters: of the method and its base optimizer.
-        problems: where errors go.
-        accepts_unknown_settings: whether it may have settings that are not known here.
-    """
-    known = parameters.entry.hyperparameters
-
-    def unknown(name: str) -> bool:
-        if is_preset(name, method.settings[name], f"method.{name}", parameters, problems) or accepts_unknown_settings:
-            return accepts_unknown_settings
-        problems.unknown(f"method.{name}", name, known, f"{method.name} takes")
-        return False
-
-    return NamedSettings(method.name, check_settings(method.settings, known, "method", problems, unknown))
-
-
-def check_base_optimizer(base: NamedSettings, parameters: Parameters, problems: Problems) -> NamedSettings:
-    """Return the base optimizer with checked settings.
-
-    Args:
-        base: as read.
-        parameters: of the method and its base optimizer.
-        problems: where errors go.
-    """
-
-    def unknown(name: str) -> bool:
-        problems.unknown(f"base_optimizer.{name}", name, parameters.of_base, f"{base.name} takes")
-        return False
-
-    settings = check_settings(base.settings, parameters.of_base, "base_optimizer", problems, unknown)
-    return NamedSettings(base.name, settings)
-
-
-def is_preset(name: str, value: object, key: str, parameters: Parameters, problems: Problems) -> bool:
-    """Return whether a setting is what makes the method a preset, after adding that it cannot be set."""
-    entry = parameters.entry
-    if name not in entry.fixed:
-        return False
-    general = next(
-        other for other in METHODS if METHODS[other].optimizer == entry.optimizer and not METHODS[other].fixed
-    )
-    rule = f"is what makes {parameters.method}, {entry.fixed[name]} for good"
-    problems.add(key, value, rule, f"leave it out, or take the method {general}")
-    return True
-
-
-def _check_warmup(value: Mapping[str, object], key: str, problems: Problems) -> None:
-    epochs = value.get("epochs")
-    if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
-        rule = "must be a whole number >= 0, or {epochs: NUMBER}"
-        problems.add(f"{key}.{WARMUP}", value, rule, "write 782 or {epochs: 2}")
-
-
 def is_plain(value: object) -> bool:
-    """Return whether a value can stand in JSON."""
+    """Return whether JSON can hold a value."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

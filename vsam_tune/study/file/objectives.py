@@ -1,81 +1,58 @@
-"""`objectives:` and `reference_point:`: what a study is about."""
+"""`objectives:` and `reference_point:`, the numbers that a study is about."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer, PlainValidator
 
-from search_spaces.schema import Strict
+from search_spaces.schema import Strict, broken
 from vsam_tune.analysis.results import Objective
 from vsam_tune.registry.metrics import DIRECTIONS, Direction
-from vsam_tune.study.file.method import is_number
-from vsam_tune.study.file.problems import Problems, parse, suggestion
+from vsam_tune.study.file.problems import Problem, suggestion
 
-DEFAULT_OBJECTIVES = ["val_accuracy", "ais_vs_sam"]
-CUSTOM_OBJECTIVES = ["val_accuracy", "ais"]  # a trainable of one's own may know nothing of SAM
+DEFAULT_OBJECTIVES = (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
+CUSTOM_OBJECTIVES = (Objective("val_accuracy", "maximize"), Objective("ais", "maximize"))  # may know nothing of SAM
 
 
 class _Entry(Strict):
-    name: str = Field(min_length=1, description="write the name of a metric that the trainable reports")
-    direction: Direction = Field(description="write maximize or minimize")
+    name: str = Field(min_length=1)
+    direction: Direction
 
 
-def read_objectives(value: object, problems: Problems) -> tuple[Objective, ...]:
-    """Return the objectives in the order of the file; what is wrong is added and left out.
-
-    Args:
-        value: a list of names with a known direction, or mappings of `name` and `direction`.
-        problems: where errors go.
-    """
-    if not isinstance(value, list) or not value:
-        problems.add("objectives", value, "must be a list of one or more", f"write [{', '.join(DEFAULT_OBJECTIVES)}]")
-        return ()
-    objectives: list[Objective] = []
-    for i, entry in enumerate(value):
-        objective = _read(f"objectives[{i}]", entry, problems)
-        if objective is None:
-            continue
-        if any(objective.name == other.name for other in objectives):
-            problems.add(f"objectives[{i}]", objective.name, "stands there twice", "leave the second one out")
-        objectives.append(objective)
-    return tuple(objectives)
+def _objective(value: object) -> Objective:
+    """Return an objective from its name, or from a mapping of `name` and `direction`."""
+    if isinstance(value, Objective):
+        return value
+    if isinstance(value, str):
+        if value not in DIRECTIONS:
+            fix = f"{suggestion(value, DIRECTIONS, 'one of')}, or {{name: {value}, direction: maximize}}"
+            raise broken("", "has no known direction", fix)
+        return Objective(value, DIRECTIONS[value])
+    entry = _Entry.model_validate(value)
+    known = DIRECTIONS.get(entry.name, entry.direction)
+    if entry.direction != known:
+        raise broken("direction", f"{entry.name} is to {known}", f"write {known}")
+    return Objective(entry.name, entry.direction)
 
 
-def _read(key: str, entry: object, problems: Problems) -> Objective | None:
-    if isinstance(entry, str):
-        if entry not in DIRECTIONS:
-            fix = f"{suggestion(entry, DIRECTIONS, 'one of')}, or {{name: {entry}, direction: maximize}}"
-            problems.add(key, entry, "has no known direction", fix)
-            return None
-        return Objective(entry, DIRECTIONS[entry])
-    read = parse(_Entry, entry, key, problems)
-    if read is None:
-        return None
-    known = DIRECTIONS.get(read.name, read.direction)
-    if read.direction != known:
-        problems.add(f"{key}.direction", read.direction, f"{read.name} is to {known}", f"write {known}")
-    return Objective(read.name, read.direction)
+ObjectiveEntry = Annotated[Objective, PlainValidator(_objective), PlainSerializer(asdict)]
 
 
-def read_reference_point(value: object, objectives: Sequence[Objective], problems: Problems) -> dict[str, float] | None:
-    """Return the fixed corner of the hypervolume by objective name, None where the file leaves it open.
+def check_objectives(objectives: Sequence[Objective]) -> Iterator[Problem]:
+    """Yield a problem for no objective, and for each that is there twice."""
+    names = [each.name for each in objectives]
+    if not names:
+        default = ", ".join(each.name for each in DEFAULT_OBJECTIVES)
+        yield Problem("objectives", None, "must be a list of one or more", f"write [{default}]")
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Problem(f"objectives[{i}]", name, "stands there twice", "leave the second one out")
 
-    Args:
-        value: as read.
-        objectives: of the study.
-        problems: where errors go.
-    """
-    names = [objective.name for objective in objectives]
-    example = f"write {{{', '.join(f'{name}: NUMBER' for name in names)}}}, or leave it out"
-    if value is None:
-        return None
-    if not isinstance(value, dict) or set(value) != set(names):
-        problems.add("reference_point", value, "must hold one number for each objective", example)
-        return None
-    point: dict[str, float] = {}
-    for name in names:
-        number = value[name]
-        if is_number(number):
-            point[name] = float(number)
-        else:
-            problems.add(f"reference_point.{name}", number, "must be a number", example)
-    return point
+
+def check_reference_point(point: Mapping[str, float] | None, objectives: Sequence[Objective]) -> Iterator[Problem]:
+    """Yield a problem if the corner of the hypervolume has not one number for each objective."""
+    names = [each.name for each in objectives]
+    if point is not None and set(point) != set(names):
+        example = f"write {{{', '.join(f'{name}: NUMBER' for name in names)}}}, or leave it out"
+        yield Problem("reference_point", None, "must hold one number for each objective", example)

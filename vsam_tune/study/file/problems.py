@@ -1,16 +1,19 @@
-"""All that is wrong with one file, collected so that it is told at once."""
+"""Everything that is wrong with one file: each problem as a value, and pydantic's errors as problems."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from vsam_tune.errors import problem
+from vsam_tune.errors import InputError, problem
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 
 _RULES = {  # of pydantic's errors, by type; the values in braces are in the error's context
     "missing": "is missing",
@@ -21,6 +24,7 @@ _RULES = {  # of pydantic's errors, by type; the values in braces are in the err
     "finite_number": "must be finite",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
     "tuple_type": "must be a list",
     "literal_error": "must be one of {expected}",
     "greater_than": "must be > {gt:g}",
@@ -33,38 +37,50 @@ _RULES = {  # of pydantic's errors, by type; the values in braces are in the err
 }
 
 
-class Problems:
-    """What is wrong with one file.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a file.
 
     Attributes:
-        file: the file, as the user named it.
-        overridden: dotted keys whose values come from the command line instead.
-        lines: one problem each.
+        key: the dotted key in the file; empty for the whole file.
+        value: the value found there; None to leave it out of the message.
+        rule: the condition that the value breaks.
+        fix: what to write instead.
     """
 
-    def __init__(self, file: Path, overridden: Collection[str] = ()) -> None:
-        self.file = file
-        self.overridden = overridden
-        self.lines: list[str] = []
+    key: str
+    value: object
+    rule: str
+    fix: str
 
-    def add(self, key: str, value: object, rule: str, fix: str) -> None:
-        """Add one problem; a mapping or a list is told by its key alone."""
-        where = "command line" if key in self.overridden else self.file
-        self.lines.append(problem(where, key, None if isinstance(value, dict | list | tuple) else value, rule, fix))
+    def line(self, file: Path, overridden: Collection[str] = ()) -> str:
+        """Return the message; it shows mappings and lists by their key alone.
 
-    def unknown(self, key: str, name: str, known: Iterable[str], what: str = "known keys") -> None:
-        """Add that `name`, which stands at the dotted key, is none of the known ones."""
-        self.add(key, None, "is not known", suggestion(name, known, what))
+        Args:
+            file: the file, as the user named it.
+            overridden: dotted keys whose values come from the command line.
+        """
+        where = "command line" if self.key in overridden else file
+        shown = None if isinstance(self.value, dict | list | tuple) else self.value
+        return problem(where, self.key, shown, self.rule, self.fix)
 
-    def check_keys(self, content: Iterable[str], known: Collection[str]) -> None:
-        """Add each key of a file that is not known."""
-        for key in content:
-            if key not in known:
-                self.unknown(key, key, known)
+
+def refuse(problems: Iterable[Problem], file: Path, overridden: Collection[str] = ()) -> NoReturn:
+    """Refuse a file.
+
+    Raises:
+        InputError: with one line for each problem.
+    """
+    raise InputError(*(each.line(file, overridden) for each in problems))
+
+
+def unknown(key: str, known: Iterable[str], what: str = "known keys") -> Problem:
+    """Return the problem that the last part of a dotted key is not a known name."""
+    return Problem(key, None, "is not known", suggestion(key.rpartition(".")[2], known, what))
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
-    """Return the fix for a name that is not known: the nearest one, or all of them."""
+    """Return the fix for an unknown name: the nearest known one, or all of them."""
     names = list(known)
     nearest = get_close_matches(name, names, n=1)
     if nearest:
@@ -72,43 +88,71 @@ def suggestion(name: str, known: Iterable[str], what: str) -> str:
     return f"{what}: {', '.join(names)}" if names else "leave it out"
 
 
-def parse(model: type[Model], value: object, key: str, problems: Problems) -> Model | None:
-    """Return the value as a model, or None after adding what is wrong with it.
+def without(settings: Mapping[str, T], key: str, problems: Sequence[Problem]) -> dict[str, T]:
+    """Return the entries of the mapping at a dotted key that no problem is about."""
+    keys = [each.key.replace("[", ".") + "." for each in problems]
+    bad = {name for name in settings if any(each.startswith(f"{key}.{name}.") for each in keys)}
+    return {name: value for name, value in settings.items() if name not in bad}
+
+
+def parse(model: type[Model], content: object, key: str = "", **context: object) -> tuple[Model | None, list[Problem]]:
+    """Return content as a model, None where that is impossible, and everything that is wrong with it.
 
     Args:
-        model: what it has to be.
-        value: as read from the file.
+        model: the model.
+        content: as read from the file.
         key: its dotted key.
-        problems: where errors go.
+        context: for the validators of the model.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(content, context=context), []
     except ValidationError as error:
-        for found in error.errors(include_url=False):
-            _add(model, found, key, problems)
-        return None
+        return None, [_explain(model, each, key) for each in error.errors(include_url=False)]
 
 
-def _add(model: type[BaseModel], found: ErrorDetails, key: str, problems: Problems) -> None:
-    context: dict[str, Any] = found.get("ctx", {})
-    name = next(iter(found["loc"]), "")
-    path = _path(key, found["loc"])
-    if found["type"] == "extra_forbidden":
-        problems.unknown(path, str(name), model.model_fields)
-    elif found["type"] == "rule":
+def kinds_of(annotation: object) -> dict[str, type[BaseModel]]:
+    """Return the models of an annotation by their kind; a single model has the empty kind."""
+    models = list(_models(annotation))
+    return {"": models[0]} if len(models) == 1 else {each.model_fields["kind"].default: each for each in models}
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _explain(model: type[BaseModel], error: ErrorDetails, key: str) -> Problem:
+    """Return pydantic's error as a problem; the nearest description of a field is its fix."""
+    fields: Mapping[str, FieldInfo] = model.model_fields
+    kinds: dict[str, type[BaseModel]] = {}
+    fix = ""
+    for part in error["loc"]:
+        if part in kinds:  # the kind of a section, which is not part of the key
+            fields, kinds = kinds[str(part)].model_fields, {}
+            continue
+        key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}".lstrip(".")
+        if field := fields.get(str(part)):
+            fix, kinds = field.description or fix, kinds_of(field.annotation)
+            fields = kinds.pop("").model_fields if "" in kinds else {}
+    return _problem(key, error, fields, fix or f"known keys: {', '.join(fields)}")
+
+
+def _problem(key: str, error: ErrorDetails, fields: Mapping[str, FieldInfo], fix: str) -> Problem:
+    context: dict[str, Any] = error.get("ctx", {})
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return unknown(key, fields)
+    if kind == "union_tag_invalid":
+        name = context["discriminator"].strip("'")
+        known = context["expected_tags"].replace("'", "").split(", ")
+        return Problem(f"{key}.{name}", value[name], "is not known", suggestion(context["tag"], known, "one of"))
+    if kind == "rule":
         part = context["key"]
-        inputs = found["input"]
-        value = inputs.get(part) if part and isinstance(inputs, dict) else inputs
-        problems.add(_path(path, [part] if part else []), value, context["rule"], context["fix"])
-    else:
-        rule = _RULES.get(found["type"], found["msg"].lower()).format(**context)
-        field = model.model_fields.get(str(name))
-        fix = field.description if field else None
-        value = None if found["type"] == "missing" else found["input"]
-        problems.add(path, value, rule, fix or f"known keys: {', '.join(model.model_fields)}")
-
-
-def _path(key: str, location: Iterable[int | str]) -> str:
-    for part in location:
-        key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}" if key else part
-    return key
+        inside = value.get(part) if part and isinstance(value, dict) else value
+        return Problem(f"{key}.{part}".strip("."), inside, context["rule"], context["fix"])
+    if kind == "model_type":
+        fix = f"known keys: {', '.join(fields)}"
+    rule = _RULES.get(kind, error["msg"].lower()).format(**context)
+    return Problem(key, None if kind == "missing" else value, rule, fix)

@@ -1,13 +1,22 @@
-"""`task.quantization`: with how many bits a trial computes."""
+"""`task.quantization`: the bits that a trial computes with."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from search_spaces.schema import Strict, broken
 
 _MOST_BITS, _FULL_PRECISION = 16, 32
-_BITS = "write 2 to 16, or 32 for full precision"
+_FIX = "write 2 to 16, or 32 for full precision"
+
+
+def _check_bits(bits: int) -> int:
+    if _MOST_BITS < bits < _FULL_PRECISION:
+        raise broken("", f"must be at most {_MOST_BITS}, or {_FULL_PRECISION}", _FIX)
+    return bits
+
+
+_Bits = Annotated[int, Field(ge=2, le=_FULL_PRECISION), AfterValidator(_check_bits)]
 
 
 class Quantization(Strict):
@@ -15,20 +24,13 @@ class Quantization(Strict):
 
     Attributes:
         weight_bits: of weights: 2 to 16, or 32, which leaves them as they are.
-        activation_bits: of the inputs of layers, likewise.
-        first_last_bits: of weight and input of the first and the last layer, likewise.
-        activation_grad_scale: what the gradient of an input's step is scaled by: the values of one sample, or of the
-            whole batch.
+        activation_bits: of the inputs of layers, in the same range.
+        first_last_bits: of weight and input of the first and the last layer, in the same range.
+        activation_grad_scale: the values that the scale of the gradient of an input's step counts: those of one
+            sample, or of the whole batch.
     """
 
-    weight_bits: int = Field(4, ge=2, le=_FULL_PRECISION, description=_BITS)
-    activation_bits: int = Field(4, ge=2, le=_FULL_PRECISION, description=_BITS)
-    first_last_bits: int = Field(8, ge=2, le=_FULL_PRECISION, description=_BITS)
+    weight_bits: _Bits = Field(4, description=_FIX)
+    activation_bits: _Bits = Field(4, description=_FIX)
+    first_last_bits: _Bits = Field(8, description=_FIX)
     activation_grad_scale: Literal["features", "numel"] = Field("features", description="write features or numel")
-
-    @field_validator("weight_bits", "activation_bits", "first_last_bits")
-    @classmethod
-    def _check_bits(cls, bits: int) -> int:
-        if _MOST_BITS < bits < _FULL_PRECISION:
-            raise broken("", f"must be at most {_MOST_BITS}, or {_FULL_PRECISION}", _BITS)
-        return bits

@@ -1,14 +1,12 @@
-"""The sections of a study file around its trials. A field's description is the fix where it is wrong."""
+"""The sections of a study file around its trials. The description of a field is its fix."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal, Self, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from search_spaces.schema import Strict, broken
-from vsam_tune.analysis.results import Objective
-from vsam_tune.study.file.problems import Problems, parse, suggestion
 
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
 
@@ -71,22 +69,17 @@ class Asha(Strict):
     min_epochs: int = Field(1, ge=1, description="write the epochs after which trials are first compared, such as 1")
 
 
-class Replication(Strict):
-    """`replicates:` and `racing:`, two keys of the file itself: the seeds of one trial.
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """The seeds of one trial: `replicates:` and `racing:`.
 
     Attributes:
         replicates: seeds that a trial trains, one after the other.
         racing: whether a further seed is trained only while the trial may still be on the front.
     """
 
-    replicates: int = Field(1, ge=1, description="write how many seeds a trial trains, such as 3")
-    racing: bool = Field(default=False, description="write true, or false to train all replicates of every trial")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.racing and self.replicates < 2:
-            raise broken("racing", "has no effect on one replicate", "write replicates: 3, or leave racing out")
-        return self
+    replicates: int = 1
+    racing: bool = False
 
 
 class Budget(Strict):
@@ -155,84 +148,20 @@ class Source(Strict):
     params: dict[str, JsonValue] = Field({}, description="write the searched parameters, or leave it out")
 
 
-Sampler = Tpe | RandomSearch | Nsga2
-TrialScheduler = Fifo | Asha
-SAMPLERS: dict[str, type[Sampler]] = {"tpe": Tpe, "random": RandomSearch, "nsga2": Nsga2}
-TRIAL_SCHEDULERS: dict[str, type[TrialScheduler]] = {"fifo": Fifo, "asha": Asha}
-
-Kind = TypeVar("Kind", bound=Strict)
+def _of_kind(default: str) -> BeforeValidator:
+    """Return a validator that adds the default kind to a section that leaves it out."""
+    return BeforeValidator(lambda value: {"kind": default, **value} if isinstance(value, dict) else value)
 
 
-def read_section(content: Mapping[str, object], key: str, model: type[Kind], problems: Problems) -> Kind:
-    """Return a section; its defaults where the file has none, and after adding what is wrong.
-
-    Args:
-        content: the file.
-        key: of the section.
-        model: of the section; all its keys have defaults.
-        problems: where errors go.
-    """
-    return parse(model, content.get(key, {}), key, problems) or model()
+Sampler = Annotated[Tpe | RandomSearch | Nsga2, Field(discriminator="kind"), _of_kind("tpe")]
+TrialScheduler = Annotated[Fifo | Asha, Field(discriminator="kind"), _of_kind("fifo")]
 
 
-def read_kind(content: Mapping[str, object], key: str, kinds: Mapping[str, type[Kind]], problems: Problems) -> Kind:
-    """Return a section whose keys depend on its `kind`, the first one where it has none.
-
-    Args:
-        content: the file.
-        key: of the section.
-        kinds: model by kind.
-        problems: where errors go.
-    """
-    default = next(iter(kinds))
-    section = content.get(key, {})
-    if not isinstance(section, dict):
-        problems.add(key, section, "must be a mapping", f"write {{kind: {default}}}")
-        return kinds[default]()
-    kind = section.get("kind", default)
-    if not isinstance(kind, str) or kind not in kinds:
-        problems.add(f"{key}.kind", kind, "is not known", suggestion(str(kind), kinds, "one of"))
-        return kinds[default]()
-    return read_section(content, key, kinds[kind], problems)
-
-
-def read_replication(content: Mapping[str, object], problems: Problems) -> Replication:
-    """Return the seeds of a trial; the defaults after adding what is wrong.
-
-    Args:
-        content: the file.
-        problems: where errors go.
-    """
-    given = {key: content[key] for key in Replication.model_fields if key in content}
-    return parse(Replication, given, "", problems) or Replication()
-
-
-def read_name(name: object, problems: Problems) -> str:
-    """Return the study's name, which its folder gets; empty after adding what is wrong."""
+def _check_study_name(name: object) -> object:
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         return name
     rule = "is missing" if name is None else "must be a folder's name: letters, digits, . _ -, at most 100"
-    problems.add("name", name, rule, "write a word such as mine")
-    return ""
+    raise broken("", rule, "write a word such as mine")
 
 
-def check_scheduler(
-    scheduler: TrialScheduler, objectives: Sequence[Objective], epochs: int, problems: Problems
-) -> None:
-    """Add what keeps a trial scheduler from stopping any trial.
-
-    Args:
-        scheduler: as read.
-        objectives: of the study.
-        epochs: full budget of a trial.
-        problems: where errors go.
-    """
-    if not isinstance(scheduler, Asha):
-        return
-    names = [objective.name for objective in objectives]
-    if scheduler.metric not in names:
-        fix = suggestion(scheduler.metric, names, "one of")
-        problems.add("trial_scheduler.metric", scheduler.metric, "is no objective of the study", fix)
-    if scheduler.min_epochs >= epochs:
-        rule = f"must be < task.epochs, {epochs}, or no trial is ever stopped"
-        problems.add("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")
+StudyName = Annotated[str, BeforeValidator(_check_study_name)]

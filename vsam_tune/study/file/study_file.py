@@ -1,138 +1,120 @@
-"""Study files and exports, parsed once into a frozen `Study` or `Export`; all that is wrong comes at once."""
+"""Study files and exports, parsed once into a frozen `Study` or `Export`; all problems come at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue, field_serializer
 from typing_extensions import override
 
-from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.file.baselines import Baselines, read_rows
-from vsam_tune.study.file.configuration import CONFIGURATION_KEYS, DEFAULT_TRAINABLE, Configuration, read_configuration
-from vsam_tune.study.file.constraints import Limits
+from vsam_tune.study.file.configuration import Configuration, configure, read
+from vsam_tune.study.file.constraints import check_constraints
 from vsam_tune.study.file.differences import differing_keys
 from vsam_tune.study.file.hyperparameters import NamedSettings
-from vsam_tune.study.file.initial_points import Point, default_initial, read_initial
+from vsam_tune.study.file.initial_points import Point, check_initial, default_initial, typed_initial
 from vsam_tune.study.file.objectives import (
     CUSTOM_OBJECTIVES,
     DEFAULT_OBJECTIVES,
-    read_objectives,
-    read_reference_point,
+    ObjectiveEntry,
+    check_objectives,
+    check_reference_point,
 )
-from vsam_tune.study.file.problems import Problems, parse
+from vsam_tune.study.file.problems import Problem, refuse, suggestion
 from vsam_tune.study.file.sections import (
-    SAMPLERS,
-    TRIAL_SCHEDULERS,
+    Asha,
     Budget,
+    Fifo,
     Replication,
     Resources,
     Sampler,
     Source,
+    StudyName,
+    Tpe,
     Tracking,
     TrialScheduler,
-    check_scheduler,
-    read_kind,
-    read_name,
-    read_replication,
-    read_section,
 )
-from vsam_tune.study.file.space import Space, check_fixed, read_space, written
+from vsam_tune.study.file.space import Space, check_fixed, read_space, to_dict
 from vsam_tune.study.file.strict_yaml import read_mapping
 from vsam_tune.study.file.task import absolute, absolute_data
 
-STUDY_KEYS = (
-    "name",
-    *CONFIGURATION_KEYS,
-    "space",
-    "initial",
-    "objectives",
-    "sampler",
-    "trial_scheduler",
-    *Replication.model_fields,
-    "budget",
-    "resources",
-    "tracking",
-    "reference_point",
-    "baselines",
-)
-EXPORT_KEYS = (*CONFIGURATION_KEYS, "source")
 _PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study(Configuration):
-    """A study: what trains, what varies, and how it is searched.
+class StudyFile(Configuration):
+    """A study file: its fields are the sections and keys that it may have.
 
     Attributes:
-        name: its folder's name.
-        space: what is searched, by parameter, each after those that its condition names.
-        initial: the parameters that are tried first; where they leave one out, the sampler draws it.
-        objectives: in order; the first one's best leads a front.
+        name: the name of the study and of its folder.
+        space: the searched parameters, as the file changes the default space.
+        initial: the parameters that are tried first; the sampler draws those that a point leaves out.
+        objectives: in order; the best trial of the first one leads a front.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
-        replication: seeds of one trial.
+        replicates: seeds that a trial trains, one after the other.
+        racing: whether a further seed is trained only while the trial may still be on the front.
         budget: of the whole study.
         resources: of one trial.
         tracking: where MLflow is.
         reference_point: the corner of the hypervolume by objective name; None to take it from the trials.
-        baselines: what the study is compared with; None for the default.
+        baselines: the methods that the study is compared with; None for the default.
     """
 
-    name: str
+    name: StudyName = Field(description="write a word such as mine")
+    space: Mapping[str, object] = Field({}, description="write {beta: {type: float, low: 0.05, high: 1}}")
+    initial: tuple[Point, ...] = Field((), strict=False, description="write [{beta: 0.13}], or [] for none")
+    objectives: tuple[ObjectiveEntry, ...] = Field(
+        DEFAULT_OBJECTIVES, strict=False, description="write [val_accuracy, {name: cost, direction: minimize}]"
+    )
+    sampler: Sampler = Field(Tpe(), description="write {kind: tpe}")
+    trial_scheduler: TrialScheduler = Field(Fifo(), description="write {kind: fifo}")
+    replicates: int = Field(1, ge=1, description="write how many seeds a trial trains, such as 3")
+    racing: bool = Field(default=False, description="write true, or false to train all replicates of every trial")
+    budget: Budget = Budget()
+    resources: Resources = Resources()
+    tracking: Tracking = Tracking()
+    reference_point: dict[str, float] | None = Field(None, description="write {OBJECTIVE: NUMBER}, or leave it out")
+    baselines: Baselines | None = None
+
+
+class Study(StudyFile):
+    """A study: a study file that was checked and completed.
+
+    Attributes:
+        space: the searched parameters, each after those that its condition names.
+    """
+
     space: Space
-    initial: tuple[Point, ...]
-    objectives: tuple[Objective, ...]
-    sampler: Sampler
-    trial_scheduler: TrialScheduler
-    replication: Replication
-    budget: Budget
-    resources: Resources
-    tracking: Tracking
-    reference_point: dict[str, float] | None
-    baselines: Baselines | None
+
+    @property
+    def replication(self) -> Replication:
+        """The seeds of one trial."""
+        return Replication(self.replicates, self.racing)
+
+    @field_serializer("space")
+    def _dump_space(self, space: Space) -> dict[str, Any]:
+        removed = dict.fromkeys(name for name in self.parameters.space.searched if name not in space)
+        return {**{name: to_dict(dimension) for name, dimension in space.items()}, **removed}
 
     @override
     def resolved(self) -> dict[str, Any]:
-        removed = dict.fromkeys(name for name in self.parameters.space.searched if name not in self.space)
-        return {
-            "name": self.name,
-            **super().resolved(),
-            "space": {**{name: written(dimension) for name, dimension in self.space.items()}, **removed},
-            "initial": [dict(point) for point in self.initial],
-            "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
-            "sampler": self.sampler.model_dump(mode="json"),
-            "trial_scheduler": self.trial_scheduler.model_dump(mode="json"),
-            **self.replication.model_dump(mode="json"),
-            "budget": self.budget.model_dump(mode="json"),
-            "resources": self.resources.model_dump(mode="json"),
-            "tracking": self.tracking.model_dump(mode="json"),
-            "reference_point": self.reference_point and dict(self.reference_point),
-            "baselines": self.baselines and self.baselines.model_dump(mode="json"),
-        }
+        return {"name": self.name, **super().resolved()}
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
-        """Return the dotted keys that differ from a former start's file, and must not between two starts.
+        """Return the dotted keys that differ from the file of an earlier start, and must not between two starts.
 
         Args:
-            resolved: what `resolved` returned at the former start.
+            resolved: what `resolved` returned at the earlier start.
         """
         return differing_keys(self.resolved(), resolved)
 
     def chosen(self, params: Mapping[str, JsonValue]) -> tuple[NamedSettings, NamedSettings]:
         """Return base optimizer and method with the searched parameters of one trial fixed."""
-        of_base = self.parameters.of_base
-        base = {name: value for name, value in params.items() if name in of_base}
-        method = {name: value for name, value in params.items() if name not in of_base}
-        return (
-            NamedSettings(self.base_optimizer.name, {**self.base_optimizer.settings, **base}),
-            NamedSettings(self.method.name, {**self.method.settings, **method}),
-        )
+        chosen = self.parameters.split({**self.fixed, **params})
+        return chosen["base_optimizer"], chosen["method"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Export(Configuration):
     """One configuration, everything fixed, for a final training.
 
@@ -140,12 +122,12 @@ class Export(Configuration):
         source: where its settings come from; empty for one written by hand.
     """
 
-    source: Source
+    source: Source = Source()
 
     @override
     def resolved(self) -> dict[str, Any]:
         source = self.source.model_dump(mode="json", exclude_defaults=True)
-        return {**({"source": source} if source else {}), **super().resolved()}
+        return {**({"source": source} if source else {}), **self.model_dump(mode="json", exclude={"source"})}
 
 
 def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Study:
@@ -157,10 +139,10 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
             none; relative paths in them start from the current folder.
 
     Returns:
-        The study, everything that the file leaves out filled in.
+        The study, with everything that the file leaves out.
 
     Raises:
-        InputError: with one line for each thing that is wrong.
+        InputError: with one line for each problem.
     """
     return read_study(read_mapping(file), file, overrides)
 
@@ -178,11 +160,10 @@ def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, obje
     """
     if "source" in content:
         raise InputError(problem(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
-    problems = _override(content, file, overrides or {})
-    problems.check_keys(content, STUDY_KEYS)
-    study = _read_study(content, problems)
-    if study is None or problems.lines:
-        raise InputError(*problems.lines)
+    overridden = _override(content, overrides)
+    study, problems = _check(content, file)
+    if study is None:
+        refuse(problems, file, overridden)
     return study
 
 
@@ -194,33 +175,24 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
         overrides: as for `load_study`.
 
     Returns:
-        The configuration, everything that the file leaves out filled in.
+        The configuration, with everything that the file leaves out.
 
     Raises:
-        InputError: with one line for each thing that is wrong.
+        InputError: with one line for each problem.
     """
     content = read_mapping(file)
-    if set(content) & (set(STUDY_KEYS) - set(EXPORT_KEYS)):
+    if set(content) & (set(StudyFile.model_fields) - set(Export.model_fields)):
         fix = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
         raise InputError(problem(file, "", None, "is a study, no export", fix))
-    problems = _override(content, file, overrides or {})
-    problems.check_keys(content, EXPORT_KEYS)
-    source = read_section(content, "source", Source, problems)
-    draft = read_configuration(content, problems)
+    overridden = _override(content, overrides)
+    written, problems = read(Export, content, file)
+    draft, found = configure(written, problems)
+    problems += found
     if draft is not None:
-        check_fixed({}, draft, problems)
-        Limits(draft, {}).check(problems)
-    if draft is None or problems.lines:
-        raise InputError(*problems.lines)
-    complete = draft.completed({})
-    return Export(
-        file=file,
-        task=complete.task,
-        base_optimizer=complete.base_optimizer,
-        method=complete.method,
-        trainable=complete.trainable,
-        source=source,
-    )
+        problems += [*check_fixed({}, draft), *check_constraints(draft, {})]
+    if draft is None or problems:
+        refuse(problems, file, overridden)
+    return draft.completed({})
 
 
 def export(
@@ -234,85 +206,66 @@ def export(
         params: its searched parameters by name.
         values: its objectives by name.
     """
+    source = Source(study=study.name, trial=trial_number, values=dict(values), params=dict(params))
     base_optimizer, method = study.chosen(params)
-    chosen = Export(
-        file=study.file,
-        task=study.task,
-        base_optimizer=base_optimizer,
-        method=method,
-        trainable=study.trainable,
-        source=Source(study=study.name, trial=trial_number, values=dict(values), params=dict(params)),
-    )
+    chosen = Export.around(study, base_optimizer=base_optimizer, method=method, source=source)
     return chosen.completed({}).resolved()
 
 
-def _read_study(content: Mapping[str, object], problems: Problems) -> Study | None:
-    """Return the study, with defaults in place of what is wrong; None if it is not known what trains."""
-    name = read_name(content.get("name"), problems)
-    ours = content.get("trainable", DEFAULT_TRAINABLE) == DEFAULT_TRAINABLE
-    objectives = read_objectives(content.get("objectives", DEFAULT_OBJECTIVES if ours else CUSTOM_OBJECTIVES), problems)
-    reference_point = read_reference_point(content.get("reference_point"), objectives, problems)
-    sampler = read_kind(content, "sampler", SAMPLERS, problems)
-    trial_scheduler = read_kind(content, "trial_scheduler", TRIAL_SCHEDULERS, problems)
-    replication = read_replication(content, problems)
-    budget = read_section(content, "budget", Budget, problems)
-    resources = read_section(content, "resources", Resources, problems)
-    tracking = read_section(content, "tracking", Tracking, problems)
-    draft = read_configuration(content, problems)
+def check_racing(study: StudyFile) -> Iterator[Problem]:
+    """Yield a problem if racing can have no effect."""
+    if study.racing and study.replicates < 2:
+        yield Problem(
+            "racing", study.racing, "has no effect on one replicate", "write replicates: 3, or leave racing out"
+        )
+
+
+def check_scheduler(study: StudyFile) -> Iterator[Problem]:
+    """Yield the problems that keep a trial scheduler from stopping any trial."""
+    scheduler = study.trial_scheduler
+    if not isinstance(scheduler, Asha):
+        return
+    names = [objective.name for objective in study.objectives]
+    if scheduler.metric not in names:
+        fix = suggestion(scheduler.metric, names, "one of")
+        yield Problem("trial_scheduler.metric", scheduler.metric, "is no objective of the study", fix)
+    if scheduler.min_epochs >= study.epochs:
+        rule = f"must be < task.epochs, {study.epochs}, or no trial is ever stopped"
+        yield Problem("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")
+
+
+def _check(content: Mapping[str, object], file: Path) -> tuple[Study | None, list[Problem]]:
+    """Return the study, None where something is wrong, and what is wrong."""
+    written, problems = read(StudyFile, content, file)
+    if written.custom_trainable and "objectives" not in written.model_fields_set:
+        written = written.model_copy(update={"objectives": CUSTOM_OBJECTIVES})
+    problems += check_objectives(written.objectives)
+    problems += check_reference_point(written.reference_point, written.objectives)
+    problems += check_racing(written)
+    draft, found = configure(written, problems)
+    problems += found
     if draft is None:
-        return None
-    check_scheduler(trial_scheduler, objectives, draft.epochs, problems)
-    space, initial = _read_search(content, draft, problems)
-    complete = draft.completed(space)
-    return Study(
-        file=problems.file,
-        name=name,
-        task=complete.task,
-        base_optimizer=complete.base_optimizer,
-        method=complete.method,
-        trainable=complete.trainable,
-        space=space,
-        initial=initial,
-        objectives=objectives,
-        sampler=sampler,
-        trial_scheduler=trial_scheduler,
-        replication=replication,
-        budget=budget,
-        resources=resources,
-        tracking=tracking,
-        reference_point=reference_point,
-        baselines=_read_baselines(content.get("baselines"), draft, initial, problems),
-    )
+        return None, problems
+    problems += check_scheduler(draft)
+    space, wrong = read_space(draft.space, draft)
+    initial = default_initial(space, draft.values)
+    if not wrong:  # what follows would report the same again
+        wrong += check_constraints(draft, space)
+        if "initial" in draft.model_fields_set:
+            wrong += check_initial(draft.initial, space, draft.completed(space).fixed)
+            initial = draft.initial if wrong else typed_initial(draft.initial, space)
+    problems += wrong
+    if draft.baselines:
+        problems += read_rows(draft.baselines, draft, initial)[1]
+    return None if problems else Study.around(draft.completed(space), space=space, initial=initial), problems
 
 
-def _read_baselines(
-    value: object, draft: Configuration, initial: Sequence[Point], problems: Problems
-) -> Baselines | None:
-    section = None if value is None else parse(Baselines, value, "baselines", problems)
-    if section is not None:
-        read_rows(section, draft, initial, problems)
-    return section
-
-
-def _read_search(
-    content: Mapping[str, object], draft: Configuration, problems: Problems
-) -> tuple[Space, tuple[Point, ...]]:
-    wrong = len(problems.lines)
-    space = read_space(content.get("space", {}), draft, problems)
-    if len(problems.lines) > wrong:  # what follows would tell the same again
-        return space, ()
-    Limits(draft, space).check(problems)
-    if "initial" in content:
-        return space, read_initial(content["initial"], space, draft.completed(space).fixed, problems)
-    return space, default_initial(space, draft.values)
-
-
-def _override(content: dict[str, Any], file: Path, overrides: Mapping[str, object]) -> Problems:
-    """Put the command line's values into the content of a file, and return where its errors go."""
-    given = {key: value for key, value in overrides.items() if value is not None}
+def _override(content: dict[str, Any], overrides: Mapping[str, object] | None) -> set[str]:
+    """Put the command line's values into the content of a file, and return their dotted keys."""
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
     for key, value in given.items():
         section, _, name = key.partition(".")
         settings = content.setdefault(section, {})
-        if isinstance(settings, dict):  # a section that is no mapping is told by its own check
+        if isinstance(settings, dict):  # the check of the section reports any other
             settings[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
-    return Problems(file, given)
+    return set(given)

@@ -1,25 +1,32 @@
-"""`task:`, what a trial trains: its keys, and what they say together."""
+"""`task:`, what a trial trains: its keys, the checks across them, and its completion."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
 from search_spaces.schema import Strict, broken
 from vsam_tune.registry.data_and_models import CUSTOM_DATASET, DATASETS, MODELS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings
-from vsam_tune.study.file.method import NO_REFERENCE, check_settings, is_plain, read_named
-from vsam_tune.study.file.problems import Problems, parse, suggestion
+from vsam_tune.study.file.method import NO_REFERENCE, check_name, check_settings, is_plain, named, typed
+from vsam_tune.study.file.problems import Problem, suggestion
 from vsam_tune.study.file.quantization import Quantization
 
-_GIVEN_BY_THE_TRIAL = (
-    "in_channels",
-    "image_size",
-    "num_classes",
-    "seed",
-)  # what a builder of one's own is given besides
+_GIVEN_BY_THE_TRIAL = ("in_channels", "image_size", "num_classes", "seed")  # to the builder of a custom model
+
+
+def _read_model(value: object) -> object:
+    content = {"name": value} if isinstance(value, str) else value
+    if isinstance(content, dict):
+        named(content)
+    return content
+
+
+_Model = Annotated[dict[str, JsonValue], BeforeValidator(_read_model)]
 
 
 class Task(Strict):
@@ -58,7 +65,9 @@ class Task(Strict):
     resize: int | None = Field(None, ge=1, description="write a side in pixels, or null to leave the images")
     data_root: str | None = Field(None, min_length=1, description="write the folder of the data sets, or null")
     download: bool = Field(default=False, description="write true or false")
-    model: dict[str, JsonValue] = Field({"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}")
+    model: Annotated[dict[str, JsonValue], BeforeValidator(_read_model)] = Field(
+        {"name": "cnn"}, description="write cnn, or {name: resnet8, width: 32}"
+    )
     initial_checkpoint: str | None = Field(None, min_length=1, description="write the path of a checkpoint.pt, or null")
     quantization: Quantization | None = Field(None, description="write {weight_bits: 4}, or null")
     epochs: int = Field(40, ge=1, description="write how often a trial sees its training images")
@@ -82,37 +91,47 @@ class Task(Strict):
         return names
 
 
-def read_task(value: object, folder: Path, problems: Problems, *, custom_trainable: bool) -> Task:
-    """Return `task:`, its data and model filled in; what is wrong is added, and defaults in its place.
+def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
+    """Yield what is wrong between the keys of `task:`, and with its names.
 
     Args:
-        value: as read.
-        folder: that relative paths start from.
-        problems: where errors go.
-        custom_trainable: whether the trainable is one's own, and so may know other data, models and options.
+        task: as read.
+        custom_trainable: whether the trainable is custom, and so may know other data, models and options.
     """
-    content = value
-    if isinstance(value, dict) and isinstance(value.get("model"), str):
-        content = {**value, "model": {"name": value["model"]}}
-    if isinstance(content, dict) and content.get("quantization") is not None:
-        bits = parse(Quantization, content["quantization"], "task.quantization", problems)
-        content = {**content, "quantization": bits}
-    task = parse(Task, content, "task", problems) or Task()
     if task.options and not custom_trainable:
-        problems.add("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
+        yield Problem("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
     if not is_plain(task.options):
-        problems.add("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
-    changes: dict[str, object] = {"model": _model(task.model, problems, custom_trainable=custom_trainable)}
+        yield Problem("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
+    yield from _check_model(task, custom_trainable=custom_trainable)
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
-        changes |= _data(task, scheme, path, folder, problems)
-    elif not custom_trainable:
-        changes["validation_fraction"] = task.validation_fraction or CUSTOM_DATASET.validation_fraction
-        _check_own_data(task.data, problems)
-    for key, given in (("data_root", task.data_root), ("initial_checkpoint", task.initial_checkpoint)):
-        if given is not None:
-            changes[key] = absolute(given, folder)
-    return task.model_copy(update=changes)
+        yield from _check_data(task, scheme, path)
+    elif not custom_trainable and not is_object_path(task.data):
+        if ":" in task.data:
+            yield Problem("task.data", task.data, NO_REFERENCE, "write my_module:read, or npz:PATH")
+        else:
+            yield Problem("task.data", task.data, "is not known", suggestion(task.data, DATASETS, "known data"))
+
+
+def complete_task(task: Task, folder: Path, *, custom_trainable: bool) -> Task:
+    """Return a task with the defaults of its data set and model, and absolute paths.
+
+    Args:
+        task: as read.
+        folder: relative paths start from it.
+        custom_trainable: as for `check_task`.
+    """
+    dataset = DATASETS.get(task.data.partition(":")[0], None if custom_trainable else CUSTOM_DATASET)
+    fraction = task.validation_fraction or (dataset and dataset.validation_fraction)
+    paths = {
+        key: absolute(path, folder)
+        for key in ("data_root", "initial_checkpoint")
+        if (path := getattr(task, key)) is not None
+    }
+    data, model = absolute_data(task.data, folder), _model(task, custom_trainable=custom_trainable)
+    return task.model_copy(
+        update={**paths, "data": data, "validation_fraction": fraction, "model": _complete_model(model)}
+    )
 
 
 def absolute(path: str, folder: Path) -> str:
@@ -127,57 +146,43 @@ def absolute_data(data: str, folder: Path) -> str:
     return f"{scheme}:{absolute(path, folder)}" if takes_path and path else data
 
 
-def _data(task: Task, scheme: str, path: str, folder: Path, problems: Problems) -> dict[str, object]:
+def _check_data(task: Task, scheme: str, path: str) -> Iterator[Problem]:
     dataset = DATASETS[scheme]
     if dataset.takes_path and not path:
-        problems.add("task.data", task.data, "needs a path after the colon", f"write {scheme}:PATH")
+        yield Problem("task.data", task.data, "needs a path after the colon", f"write {scheme}:PATH")
     if not dataset.takes_path and task.data != scheme:
-        problems.add("task.data", task.data, "takes no path", f"write {scheme}")
+        yield Problem("task.data", task.data, "takes no path", f"write {scheme}")
     for key, value in (("data_root", task.data_root), ("download", task.download)):
         if value and not dataset.downloads:
-            problems.add(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
-    fraction = task.validation_fraction or dataset.validation_fraction
-    return {"validation_fraction": fraction, "data": absolute_data(task.data, folder)}
+            yield Problem(f"task.{key}", value, f"has no effect on {scheme}", "leave it out")
 
 
-def _check_own_data(data: str, problems: Problems) -> None:
-    if is_object_path(data):
-        return
-    if ":" in data:
-        problems.add("task.data", data, NO_REFERENCE, "write my_module:read, or npz:PATH")
-    else:
-        problems.add("task.data", data, "is not known", suggestion(data, DATASETS, "known data"))
+def _check_model(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
+    model = _model(task, custom_trainable=custom_trainable)
+    known = _options(model.name)
+    wrong_name = list(check_name(model, "task.model", MODELS, any_name=custom_trainable))
+    if wrong_name:
+        yield from wrong_name
+    elif model.name in MODELS:
+        yield from check_settings(model, known, "task.model", accepts_unknown_settings=custom_trainable)
+    elif not custom_trainable:
+        for name in _GIVEN_BY_THE_TRIAL:
+            if name in model.settings:
+                rule = "is no option: the images and the trial's seed decide it"
+                yield Problem(f"task.model.{name}", model.settings[name], rule, "leave it out, or give it another name")
+        yield from check_settings(model, known, "task.model", accepts_unknown_settings=True)
 
 
-def _model(model: dict[str, JsonValue], problems: Problems, *, custom_trainable: bool) -> dict[str, JsonValue]:
-    named = read_named(model, "task.model", MODELS, None if custom_trainable else "cnn", problems, own=True)
-    if named is None or named.name not in MODELS:
-        return model if named is None or custom_trainable else _own_model(named, problems)
-    options = {
-        name: Hyperparameter(default=default, low=1, meaning="the default")
-        for name, default in MODELS[named.name].options.items()
-    }
-
-    def unknown(name: str) -> bool:
-        if not custom_trainable:
-            problems.unknown(f"task.model.{name}", name, options, f"{named.name} takes")
-        return custom_trainable
-
-    defaults: dict[str, JsonValue] = {name: option.default for name, option in options.items()}
-    return {
-        "name": named.name,
-        **defaults,
-        **check_settings(named.settings, options, "task.model", problems, unknown),
-    }
+def _model(task: Task, *, custom_trainable: bool) -> NamedSettings:
+    model = named(task.model)
+    return model if model.name or custom_trainable else replace(model, name="cnn")
 
 
-def _own_model(named: NamedSettings, problems: Problems) -> dict[str, JsonValue]:
-    for name in _GIVEN_BY_THE_TRIAL:
-        if name in named.settings:
-            rule, fix = (
-                "is no option: the images and the trial's seed decide it",
-                "leave it out, or give it another name",
-            )
-            problems.add(f"task.model.{name}", named.settings[name], rule, fix)
-    options = check_settings(named.settings, {}, "task.model", problems, lambda _: True)
-    return {"name": named.name, **options}
+def _complete_model(model: NamedSettings) -> dict[str, JsonValue]:
+    known = _options(model.name)
+    return {"name": model.name, **{name: known[name].default for name in known}, **typed(model.settings, known)}
+
+
+def _options(model: str) -> dict[str, Hyperparameter]:
+    options = MODELS[model].options if model in MODELS else {}
+    return {name: Hyperparameter(default=options[name], low=1, meaning="the default") for name in options}
