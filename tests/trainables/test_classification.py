@@ -245,7 +245,7 @@ def test_an_accuracy_has_the_error_of_its_part(final, part, new_worker, tmp_path
         assert last[f"{name}_error"] == pytest.approx(100 * (p * (1 - p) / EVALUATED[part]) ** 0.5)
 
 
-def test_a_unreliable_speed_is_told_with_its_reason_and_logged(new_worker, tmp_path, monkeypatch, caplog):
+def test_an_unreliable_speed_is_reported_with_its_reason_and_logged(new_worker, tmp_path, monkeypatch, caplog):
     worker = new_worker(trial_config(tmp_path, "sgd"))
     measured = worker.trainer.metrics
     monkeypatch.setattr(worker.trainer, "metrics", lambda: {**measured(), "ais_vs_sam": float("nan")})
