@@ -1,4 +1,4 @@
-"""Sharpness-aware optimizers, one file a method. They wrap any torch optimizer and import torch alone.
+"""Sharpness-aware optimizers, one file per method. They wrap any torch optimizer and need torch alone.
 
 Example:
     >>> optimizer = VSAM(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), rho=0.05, model=model)

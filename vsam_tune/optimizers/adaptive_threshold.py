@@ -1,13 +1,13 @@
-"""AE-SAM's rule: Jiang et al. 2023, arXiv 2304.14647. SAM where the squared norm is high for its recent values.
+"""AE-SAM's rule: Jiang et al. 2023, arXiv 2304.14647. SAM where the squared norm is high relative to recent values.
 
 With x = ||g||^2 of iteration t of T, mu <- delta * mu + (1 - delta) * x, then with this mu sigma2 <- delta * sigma2 +
 (1 - delta) * (x - mu)^2, and c = (t/T) * end + (1 - t/T) * start: the iteration is SAM's if x >= mu + c *
-sqrt(sigma2). On the host: no torch. For c below -sqrt(1 / (1 - delta)) this is always so, for c above its opposite
-never: that is how far x can be from mu. The sources leave open, and this project chose:
+sqrt(sigma2). On the host: no torch. Since x is never further from mu, this is always true for c below
+-sqrt(1 / (1 - delta)), and never for c above its opposite. The sources leave some points open:
 
 - choice: mu is x and sigma2 is 0 in the first iteration, which is SAM's then.
-- choice: without T, c is halfway between start and end all along; past T it is `end`.
-- choice: an x that is not finite is not SAM's, and moves neither average.
+- choice: without T, c is always halfway between start and end; after T it is `end`.
+- choice: an iteration whose x is not finite is not SAM's, and changes neither average.
 """
 
 import math
@@ -19,7 +19,7 @@ from vsam_tune.optimizers.arguments import check, check_integer, check_number
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moments:
-    """Averages of x that forget.
+    """Exponential averages of x.
 
     Attributes:
         mean: mu.
@@ -30,19 +30,19 @@ class Moments:
     variance: float
 
     def updated(self, x: float, decay: float) -> Self:
-        """Return the averages after one more x; `decay` is what they keep of themselves, in [0, 1]."""
+        """Return the averages after one more x; `decay` is delta, in [0, 1]."""
         mean = x + decay * (self.mean - x)  # exactly x if they are equal, and at a decay of 0
         return type(self)(mean=mean, variance=decay * self.variance + (1 - decay) * (x - mean) ** 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What is decided about one iteration.
+    """The decision about one iteration.
 
     Attributes:
         sampled: whether it is SAM's.
         squared_norm: x.
-        threshold: what x was compared with; NaN if x is not finite.
+        threshold: x was compared with it; NaN if x is not finite.
         moments: of the iterations up to this one; None before the first.
     """
 
@@ -58,13 +58,13 @@ def _check_threshold(name: str, value: object, *, other: object) -> None:
 
 
 class AdaptiveThreshold:
-    """Decides, and remembers the averages of the decisions that were carried out.
+    """Decides, and keeps the averages of the iterations that succeeded.
 
     Args:
-        decay: delta, what the averages keep of themselves, in [0, 1].
+        decay: delta, the weight of the old averages, in [0, 1].
         threshold_start: c at the start, in standard deviations; infinite only if both are: -inf is always, inf never.
         threshold_end: c at the end.
-        num_iterations: T, planned for the whole run, >= 1; None for a c halfway between the two all along.
+        num_iterations: T, planned for the whole run, >= 1; None for a c that is always halfway between the two.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class AdaptiveThreshold:
         self._moments: Moments | None = None
 
     def decide(self, gradient_norm: float, iteration: int) -> Decision:
-        """Decide about an iteration, counted from 0 over the whole run, by its ||g||; the averages stay as they are."""
+        """Decide about an iteration, counted from 0 over the whole run, by its ||g||; the averages do not change."""
         x = gradient_norm * gradient_norm
         if not math.isfinite(x):
             return Decision(sampled=False, squared_norm=x, threshold=math.nan, moments=self._moments)
@@ -90,7 +90,7 @@ class AdaptiveThreshold:
         return Decision(sampled=x >= threshold, squared_norm=x, threshold=threshold, moments=moments)
 
     def carried_out(self, decision: Decision) -> None:
-        """Move the averages on: the iteration that was decided about has succeeded."""
+        """Update the averages: the iteration of this decision has succeeded."""
         self._moments = decision.moments
 
     def _standard_deviations(self, iteration: int) -> float:
@@ -108,6 +108,6 @@ class AdaptiveThreshold:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; other entries are left alone."""
+        """Restore the averages from the state; it may have other entries."""
         mean, variance = state["mean"], state["variance"]
         self._moments = None if mean is None else Moments(mean=mean, variance=variance)

@@ -1,8 +1,8 @@
 """AE-LookSAM: Jiang et al. 2023, arXiv 2304.14647. AE-SAM's iterations, and LookSAM's direction in the others.
 
-`adaptive_threshold` has the rule, `orthogonal_direction` the direction, and what is chosen there. There is no fixed
-period. The defaults of the rule are recalled, not checked: they give about a fifth of the iterations, which is the
-budget of LookSAM-5.
+`adaptive_threshold` has the rule and its choices, `orthogonal_direction` the direction and its choices. There is no
+fixed period. The defaults of the rule are from memory, not checked: SAM gets about a fifth of the iterations, as in
+LookSAM-5.
 """
 
 import math
@@ -22,7 +22,7 @@ class AELookSAM(OrthogonalReuse):
     """Be SAM where the squared gradient norm reaches its threshold, and reuse SAM's direction in the other iterations.
 
     Costs 1 + f gradient evaluations, f the sampled fraction. Keeps one copy of the gradients, and one of the weights
-    while perturbed. The host reads the norm, and so waits for the device, in each iteration.
+    while perturbed. The host reads the norm in each iteration, and so waits for the device.
 
     Args:
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
@@ -30,8 +30,8 @@ class AELookSAM(OrthogonalReuse):
         decay: of the averages of the squared norm, in [0, 1].
         threshold_start: standard deviations above the mean from which an iteration is SAM's, at the start; infinite
             only if both are, -inf for always, inf for never.
-        threshold_end: the same at the end; in between the number moves evenly.
-        num_iterations: planned for the whole run, >= 1; None for a threshold halfway between the two all along.
+        threshold_end: the same at the end; the number changes linearly.
+        num_iterations: planned for the whole run, >= 1; None for a threshold that is always halfway between.
         base, norm_layers, model: see `SharpnessAware`.
     """
 

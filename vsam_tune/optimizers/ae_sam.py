@@ -1,8 +1,8 @@
 """AE-SAM, adaptive policy: Jiang et al. 2023, arXiv 2304.14647. SAM where ||g||^2 is high, plain descent elsewhere.
 
-`adaptive_threshold` has the rule, and what is chosen there. Choices: ||g||^2 is over all perturbed parameters, without
-weight decay, averaged over workers first. The defaults of the rule are recalled, not checked: a threshold that is
-symmetric around the mean gives the published half of the iterations.
+`adaptive_threshold` has the rule and its choices. Choices: ||g||^2 is over all perturbed parameters, without weight
+decay, averaged over workers first. The defaults of the rule are from memory, not checked: a threshold that is symmetric
+around the mean gives the published half of the iterations.
 """
 
 import math
@@ -22,15 +22,15 @@ class AESAM(SharpnessAware):
     """Be SAM in the iterations whose squared gradient norm reaches a threshold that follows its recent values.
 
     Costs 1 + f gradient evaluations, f the sampled fraction; a copy of the weights while perturbed. The host reads the
-    norm, and so waits for the device, in each iteration.
+    norm in each iteration, and so waits for the device.
 
     Args:
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
         decay: of the averages of the squared norm, in [0, 1].
         threshold_start: standard deviations above the mean from which an iteration is SAM's, at the start; infinite
             only if both are, -inf for always, inf for never.
-        threshold_end: the same at the end; in between the number moves evenly.
-        num_iterations: planned for the whole run, >= 1; None for a threshold halfway between the two all along.
+        threshold_end: the same at the end; the number changes linearly.
+        num_iterations: planned for the whole run, >= 1; None for a threshold that is always halfway between.
         base, norm_layers, model: see `SharpnessAware`.
     """
 

@@ -1,12 +1,12 @@
-"""ASAM, adaptive SAM: Kwon et al. 2021, arXiv 2102.11600. SAM whose ball is as wide in a direction as the weight there.
+"""ASAM, adaptive SAM: Kwon et al. 2021, arXiv 2102.11600. SAM whose radius in a direction scales with the weight there.
 
 One iteration on one batch: g = grad L(w); e = rho * T^2 g / ||T g||, T = |w| + eta element by element;
-g_sam = grad L(w + e); the base optimizer steps from w along g_sam. Scaling a layer up and the next one
-down by as much scales e with them: the radius means the same in networks that compute the same.
+g_sam = grad L(w + e); the base optimizer steps from w along g_sam. If a layer is scaled up and the next one down by the
+same factor, e scales with them: the radius means the same in networks that compute the same function.
 
 - choice: T is |w| + eta for tensors of two dimensions or more, and 1 for the others, such as biases and batch norm's.
-  SamsungLabs/ASAM tells them by the name `weight`, which batch norm's scales have too; davda54/sam's `adaptive` scales
-  all tensors, with eta 0.
+  SamsungLabs/ASAM finds the tensors by the name `weight`, which batch norm's scales have too; davda54/sam's `adaptive`
+  scales all tensors, with eta 0.
 """
 
 import torch

@@ -1,6 +1,6 @@
-"""ESAM, efficient SAM: Du et al. 2022, arXiv 2110.03141; two shortcuts, each with a switch of its own.
+"""ESAM, efficient SAM: Du et al. 2022, arXiv 2110.03141; two shortcuts, each with a separate switch.
 
-SWP, stochastic weight perturbation: e is of the gradient of the active tensors alone, A, and 0 elsewhere,
+SWP, stochastic weight perturbation: e is along the gradient of the active tensors alone, A, and 0 elsewhere,
 
     e_A = (rho / swp_keep) * g_A / ||g_A||,        A drawn anew for each iteration, all tensors in the first.
 
@@ -9,19 +9,19 @@ SDS, sharpness-sensitive data selection: g_sam is of the samples whose losses e 
     g_sam = grad (1/|S|) sum_{i in S} l_i(w + e),  S the samples of the |S| largest l_i(w + e) - l_i(w),
     |S| = max(1, floor(sds_keep * b)) of b.
 
-Choices, where the paper and the authors' code (dydjw9/Efficient_SAM) differ or say nothing:
+Choices, where the paper and the authors' code (dydjw9/Efficient_SAM) differ or leave something open:
 
 - choice: SWP masks whole tensors, as the code does: only that saves time. The paper masks single weights.
 - choice: the norm is over the active tensors, so that ||e|| = rho / swp_keep, as in the code. In the paper it is over
-  all, which makes the mean of e SAM's. With no tensor active e is 0, and the iteration goes on.
+  all, so that the mean of e is SAM's. If no tensor is active, e is 0, and the iteration continues.
 - choice: S has exactly |S| samples, ties by the lower index. The code takes those above the |S|-th largest increase:
   one fewer, and none where all are equal.
-- choice: where S is all of the batch, nothing is selected and no forward pass made for it.
+- choice: if S is the whole batch, nothing is selected, and there is no forward pass for the selection.
 - choice: running statistics of batch norm follow the first pass alone; in the code all three passes update them. The
   second gradient's pass normalises over S, as in the code.
-- choice: the draws come from a generator of the optimizer's own. On several workers the same tensors are active, since
-  the seed is the same, and each worker selects from its own samples, as in the code.
-- choice: where layers draw, such as dropout, the selection repeats what the first pass drew. The second gradient's
+- choice: the optimizer has a separate generator for its draws. The same tensors are active on several workers, since
+  they have the same seed, and each worker selects from its samples, as in the code.
+- choice: where layers draw, such as dropout, the selection repeats the draws of the first pass. The second gradient's
   pass starts from the same random state, but draws for fewer samples.
 """
 
@@ -42,12 +42,12 @@ from vsam_tune.optimizers.sharpness_aware import Closure
 
 
 def num_selected(batch_size: int, keep: float) -> int:
-    """Return |S| of a batch: floor(keep * batch_size), at least 1; a product that rounding left below counts."""
+    """Return |S| of a batch: floor(keep * batch_size), at least 1, of a product up to rounding."""
     return max(1, math.floor(keep * batch_size + 1e-9))
 
 
 def largest(values: Tensor, count: int) -> Tensor:
-    """Return the positions of the largest values, of equal ones the first; nothing is read on the host.
+    """Return the positions of the largest values, the first of equal ones; the host reads nothing.
 
     Args:
         values: (b,); NaN counts as the largest.
@@ -62,17 +62,17 @@ def largest(values: Tensor, count: int) -> Tensor:
 class ESAM(PartialSAM):
     """SAM with a first gradient of some tensors and a second one of some samples.
 
-    Costs 2/3 + swp_keep/3 + sds_keep gradient evaluations by arithmetic, and a forward pass if sds_keep < 1; it counts
-    1 + |S|/b, since the first backward pass still runs through the whole network. One copy of the active tensors while
-    perturbed. With swp_keep = sds_keep = 1 it is SAM, bit for bit.
+    Costs 2/3 + swp_keep/3 + sds_keep gradient evaluations by arithmetic, and a forward pass if sds_keep < 1. It counts
+    1 + |S|/b, since the first backward pass still runs through the whole network. Keeps one copy of the active tensors
+    while perturbed. With swp_keep = sds_keep = 1 it is SAM, bit for bit.
 
     Args:
         rho: l2 radius of SAM's perturbation, >= 0, in units of the weights; ESAM's is rho / swp_keep.
         swp_keep: probability that a tensor is active in an iteration, in (0, 1]; 1 switches SWP off.
-        sds_keep: part of the batch that the second gradient is of, in (0, 1]; 1 switches SDS off.
+        sds_keep: part of the batch for the second gradient, in (0, 1]; 1 switches SDS off.
         norm_layers: how many of the last layers with an active tensor `observation` takes its norms over; 0 for
             all. It changes no trajectory.
-        seed: of the generator of the draws. Workers need the same one, so that they agree on what is active.
+        seed: of the draws. Workers need the same seed, so that they agree on the active tensors.
         model: see `SharpnessAware`; without it the later passes update batch norm's statistics again.
         base: see `SharpnessAware`.
     """
@@ -110,7 +110,7 @@ class ESAM(PartialSAM):
         return observation
 
     def _draw(self) -> list[float]:
-        """Return a number in [0, 1) for each tensor, by which it is active in the next iteration."""
+        """Return a number in [0, 1) for each tensor, which decides whether it is active in the next iteration."""
         return torch.rand(len(self._parameters()), generator=self._generator).tolist()
 
     @override

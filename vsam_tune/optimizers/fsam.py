@@ -1,14 +1,14 @@
-"""F-SAM, friendly SAM: Li et al. 2024, arXiv 2403.12350. SAM, perturbed along what is new in a batch's gradient.
+"""F-SAM, friendly SAM: Li et al. 2024, arXiv 2403.12350. SAM along the noise of a batch's gradient.
 
-One iteration on one batch: g = grad L(w); d = g - sigma * m; e = rho * d / ||d||; g_sam = grad L(w + e);
-m <- decay * m + (1 - decay) * g; the base optimizer steps from w along g_sam. m stands for the gradient of all images,
-so d is the noise of this batch.
+One iteration on one batch: g = grad L(w); d = g - sigma * m; e = rho * d / ||d||; g_sam = grad L(w + e); m <- decay * m
++ (1 - decay) * g; the base optimizer steps from w along g_sam. m estimates the gradient of all images, so d is the
+noise of this batch.
 
-- choice: m starts as the first gradient, as in nblt/F-SAM, and the first iteration, which has none, is SAM's. A
-  parameter that gets its first gradient later starts then.
-- choice: m is updated after it was used, from the gradient itself and not from d, as there.
-- choice: m is that of finished iterations: a second pass that fails (its closure raises) leaves it. A gradient that is
-  not finite counts as zero.
+- choice: m starts as the first gradient, as in nblt/F-SAM. The first iteration has no m, and is SAM's. A parameter that
+  gets its first gradient later starts then.
+- choice: m is updated after its use, from the gradient and not from d, as there.
+- choice: m contains finished iterations only: a second pass that fails (its closure raises) does not change m. A
+  gradient that is not finite counts as zero.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ class FSAM(SharpnessAware):
 
     Args:
         rho: l2 radius of the perturbation over all parameters, >= 0, in units of the weights.
-        sigma: how much of the average leaves the perturbation, >= 0; 0 is SAM.
+        sigma: how much of the average is subtracted, >= 0; 0 is SAM.
         decay: of the average, in [0, 1]; at 0 it is the gradient of the iteration before.
         base, norm_layers, model: see `SharpnessAware`.
     """
@@ -69,7 +69,7 @@ class FSAM(SharpnessAware):
         super()._perturb()
 
     def _take_in(self, gradients: dict[Tensor, Tensor]) -> None:
-        """Update m with g by parameter; the tensors are kept where m starts with them."""
+        """Update m with g by parameter; keep a tensor if m starts with it."""
         norm = self._norm(list(gradients.values()))
         for _, members in self._by_rho(list(gradients)):
             scale_([gradients[parameter] for parameter in members], torch.ones_like(norm), kept=torch.isfinite(norm))

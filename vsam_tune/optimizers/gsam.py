@@ -2,14 +2,13 @@
 
 One iteration on one batch: g1 = grad L(w); e = rho_t * g1 / ||g1||; g2 = grad L(w + e);
 g_perp = g1 - (<g1, g2> / ||g2||^2) * g2; the base optimizer steps from w along g2 - alpha * g_perp. To first order the
-second term leaves L(w + e) to SAM's and raises L(w). rho_t = rho_min + (rho - rho_min) * lr / lr_0.
+second term does not change L(w + e), and raises L(w). rho_t = rho_min + (rho - rho_min) * lr / lr_0.
 
-- choice: lr_0 is the rate that the group's schedule starts from (`initial_lr`), and without a schedule the one that
-  the group came with; the smallest rate is 0. A rate above lr_0 leaves rho_t at rho, and a group whose lr_0 is 0 has
-  rho.
-- choice: a group with a rho of its own that is below rho_min keeps it.
-- choice: the inner product and the norm are over all perturbed parameters together, of those with both gradients. Where
-  g2 is zero or a norm is not finite, nothing is taken off.
+- choice: lr_0 is the first rate of the group's schedule (`initial_lr`), and without a schedule the group's rate at the
+  start; the smallest rate is 0. With a rate above lr_0, and in a group whose lr_0 is 0, rho_t is rho.
+- choice: a group whose rho is below rho_min keeps it.
+- choice: the inner product and the norm are over all perturbed parameters that have both gradients. Where g2 is zero or
+  a norm is not finite, nothing is subtracted.
 """
 
 from typing import Any
@@ -30,14 +29,12 @@ class GSAM(SharpnessAware):
     """Descend along g2 - alpha * g_perp in every iteration. 2 gradient evaluations; copies of w and g1 while perturbed.
 
     Args:
-        base: applies the update; any torch optimizer but LBFGS. Its groups get `lr_at_start`, which is saved with them.
-        rho: l2 radius of the perturbation over all parameters where the learning rate is that of its start, >= 0, in
-            units of the weights.
-        rho_min: radius where the learning rate is 0, in [0, rho].
-        alpha: how much of g1's part across g2 is taken off, >= 0; 0 is SAM with a radius that follows the rate.
-        norm_layers: how many of the last layers `observation` takes its norms over; 0 for all. It changes no
-            trajectory.
-        model: see `SharpnessAware`; without it the second pass updates batch norm's statistics again.
+        base: see `SharpnessAware`; its groups get `lr_at_start`, which is saved with them.
+        rho: l2 radius of the perturbation over all parameters at the initial learning rate, >= 0, in units of the
+            weights.
+        rho_min: radius at a learning rate of 0, in [0, rho].
+        alpha: how much of g1's part across g2 is subtracted, >= 0; 0 is SAM with a radius that follows the rate.
+        norm_layers, model: see `SharpnessAware`.
     """
 
     def __init__(
