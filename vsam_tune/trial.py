@@ -1,4 +1,4 @@
-"""The contract between the driver and a worker: what a trial is given, and what it reports. docs/trainables.md."""
+"""The contract between driver and worker: the configuration of a trial, and its reports. See docs/trainables.md."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from vsam_tune.seeds import derive_seed
 
 
 class TrialConfig(TypedDict):
-    """What the driver gives to the worker that trains a trial. All values are plain: they go through JSON.
+    """The configuration that the driver sends to the worker of a trial. All values are plain, as in JSON.
 
     Attributes:
         task: all keys of the study file's `task:`; paths are absolute, `epochs` is the budget of one replicate.
@@ -49,7 +49,7 @@ class TrialConfig(TypedDict):
 
 
 class Report(TypedDict, total=False):
-    """What a worker reports after each step. Every other key is a metric of the trial, if its value is a number.
+    """The report that a worker sends after each step. Every other key is a metric, if its value is a number.
 
     Attributes:
         epoch: epochs done, over all replicates.
@@ -113,7 +113,7 @@ def refused(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _entries(report: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what the trainable reported, by its path."""
+    """Yield each value that the trainable reported, with its path."""
     for key, value in report.items():
         name = f"{path}{key}"
         if isinstance(value, Mapping):
@@ -124,7 +124,7 @@ def _entries(report: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 - whatever a trainable reports
-    """Return a number of Python, which may be infinite or no number (NaN); None for what is none, or too large."""
+    """Return a value as a number of Python, which may be infinite or NaN; None if it is no number, or too large."""
     item = getattr(value, "item", None)
     if item is not None and getattr(value, "shape", None) == ():  # of NumPy or torch, which is not imported here
         value = item()

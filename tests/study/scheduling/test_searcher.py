@@ -115,7 +115,9 @@ def test_a_worker_that_is_gone_is_said_to_be(noted: bool, tmp_path: Path) -> Non
     if noted:
         toy.searcher.note_error("a", "")
     toy.searcher.on_trial_complete(trial_id="a", error=True)
-    assert toy.storage.record(0).error == "the worker died without a word: killed, or out of memory"
+    assert toy.storage.record(0).error == (
+        "the worker process died without an error message: it was killed, or ran out of memory"
+    )
 
 
 def test_what_the_worker_left_goes_before_what_ray_says(tmp_path: Path) -> None:

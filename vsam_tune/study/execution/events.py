@@ -1,4 +1,4 @@
-"""What happens to trials while a driver runs: Ray's callback, turned into events by trial number."""
+"""Events of running trials, by trial number: Ray's callback passes them on to listeners."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Hears of trials, on the driver's thread: it must return at once."""
+    """Gets the events of trials on the driver's thread, so each call must return at once."""
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """A trial starts, or goes on after a restart."""
@@ -28,19 +28,19 @@ class Listener(Protocol):
         """A trial reported metrics: `point` also holds `time_ms`, milliseconds since 1970."""
 
     def ended(self, record: TrialRecord) -> None:
-        """A trial is told in the storage."""
+        """A trial has ended, and the storage has recorded how."""
 
 
 class TrialEvents(NotPickled, Callback):
-    """Keeps each trial's learning curve in a file of its folder, and passes events on.
+    """Writes each trial's learning curve to a file in its folder, and passes events on.
 
-    An exception in a Ray callback ends the whole experiment, so a listener's is logged once and goes no further.
+    An exception in a Ray callback ends the whole search, so that of a listener is logged once and goes no further.
 
     Args:
         listeners: called in this order.
         record: returns a trial as the storage has it.
         arrivals: holds the newest report of each trial.
-        keep_checkpoints: whether a trial's last checkpoint stays when it has ended.
+        keep_checkpoints: whether to keep the last checkpoint of a trial that has ended.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class TrialEvents(NotPickled, Callback):
         folder.mkdir(parents=True, exist_ok=True)
         curve = mend_curve(folder)
         self._curve_ends[number] = position(curve[-1]) if curve else -1
-        self._tell("started", number, trial.config)
+        self._send("started", number, trial.config)
 
     @override
     def on_trial_result(
@@ -71,10 +71,10 @@ class TrialEvents(NotPickled, Callback):
         number = trial.config["number"]
         point = {**self._arrivals.newest(trial.trial_id).metrics, "time_ms": time.time_ns() // 1_000_000}
         if position(point) <= self._curve_ends.get(number, -1):
-            return  # a resumed trial repeats what it had reported after its checkpoint: each point once
+            return  # a resumed trial repeats its reports since the checkpoint; each point is kept once
         self._curve_ends[number] = position(point)
         append_point(Path(trial.config["folder"]), point)
-        self._tell("reported", number, point)
+        self._send("reported", number, point)
 
     @override
     def on_trial_complete(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
@@ -85,11 +85,11 @@ class TrialEvents(NotPickled, Callback):
         self._end(trial)
 
     def _end(self, trial: RayTrial) -> None:
-        if not self._keep_checkpoints:  # it has nothing to go on from
+        if not self._keep_checkpoints:  # nothing resumes from it
             (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)
-        self._tell("ended", self._record(trial.config["number"]))
+        self._send("ended", self._record(trial.config["number"]))
 
-    def _tell(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own
+    def _send(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own
         for listener in self._listeners:
             try:
                 getattr(listener, event)(*arguments)

@@ -1,1 +1,1 @@
-"""Which trial comes next, and which trial goes on."""
+"""Scheduling decides which trial comes next, and which trial goes on."""

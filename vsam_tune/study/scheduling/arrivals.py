@@ -43,12 +43,12 @@ class Arrivals(NotPickled, Stopper):
 
     @override
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Read a report, take out of it what is no number, and name that once.
+        """Read a report, remove the values that are no numbers, and name each of them once.
 
         Args:
             trial_id: Ray's.
-            result: the report, nested as the trainable gave it. Ray averages its numbers later, and would fail at one
-                that is beyond the range of floats.
+            result: the report, nested as the trainable gave it. Ray averages its numbers later, and would fail at an
+                integer beyond the range of floats.
 
         Returns:
             False: the trial goes on, as far as this is asked.

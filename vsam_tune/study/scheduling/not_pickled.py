@@ -1,4 +1,4 @@
-"""What Ray may not save: ours is restored from Optuna's storage."""
+"""Objects that Ray must not save, since they are restored from Optuna's storage."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from typing_extensions import override
 
 
 class NotPickled:
-    """Pickles as nothing: Ray saves what a Tuner is made of to restore it, ours is restored from Optuna's storage."""
+    """Pickles without any state: Ray saves the parts of a Tuner to restore it, but ours restart from the storage."""
 
     @override
     def __getstate__(self) -> dict[str, Any]:

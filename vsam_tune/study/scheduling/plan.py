@@ -1,4 +1,4 @@
-"""A plan: trials to run, whatever they are for: a search, the seeds of a final training, the baselines of a study."""
+"""A plan: the trials of a search, of a final training, of baselines or of a confirmation."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ from vsam_tune.trial import TrialConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What the runner needs to know.
+    """All that the runner needs to know about the trials.
 
     Attributes:
         name: of the Optuna study.
         objectives: in order.
-        space: searched parameters by name, each after those that its condition names.
-        fixed: settings that a condition may name as well.
+        space: searched parameters by name; each follows those that its condition names.
+        fixed: settings that are not searched, which a condition may also name.
         initial: parameters that a search tries first.
         fixed_trials: the parameters of all trials, which run as they are; those that failed are tried again. None for a
             search, whose sampler draws after `initial`.
@@ -32,12 +32,12 @@ class Plan:
         trial_scheduler: stops trials.
         replication: seeds of one trial.
         tracking_uri: of MLflow; None for a file in the folder.
-        run_kind: how its trials stand in MLflow.
+        run_kind: the kind of its runs in MLflow.
         view: tags of the MLflow experiment (`study.view`).
-        keep_checkpoints: whether a trial's last checkpoint stays when it has ended.
+        keep_checkpoints: whether to keep the last checkpoint of a trial that has ended.
         trainable: `module:Class`.
         config: (params, trial number) -> settings and seed of that trial, as docs/trainables.md lists them.
-        resolved: the file it came from, written out.
+        resolved: the study file with all defaults filled in.
     """
 
     name: str
@@ -66,12 +66,12 @@ class Plan:
         return self.initial if self.fixed_trials is None else self.fixed_trials
 
     def trial_config(self, params: Mapping[str, Any], number: int, folder: str) -> TrialConfig:
-        """Return what the trainable is given for one trial: docs/trainables.md lists the keys.
+        """Return the configuration of one trial.
 
         Args:
             params: its searched parameters by name.
             number: of the trial.
-            folder: of the trial's files; empty for a dry run, which leaves none.
+            folder: of the trial's files; empty for a dry run, which writes none.
         """
         resources = {"cpus": self.resources.cpus, "gpus": self.resources.gpus}
         settings = {"test": False, "replicates": self.replication.replicates, **self.config(params, number)}
@@ -80,5 +80,5 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """A short hash of `resolved`, the mark that each trial carries."""
+        """A short hash of `resolved`, which each trial stores."""
         return hashlib.sha256(json.dumps(self.resolved, sort_keys=True).encode()).hexdigest()[:12]

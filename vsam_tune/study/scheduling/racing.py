@@ -10,20 +10,20 @@ from vsam_tune.study.storage.study_storage import StudyStorage
 
 
 class Racing:
-    """Decides, where a replicate of a trial ends, whether the next one is trained.
+    """Decides at the end of each replicate of a trial whether the next one is trained.
 
     Args:
-        storage: holds the trials that it is held against, and what was decided, also by former drivers.
+        storage: holds the trials to compare with, and all decisions, also those of former drivers.
     """
 
     def __init__(self, storage: StudyStorage) -> None:
         self._storage = storage
 
     def advances(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
-        """Return whether the next replicate is trained; a trial that comes by again is told the same.
+        """Return whether the next replicate is trained; a trial that asks again gets the same answer.
 
         Args:
-            trial: running.
+            trial: a running one.
             metrics: means over its `replicates` so far, with their errors.
         """
         done = f"{metrics['replicates']:.0f}"
@@ -40,16 +40,16 @@ def may_reach_front(result: StudyResult, number: int, metrics: Mapping[str, floa
     """Return whether a trial would be on the front, or noise could not exclude it, if it completed with these metrics.
 
     Args:
-        result: the study as it stands.
-        number: of the trial, which runs.
-        metrics: its means so far, with their errors. Without a finite value of each objective nothing is known yet, and
-            it may.
+        result: all trials so far.
+        number: of the running trial.
+        metrics: its means so far, with their errors. Without a finite value of each objective nothing is known yet, so
+            the trial may still reach the front.
     """
     names = [each.name for each in result.objectives]
     if not all(name in metrics for name in names):
         return True
     values = {name: metrics[name] for name in names}
-    told = replace(result.trials[number], state="complete", values=values, metrics=dict(metrics))
+    completed = replace(result.trials[number], state="complete", values=values, metrics=dict(metrics))
     others = [each for each in result.trials if each.number != number]
-    there = replace(result, trials=(*others, told))
-    return told in (*there.front(), *there.possible())
+    there = replace(result, trials=(*others, completed))
+    return completed in (*there.front(), *there.possible())

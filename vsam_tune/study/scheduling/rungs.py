@@ -1,7 +1,7 @@
-"""What is decided at a rung: pure functions of the rows that are stored there, without Ray and without Optuna.
+"""The decisions at a rung, as pure functions of the rows that are stored there, without Ray and without Optuna.
 
-A rung is an epoch at which trials are compared. Its rows are what `StudyStorage.record_rung` stored: the metrics of
-each trial that reached it, and the `time` of the record, in seconds since 1970.
+A rung is an epoch at which trials are compared. `StudyStorage.record_rung` stores a row for each trial that reaches it:
+the trial's metrics, and the `time` of the record, in seconds since 1970.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The searcher: a Ray Tune `Searcher` on Optuna's ask and tell, so that Optuna's storage is the truth.
 
-Ray's own `OptunaSearch` is not used: it tells stopped trials as complete with their last values, leaves one with a
-missing or non-finite metric running for ever, and keeps no link from Ray's trial to Optuna's (docs/search.md).
+Ray's own `OptunaSearch` is not used: it records stopped trials as complete with their last values, leaves a trial with
+a missing or non-finite metric running for ever, and keeps no link from Ray's trial to Optuna's (docs/search.md).
 """
 
 import logging
@@ -24,23 +24,27 @@ from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
 logger = logging.getLogger(__name__)
 
 _MAY_BE_UNRELIABLE = "ais_vs_sam"  # it could not be measured, which says nothing against the configuration
-_UNKNOWN_DEATH = "the worker died without a word: killed, or out of memory"
+_UNKNOWN_DEATH = "the worker process died without an error message: it was killed, or ran out of memory"
 
 
 class OptunaSearcher(NotPickled, Searcher):
-    """Suggests configurations to Ray and tells Optuna how each ended.
+    """Suggests configurations to Ray and records in Optuna how each trial ended.
 
-    A trial that ended by itself with finite objectives is complete; one that the trial scheduler stopped is pruned,
-    with its rungs; one that diverged, or gave an objective that is not finite, is pruned and infeasible, but feasible
-    where only its speed is unreliable; one that crashed past its retries failed. Never partial values as final ones.
+    A trial that ended by itself with finite objectives is complete. One that the trial scheduler stopped is pruned, and
+    keeps its rungs. One that diverged, or lacks a finite objective, is pruned and infeasible; it is feasible if only
+    its speed is unreliable. One that crashed past its retries has failed. Partial values are never recorded as final.
 
     Args:
         storage: of the study, opened with its sampler.
-        plan: what there is to try.
-        folder: the study's folder, absolute, seen by every worker.
+        plan: the trials.
+        folder: the study's folder, absolute; every worker sees it.
         stamps: user attributes that every trial gets.
-        workers: trials that may run side by side; nothing is suggested while that many run.
-        clock: seconds, for a budget of seconds.
+        workers: how many trials may run at once; while so many run, nothing is suggested.
+        clock: returns seconds, for a budget of seconds.
+
+    Attributes:
+        arrivals: the newest report of each running trial.
+        failures: how many trials have failed since this start.
     """
 
     def __init__(
@@ -56,14 +60,14 @@ class OptunaSearcher(NotPickled, Searcher):
         super().__init__()
         self._storage, self._plan, self._folder = storage, plan, folder
         self._workers, self._stamps, self._clock = workers, stamps, clock
-        self._mark = clock()  # up to here the storage has the seconds
+        self._mark = clock()  # the storage has the seconds before it
         self._left_behind = deque(storage.unfinished(plan.fixed_trials))
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self.arrivals = Arrivals()
         self._errors: dict[str, str] = {}
         self._epochs_of_ended = sum(record.epochs for record in storage.records())
-        self.failures = 0  # since this start
+        self.failures = 0
 
     @override
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
@@ -107,11 +111,11 @@ class OptunaSearcher(NotPickled, Searcher):
         )
 
     def _epochs(self) -> int:
-        """Count the epochs of ended trials, and the whole of those that run: they were promised them."""
+        """Count the epochs of ended trials, and the full budget of those that run."""
         return self._epochs_of_ended + len(self._running) * self._plan.epochs * self._plan.replication.replicates
 
     def given_up(self) -> bool:
-        """Return whether trials fail so often that going on is waste: 3 more failures than successes."""
+        """Return whether trials fail too often to go on: 3 more failures than successes."""
         return self.failures >= 3 + self._storage.num_trials("complete", "pruned")
 
     def stop(self, trial_id: str, reason: str) -> None:
@@ -119,14 +123,14 @@ class OptunaSearcher(NotPickled, Searcher):
         self._stopped[self._running[trial_id].number] = reason
 
     def note_error(self, trial_id: str, error: str) -> str:
-        """Note why a trial failed, which Ray may start again yet.
+        """Note why a trial failed; Ray may still start it again.
 
         Args:
             trial_id: Ray's.
-            error: what Ray has of it; empty where the worker process is gone.
+            error: the text that Ray has; empty where the worker process is gone.
 
         Returns:
-            What is noted: what the worker left in `error.txt` in the trial's folder, or else the error.
+            The noted text: that of the worker's `error.txt` in the trial's folder, or else the given one.
         """
         path = self._folder / trial_folder(self._running[trial_id].number) / "error.txt"
         error = path.read_text(encoding="utf-8").strip() if path.exists() else error
@@ -183,11 +187,11 @@ class OptunaSearcher(NotPickled, Searcher):
 
 
 def suggest_params(trial: Trial, space: Mapping[str, Dimension], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each dimension whose condition holds; those that the trial has already are kept.
+    """Return a value for each dimension whose condition holds; the trial keeps values that it has already.
 
     Args:
-        trial: running.
-        space: by parameter name, each after those that its condition names.
+        trial: a running one.
+        space: by parameter name; each follows those that its condition names.
         fixed: the settings that are not searched, which a condition may also name.
     """
     params: dict[str, Any] = {}
