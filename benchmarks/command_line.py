@@ -1,4 +1,4 @@
-"""Runs `vsam-tune` in a process of its own, as a user does."""
+"""Run `vsam-tune` in a separate process, as a user does."""
 
 import json
 import subprocess
@@ -10,13 +10,10 @@ import yaml
 
 
 def vsam_tune(*arguments: object) -> str:
-    """Run a command; its log goes to our stderr.
-
-    Args:
-        arguments: the command and its options.
+    """Run a command; its log goes to the stderr of this process.
 
     Returns:
-        Its stdout; also where one training of many failed.
+        Its stdout, even if one of many trainings failed.
 
     Raises:
         RuntimeError: if it fails and prints nothing.
@@ -29,13 +26,13 @@ def vsam_tune(*arguments: object) -> str:
     return done.stdout
 
 
-def vsam_tune_json(*arguments: object) -> Any:  # noqa: ANN401 - whatever the command prints
-    """Run a command, and return what it prints as JSON."""
+def vsam_tune_json(*arguments: object) -> Any:  # noqa: ANN401 - depends on the command
+    """Run a command, and return its JSON output."""
     return json.loads(vsam_tune(*arguments, "--format", "json"))
 
 
 def write_study(folder: Path, content: dict[str, Any]) -> Path:
-    """Write a study file, named after the study; return its path."""
+    """Write a study file with the name of the study; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{content['name']}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

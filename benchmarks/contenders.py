@@ -1,4 +1,4 @@
-"""Who takes part: torch's SGD and bare passes, the methods of this project, and those of pytorch-optimizer."""
+"""The contenders: torch's SGD and bare passes, the methods of this project, and those of pytorch-optimizer."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
 
 BASE: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3}  # of SGD, for every contender
-NUM_IMAGES, NUM_CLASSES, EPOCHS = 50_000, 10, 200  # what the methods are told of the training, as for CIFAR-10
+NUM_IMAGES, NUM_CLASSES, EPOCHS = 50_000, 10, 200  # the training that the methods assume, as for CIFAR-10
 NEVER = 10**9  # iterations, past the end of any run
 
 Take = Callable[[Batch], Taken]
@@ -30,11 +30,11 @@ class Contender:
     """One row of the table.
 
     Attributes:
-        title: as shown.
-        start: makes the optimizer for a network in training mode, and returns what takes an iteration.
-        ideal: what an iteration should cost; None for a row without a goal.
-        peer: key of the other implementation that it is compared with; empty for none.
-        memory: what it keeps beside SGD, as METHODS says; empty where that says nothing.
+        title: in the table.
+        start: makes the optimizer for a network in training mode, and returns the function that takes an iteration.
+        ideal: the ideal cost of an iteration; None for a row without a goal.
+        peer: key of the other implementation in the comparison; empty for none.
+        memory: its state in addition to SGD's, from METHODS; empty if it has no entry there.
         memory_format: of the network and the images.
     """
 
@@ -50,7 +50,7 @@ def contenders(*, fraction: float) -> dict[str, Contender]:
     """Return all contenders by key.
 
     Args:
-        fraction: vSAM's sampling rate, which never adapts, in [0, max_rate].
+        fraction: vSAM's constant sampling rate, in [0, max_rate].
     """
     pinned = {"initial_rate": fraction, "warmup_iterations": NEVER}
     esam = METHODS["esam"].hyperparameters
@@ -99,12 +99,12 @@ def _peer(title: str, drive: Callable[[nn.Module, dict[str, Any]], Take], ideal:
 
 
 def start(method: Mapping[str, Any], model: nn.Module, closures: Mapping[str, Any] = MappingProxyType({})) -> Take:
-    """Return what takes an iteration of a method as the trainer takes it.
+    """Return the function that takes an iteration of a method in the same way as the trainer.
 
     Args:
         method: `name`, a key of METHODS, and hyper-parameters.
         model: the network.
-        closures: keyword arguments of `Closures`, beside the loss term.
+        closures: keyword arguments of `Closures` in addition to the loss term.
     """
     optimizer, loss_term = build_optimizer(
         model,
@@ -130,7 +130,7 @@ def start(method: Mapping[str, Any], model: nn.Module, closures: Mapping[str, An
 
 
 def _sgd(model: nn.Module) -> Take:
-    """Start the loop that anyone would write."""
+    """Return the plain loop of PyTorch."""
     optimizer = torch.optim.SGD(model.parameters(), **BASE)
 
     def take(batch: Batch) -> Taken:

@@ -1,8 +1,8 @@
-"""The null case of vSAM's sampling rate: how far it grows on noise in which nothing changes.
+"""The null case of vSAM's sampling rate: its growth on stationary noise.
 
-Feeds the controller h and q that are independent and log-normal, over half the iterations of the paper's runs, and
-prints the sampled fraction for the paper's relative change rates and for log ratios, mean and standard deviation over
-seeds. No training; half a minute. Run it with
+The controller gets independent log-normal h and q, for half the iterations of the paper's runs. The table shows the
+sampled fraction for the paper's relative change rates and for log ratios, with mean and standard deviation over seeds.
+There is no training, and it takes half a minute. Run it with
     .venv/bin/python -m benchmarks.drift_without_signal [--iterations 39100] [--spread 0.1] [--seeds 5]
 """
 
@@ -15,15 +15,17 @@ from vsam_tune.optimizers.sampling_rate import CHANGES, SamplingRate
 from vsam_tune.registry.methods import METHODS
 
 _BETAS = (0.05, 0.1, 0.13, 0.15, 0.2)  # those of the paper's table 1
-_PARTS = 4  # of the run, whose fractions show the growth
+_PARTS = 4  # of a run; the growth shows in their fractions
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--iterations", type=int, default=39_100, metavar="N", help="of one run (39100)")
-    parser.add_argument("--spread", type=float, default=0.1, metavar="S", help="of log h and of log q (0.1)")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs of each row, 2 at least (5)")
+    parser.add_argument("--iterations", type=int, default=39_100, metavar="N", help="iterations per run (39100)")
+    parser.add_argument(
+        "--spread", type=float, default=0.1, metavar="S", help="standard deviation of log h and of log q (0.1)"
+    )
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs of each row, at least 2 (5)")
     arguments = parser.parse_args()
     quarters = " | ".join(f"quarter {part}" for part in range(1, _PARTS + 1))
     print(f"| change | beta | sampled fraction | {quarters} |")
@@ -44,7 +46,7 @@ def sampled(beta: float, change: str, seed: int, *, iterations: int, spread: flo
     """Return which iterations of one run are sampled, under vSAM's default settings.
 
     Args:
-        beta: how strongly the change rates move the rate.
+        beta: gain from the change rates to the sampling rate.
         change: form of the change rates.
         seed: of the noise and the draws.
         iterations: of the run.

@@ -1,7 +1,8 @@
-"""How near vSAM comes to its linear ideal: AIS over SAM's, measured, over what equal gradient evaluations would give.
+"""Efficiency of vSAM: the measured ratio of its AIS (average images per second) to SAM's, over the ideal ratio.
 
-Without a study: short runs of a network at full size on noise in CIFAR's shape, iterations and SAM's steps in turns.
-With one: the trials of a search, which have it among their metrics. Prints Markdown. Run it with
+The ideal ratio follows from the gradient evaluations. Without a study, the benchmark makes short runs of a network of
+full size on noise in CIFAR's shape, and alternates between vSAM and SAM. With a study, it reads the metrics of the
+trials. It prints Markdown. Run it with
     .venv/bin/python -m benchmarks.efficiency --model resnet18 --runs 6 --iterations 40
     .venv/bin/python -m benchmarks.efficiency --study cifar10_10k --root runs
 """
@@ -30,20 +31,20 @@ task: {{data: random_cifar10, model: {model}, batch_size: 128, epochs: 1}}
 method: {{name: vsam, warmup_iterations: 1000000, initial_rate: {rate}}}
 space: {{warmup_iterations: null}}
 """
-STRETCH, STEPS = 4, 1  # iterations of vSAM, and of SAM, in turns
+STRETCH, STEPS = 4, 1  # alternating iterations of vSAM and of SAM
 COLUMNS = ("sampled_fraction", "ais_vs_sam", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure or read, and print the table."""
+    """Measure or read the runs, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", help="of a search: read its trials, measure nothing")
+    parser.add_argument("--study", help="search to read the trials of, instead of a measurement")
     parser.add_argument("--root", type=Path, default=Path("runs"))
     parser.add_argument("--model", choices=sorted(MODELS), default="resnet18")
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--iterations", type=int, default=40)
-    parser.add_argument("--rate", type=float, default=0.2, help="vSAM's, which never adapts")
-    parser.add_argument("--out", type=Path, help="JSON file that every run is written to")
+    parser.add_argument("--rate", type=float, default=0.2, help="vSAM's constant sampling rate")
+    parser.add_argument("--out", type=Path, help="JSON file for the results of the runs")
     options = parser.parse_args(arguments)
     if options.study:
         trials = load_result(options.study, options.root).trials
@@ -65,14 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(model: str, iterations: int, rate: float, *, seed: int) -> dict[str, float]:
-    """Return the metrics of a few iterations of vSAM, with steps of SAM among them.
-
-    Args:
-        model: its name.
-        iterations: of vSAM.
-        rate: of sampling.
-        seed: of the trial.
-    """
+    """Return the metrics of some iterations of vSAM that alternate with iterations of SAM."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "efficiency.yaml"
         file.write_text(TASK.format(model=model, rate=rate), encoding="utf-8")

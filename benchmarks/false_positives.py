@@ -1,14 +1,13 @@
-"""False positives: what is claimed of trials that are all of one configuration, and differ by their seeds alone?
+"""False positives: how often do `front` and `compare` claim a difference between equal configurations?
 
-A search of vSAM on digits with label noise, whose one dimension is narrower than float32 resolves: `rho` from 0.4 to
-0.4 * (1 + 1e-9). Every trial trains the same numbers under a seed of its own. Prints what the plain front makes of
-them, what the noise-aware relation excludes (goal: nothing), and each objective's spread over the trials beside the
-error that trials state of it.
+First, a search of vSAM on digits with label noise. Its only dimension, `rho` from 0.4 to 0.4 * (1 + 1e-9), is narrower
+than float32 resolves, so the trials differ only in their seeds. The benchmark prints the plain front, the trials that
+the noise-aware relation excludes (goal: none), and the spread of each objective over the trials with the stated error.
 
-Then `compare`: one method under several labels. Labels of one command share their seeds, and equal configurations then
-give equal results, of which nothing could be claimed. So SAM and vSAM are each trained under labels * seeds fresh
-seeds, which are dealt to labels: one as the reference, the others held against it by `comparison.compare`. Dealing
-them again and again says how often it claims something. Run it with
+Then `compare`: one method under several labels. Labels of one command share their seeds, and equal configurations would
+give equal results. So SAM and vSAM are each trained under labels * seeds fresh seeds, and the benchmark deals these to
+labels: one is the reference, and `comparison.compare` compares the others with it. Many random deals show how often it
+claims a difference. Run it with
     .venv/bin/python -m benchmarks.false_positives --root false_positives
 """
 
@@ -34,18 +33,18 @@ from vsam_tune.study.storage.study_storage import load_baselines, load_result
 METRICS = ("val_accuracy", "ais_vs_sam", "sampled_fraction")
 _NAME, _WIDTH = "one_configuration", 1e-9
 _POINT = {"beta": 0.13, "kappa": 0.8, "num_slices": 4, "warmup_iterations": 36, "initial_rate": 0.1}  # the paper's
-_SEARCHED = ("beta", "kappa", "num_slices", "warmup_iterations")  # unless a study says that it is not
-_REFERENCE = "sam"  # the label that `compare` holds the others against
+_SEARCHED = ("beta", "kappa", "num_slices", "warmup_iterations")  # unless a study fixes it
+_REFERENCE = "sam"  # the label that `compare` compares the others with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claims:
-    """What `compare` claims of equal rows.
+    """The differences that `compare` claims between equal rows.
 
     Attributes:
-        rows: held against the reference.
-        p_values: corrected ones below the level.
-        intervals: those that leave 0 out; they are of single differences, 95 % each, not corrected.
+        rows: number of rows, without the reference.
+        p_values: number of corrected p-values below the level.
+        intervals: number of 95 % intervals of single differences, not corrected, that exclude 0.
     """
 
     rows: int
@@ -57,10 +56,10 @@ def study_content(base: Mapping[str, Any], *, trials: int, seed: int = 0, epochs
     """Return a study of one configuration.
 
     Args:
-        base: the study file that gives task, optimizer and method; of vSAM.
+        base: a study of vSAM with the task, the optimizer and the method.
         trials: budget.
-        seed: of the task: the split, the noise, and all that trials draw.
-        epochs: of a trial, instead of the file's.
+        seed: of the task: of the split, the noise and the trials.
+        epochs: of a trial; None for the file's.
     """
     task = {**base["task"], "seed": seed, **({} if epochs is None else {"epochs": epochs})}
     rho = base["method"]["rho"]
@@ -80,11 +79,11 @@ def study_content(base: Mapping[str, Any], *, trials: int, seed: int = 0, epochs
 
 
 def excluded(result: StudyResult) -> dict[str, int]:
-    """Return how many trials are complete, stand on the plain front, and are excluded, by which relation.
+    """Return the numbers of complete trials, of those on the plain front, and of the excluded ones.
 
     Returns:
-        `trials`; `front`; `pairwise`, those that another one dominates by 1.96 standard errors; `excluded`, those that
-        `vsam-tune front` neither shows nor marks as possible.
+        `trials`; `front`; `pairwise`: another trial dominates by 1.96 standard errors; `excluded`: `vsam-tune front`
+        neither shows the trial nor counts it as possibly optimal.
     """
     trials = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
     dominating = pareto.dominates(result.losses(trials), result.errors(trials), pareto.PAIRWISE)
@@ -98,7 +97,7 @@ def excluded(result: StudyResult) -> dict[str, int]:
 
 
 def spread(values: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str, float]:
-    """Return the spread of equal trials beside the errors that they state.
+    """Return the spread of equal trials and their stated errors.
 
     Args:
         values: (n,) finite, n >= 2.
@@ -121,13 +120,13 @@ def spread(values: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str
 
 
 def dealt(result: StudyResult, label: str, order: Sequence[int], *, labels: int) -> StudyResult:
-    """Return baselines in which one row's replicates are dealt to several labels, the first of them the reference.
+    """Return baselines in which the replicates of one row are divided among several labels, the reference first.
 
     Args:
         result: of the baselines.
         label: of the row.
-        order: its replicates, in the order in which they are dealt.
-        labels: how many there shall be; each gets as many replicates as the others.
+        order: its replicates, in the order of dealing.
+        labels: number of labels; each gets the same number of replicates.
     """
     names = [_REFERENCE, *(f"{label} {number}" for number in range(1, labels))]
     seeds = len(order) // labels
@@ -147,7 +146,7 @@ def dealt(result: StudyResult, label: str, order: Sequence[int], *, labels: int)
 
 
 def claims(result: StudyResult) -> Claims:
-    """Return what `compare` claims of rows that are all equal."""
+    """Return the differences that `compare` claims between equal rows."""
     rows = [row for row in compare(result).rows if row.method != _REFERENCE]
     intervals = [(row.difference_low, row.difference_high) for row in rows]
     return Claims(
@@ -158,7 +157,7 @@ def claims(result: StudyResult) -> Claims:
 
 
 def search_report(result: StudyResult) -> str:
-    """Return what is claimed of the trials of a search, and the table of their spreads, in Markdown."""
+    """Return the claims about the trials of a search, and the table of their spreads, in Markdown."""
     found = excluded(result)
     trials = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
     rows = []
@@ -182,12 +181,12 @@ def search_report(result: StudyResult) -> str:
 
 
 def compare_report(result: StudyResult, *, labels: int, deals: int) -> str:
-    """Return what `compare` claims of each row, dealt in order and at random, in Markdown.
+    """Return the claims of `compare` about each row, dealt in order and at random, in Markdown.
 
     Args:
         result: of the baselines.
-        labels: to deal each row to.
-        deals: at random.
+        labels: number of labels for each row.
+        deals: number of random deals.
     """
     rows, draws = [], np.random.default_rng(0)
     for label in result.study["rows"]:
@@ -213,7 +212,7 @@ def _percent(number: int, of: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Search, train the baselines, and print what is claimed."""
+    """Search, train the baselines, and print the claims."""
     arguments = _arguments(argv)
     base = yaml.safe_load(arguments.study.read_text(encoding="utf-8"))
     file = write_study(
@@ -231,15 +230,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", type=Path, default=Path("studies/quickstart.yaml"), help="task and method, of vSAM")
-    parser.add_argument("--root", type=Path, default=Path("false_positives"), help="folder of study and results")
-    parser.add_argument("--trials", type=int, default=24, help="of the search")
-    parser.add_argument("--seed", type=int, default=0, help="of the task")
-    parser.add_argument("--labels", type=int, default=6, help="that a method is entered under; 1 for no comparison")
-    parser.add_argument("--seeds", type=int, default=8, help="of each label; five rows need 8 for a p-value at all")
-    parser.add_argument("--deals", type=int, default=1000, help="at random, of the same trainings")
-    parser.add_argument("--epochs", type=int, help="of a trial, instead of the file's")
-    parser.add_argument("--workers", type=int, help="trials side by side")
+    parser.add_argument(
+        "--study", type=Path, default=Path("studies/quickstart.yaml"), help="study of vSAM with task and method"
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("false_positives"), help="folder of the study and its results"
+    )
+    parser.add_argument("--trials", type=int, default=24, help="trials of the search")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the task")
+    parser.add_argument("--labels", type=int, default=6, help="number of labels per method; 1 for no comparison")
+    parser.add_argument("--seeds", type=int, default=8, help="seeds per label; with five rows a p-value needs 8")
+    parser.add_argument("--deals", type=int, default=1000, help="number of random deals of the same trainings")
+    parser.add_argument("--epochs", type=int, help="epochs of a trial (the file's)")
+    parser.add_argument("--workers", type=int, help="number of simultaneous trials")
     return parser.parse_args(argv)
 
 

@@ -1,8 +1,9 @@
-"""What AE-SAM, SAF, MESA and vSAM keep over a run: do they do what their papers say?
+"""The states of AE-SAM, SAF, MESA and vSAM over a run: do the methods work as in their papers?
 
-Reads the trajectories that the baselines of a study left, and prints a row for each part of the run: means over the
-iterations and the seeds. AE-SAM samples few iterations early and many late, since its threshold falls; the trajectory
-loss of SAF and the distillation loss of MESA begin after their start epoch. Run it after `vsam-tune baselines` with
+The benchmark reads the trajectories of a study's baselines, and prints a row for each part of the run with means over
+the iterations and the seeds. AE-SAM samples few iterations early and many late, since its threshold falls; the
+trajectory loss of SAF and the distillation loss of MESA begin after their start epoch. Run it after
+`vsam-tune baselines` with
     .venv/bin/python -m benchmarks.method_states [STUDY] [--root runs] [--parts 8]
 """
 
@@ -21,8 +22,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="?", default="quickstart", help="a study file, or a study's name (quickstart)")
-    parser.add_argument("--root", type=Path, default=Path("runs"), metavar="DIR", help="of the studies' folders (runs)")
-    parser.add_argument("--parts", type=int, default=8, metavar="N", help="of a run (8)")
+    parser.add_argument("--root", type=Path, default=Path("runs"), metavar="DIR", help="folder of the studies (runs)")
+    parser.add_argument("--parts", type=int, default=8, metavar="N", help="parts of a run (8)")
     arguments = parser.parse_args()
     result = load_baselines(arguments.study, arguments.root)
     folder = arguments.root / result.name / "baselines"
@@ -42,11 +43,11 @@ def parts_of(paths: list[Path], parts: int) -> np.ndarray:
     """Return the means of the columns over equal parts of the runs.
 
     Args:
-        paths: of trajectories of the same length.
-        parts: of a run.
+        paths: trajectories of the same length.
+        parts: number of parts.
 
     Returns:
-        (parts, len(_COLUMNS)) float64; NaN where a column holds no number.
+        (parts, len(_COLUMNS)) float64; NaN if a column has no number in a part.
     """
     tables = [pq.read_table(path, columns=list(_COLUMNS)) for path in paths]
     runs = np.array([[table[name].to_numpy().astype(np.float64) for name in _COLUMNS] for table in tables])
@@ -62,7 +63,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _print_rows(label: str, parts: np.ndarray) -> None:
-    """Print the rows of a method, unless it samples nothing and adds nothing."""
+    """Print the rows of a method that samples iterations or has a loss term."""
     if np.isnan(parts[:, 1:4]).all() and not parts[:, 0].any():
         return
     for number, row in enumerate(parts, start=1):

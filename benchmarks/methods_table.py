@@ -1,4 +1,4 @@
-"""The table of methods: time over SGD's, over the ideal, over a peer's; memory; and the goals."""
+"""The table of methods: time relative to SGD, to the ideal and to a peer; memory; and the goals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Goal:
 
     Attributes:
         column: of COLUMNS.
-        bound: its largest value, or its smallest one.
-        at_most: which of the two.
+        bound: the limit of the ratio.
+        at_most: whether the limit is an upper or a lower one.
     """
 
     column: str
@@ -39,14 +39,14 @@ class Goal:
     at_most: bool = True
 
     def verdict(self, found: Estimate) -> str:
-        """Return `reached`; else `missed` where the whole interval is beyond the bound, `open` where it is not."""
+        """Return `reached`; else `missed` if the whole interval is beyond the bound, `open` if not."""
         if found.value <= self.bound if self.at_most else found.value >= self.bound:
             return "reached"
         beyond = found.low > self.bound if self.at_most else found.high < self.bound
         return "missed" if beyond else "open"
 
 
-_PEER = Goal(column="time / peer", bound=1.0)  # of every method that has one
+_PEER = Goal(column="time / peer", bound=1.0)  # for every method with a peer
 GOALS = {
     "sam": [Goal(column="time / SGD", bound=2.02)],
     "vsam": [Goal(column="time / ideal", bound=1.01)],
@@ -55,11 +55,11 @@ GOALS = {
 
 
 def text(recording: Recording, chosen: Mapping[str, Contender], clock: str) -> list[str]:
-    """Return the table in Markdown, and a list of the goals and whether they are reached.
+    """Return the table in Markdown, and a list of the goals with verdicts.
 
     Args:
         recording: at least one round.
-        chosen: those that were measured, by key.
+        chosen: the measured contenders by key.
         clock: one of CLOCKS.
     """
     ratios = recording.ratios(clock)
@@ -96,7 +96,7 @@ def _text(value: object) -> str:
 
 
 def _verdicts(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a line for each goal whose ratio was measured."""
+    """Return a line for each goal with a measured ratio."""
     return [
         f"- {row['method']}: {goal.column} {'at most' if goal.at_most else 'at least'} {goal.bound:g}; "
         f"{row[goal.column]}, {goal.verdict(row[goal.column])}"

@@ -1,10 +1,10 @@
-"""What neighbours do to AIS and to AIS over SAM's: one trial, again and again, beside none, one and two of them.
+"""The effect of other training processes on AIS (average images per second) and on its ratio to SAM's.
 
-Every run is the same trial of digits with the same seed, and a neighbour is another process that trains without end.
-Runs with 0, 1 and 2 neighbours come in random order. The machine is shared, so its quietest runs are taken as idle: the
-tenth that lacked least of a processor. Prints Markdown. Run it with
+Every run is the same trial of digits with the same seed. A neighbour is another process that trains without end. Runs
+with 0, 1 and 2 neighbours come in random order. The machine is shared, so the quietest tenth of the runs, which lacked
+least of a processor, counts as idle. The benchmark prints Markdown. Run it with
     .venv/bin/python -m benchmarks.neighbours --out neighbours.json
-A call with the file of an earlier one goes on to the number of runs that it is given.
+A call with the file of an earlier call continues it up to the given number of runs.
 """
 
 import argparse
@@ -31,22 +31,26 @@ from vsam_tune.machine.contention import Contention
 
 STUDY = Path("studies/quickstart.yaml")
 CONDITIONS = (0, 1, 2)  # neighbours
-IDLE_SHARE, SMALL_ERROR, NEAR = 0.1, 0.01, 0.02  # of the runs; of the ratio; of its idle value
-GROUPS = 20  # that the error of a run is a jackknife's over
+IDLE_SHARE, SMALL_ERROR, NEAR = (
+    0.1,
+    0.01,
+    0.02,
+)  # share of the runs; relative error of the ratio; relative distance from its idle value
+GROUPS = 20  # of the jackknife that gives the error of a run
 T_QUANTILE = float(stats.t.ppf(0.975, GROUPS - 1))
-_START_SECONDS = 6.0  # that a neighbour takes until it trains
+_START_SECONDS = 6.0  # until a neighbour trains
 
 Run = dict[str, float]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Take the runs that are missing, and print the table."""
+    """Make the missing runs, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=60, help="in all, those of an earlier call included")
+    parser.add_argument("--runs", type=int, default=60, help="total number, including earlier calls")
     parser.add_argument("--study", type=Path, default=STUDY)
-    parser.add_argument("--epochs", type=int, help="of a run (the study's)")
-    parser.add_argument("--seed", type=int, default=0, help="of the order")
-    parser.add_argument("--out", type=Path, help="JSON file that every run is written to")
+    parser.add_argument("--epochs", type=int, help="epochs of a run (the study's)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order")
+    parser.add_argument("--out", type=Path, help="JSON file for the results of the runs")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     runs: list[Run] = (
@@ -76,7 +80,7 @@ def _missing(options: argparse.Namespace, done: int) -> Iterator[Run]:
                 metrics = trainer.train_epoch()
             found = contention.found()
         names = ("ais", "ais_vs_sam", "ais_vs_sam_error", "ais_vs_sam_wall", "ideal_ais_vs_sam", "sampled_fraction")
-        # the neighbours are children of this process, which `others_cores` leaves out: what it lacked itself counts
+        # `others_cores` leaves out children of this process, such as the neighbours, so its own lack counts
         lacked = 1 - found["processor_seconds"] / found["seconds"]
         yield {"neighbours": neighbours, "others_cores": found["others_cores"], "lacked": lacked} | {
             name: metrics[name] for name in names
@@ -107,19 +111,19 @@ def _train_forever(study: Path) -> None:
 
 
 def idle(runs: Sequence[Run]) -> list[Run]:
-    """Return the tenth of the runs that lacked least of a processor, three at least."""
+    """Return the tenth of the runs that lacked least of a processor, at least three runs."""
     quietest = sorted(runs, key=lambda run: run["lacked"])
     return quietest[: max(3, round(IDLE_SHARE * len(runs)))]
 
 
 def idle_value(runs: Sequence[Run]) -> tuple[float, float]:
-    """Return the ratio on the idle machine and its standard error: a mean of the idle runs, by their spread."""
+    """Return the mean ratio of the idle runs and its standard error, from their spread."""
     ratios = np.array([run["ais_vs_sam"] for run in idle(runs)])
     return float(ratios.mean()), float(ratios.std(ddof=1) / math.sqrt(len(ratios)))
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Return a row for each number of neighbours, and what the goals come to, as Markdown."""
+    """Return a row for each number of neighbours, and the verdicts on the goals, as Markdown."""
     quiet, (value, error) = idle(runs), idle_value(runs)
     raw = float(np.mean([run["ais"] for run in quiet]))
     rows = [_row("idle: the quietest tenth", quiet, raw, value)]
@@ -130,7 +134,7 @@ def table(runs: Sequence[Run]) -> str:
     small = [run for run in known if run["ais_vs_sam_error"] <= SMALL_ERROR * run["ais_vs_sam"]]
     near = [run for run in small if abs(run["ais_vs_sam"] / value - 1) <= NEAR]
     names = ("neighbours", "runs", "processor lacked", "others' cores", "AIS", "AIS / idle", "AIS spread")
-    names += ("ais_vs_sam", "over idle", "spread", "stated error", "by the wall's clock")
+    names += ("ais_vs_sam", "over idle", "spread", "stated error", "by the wall clock")
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names), *rows, ""]
     lines.append(f"- idle value {value:.3f} ± {error:.3f} (one standard error, {len(quiet)} runs)")
     lines.append(
@@ -144,7 +148,7 @@ def table(runs: Sequence[Run]) -> str:
         ]
         share = len(covered) / len(known)
         lines.append(f"- of {len(known)} runs, {len(covered)} have it in their 95 % interval {of_what}: {share:.0%}")
-    lines.append(f"- {len(runs) - len(known)} runs withheld a number")
+    lines.append(f"- {len(runs) - len(known)} runs reported no number, as unreliable")
     return "\n".join(lines)
 
 

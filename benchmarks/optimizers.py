@@ -1,10 +1,10 @@
-"""What an iteration of each method costs: over SGD's, over its ideal, over the same method of pytorch-optimizer.
+"""The time of an iteration of each method relative to SGD, to its ideal, and to the method of pytorch-optimizer.
 
-All contenders live in one process, each with a network of its own, and take turns: a round is one iteration of each on
-one batch of noise, in random order. Prints Markdown; docs/benchmarks.md says how to read it. Run it with
+All contenders run in one process, each with its own network, and take turns: a round is one iteration of each on one
+batch of noise, in random order. The benchmark prints Markdown; docs/benchmarks.md explains it. Run it with
     .venv/bin/python -m benchmarks.optimizers --out methods.json
     .venv/bin/python -m benchmarks.optimizers --table settings --out settings.json
-A call with the file of an earlier one goes on to the number of rounds that it is given.
+A call with the file of an earlier call continues it up to the given number of rounds.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.registry.methods import METHODS
 
-ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals are made of them
+ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals consist of them
 MAX_FRACTION = float(METHODS["vsam"].hyperparameters["max_rate"].default)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure what is missing, and print the tables.
+    """Make the missing measurements, and print the tables.
 
     Returns:
         0; 2 for bad input.
@@ -51,17 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--table", choices=("methods", "settings"), default="methods")
     add("--model", choices=sorted(MODELS), default="resnet8")
     add("--batch", type=int, default=128, help="images")
-    add("--rounds", type=int, default=60, help="in all, those of an earlier call included")
-    add("--warmup", type=int, default=5, help="rounds of each call that do not count")
+    add("--rounds", type=int, default=60, help="total number, including earlier calls")
+    add("--warmup", type=int, default=5, help="rounds per call that do not count")
     add("--threads", type=int, default=1)
     add("--device", type=torch.device, default=torch.device("cpu"))
-    add("--contenders", metavar="A,B", help=f"for fewer rows, beside {', '.join(ALWAYS)}")
-    add("--settings", metavar="A,B", help=f"for fewer rows, of {', '.join(settings_table.SETTINGS)}")
-    add("--fraction", type=float, default=0.3, help="vSAM's sampling rate, which never adapts")
-    add("--clock", choices=CLOCKS, default="wall", help="cpu: of this process, where the machine is busy")
-    add("--seed", type=int, default=0, help="of the batches and the orders")
-    add("--skip-memory", action="store_true", help="of the table of methods")
-    add("--out", type=Path, help="JSON file that every round is written to")
+    add("--contenders", metavar="A,B", help=f"for fewer rows, in addition to {', '.join(ALWAYS)}")
+    add("--settings", metavar="A,B", help=f"for fewer rows, some of {', '.join(settings_table.SETTINGS)}")
+    add("--fraction", type=float, default=0.3, help="vSAM's constant sampling rate")
+    add("--clock", choices=CLOCKS, default="wall", help="cpu: processor time of this process, for a busy machine")
+    add("--seed", type=int, default=0, help="seed of the batches and the orders")
+    add("--skip-memory", action="store_true", help="leave memory out of the table of methods")
+    add("--out", type=Path, help="JSON file for the results of the rounds")
     return parser
 
 
@@ -69,7 +69,7 @@ def _check(options: argparse.Namespace) -> None:
     """Check the numbers.
 
     Raises:
-        InputError: if some are out of range, all of them at once.
+        InputError: if numbers are out of range; names all of them.
     """
     counts = {name: getattr(options, name) for name in ("batch", "rounds", "warmup", "threads")}
     rule, fix = "must be at least 1", "leave the option out for its default"
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Contender]:
-    """Return those who take part, by key.
+    """Return the chosen contenders by key.
 
     Raises:
         InputError: if one is unknown.
@@ -114,20 +114,20 @@ def _chosen(options: argparse.Namespace) -> dict[str, Contender]:
 
 
 def _listed(option: str, text: str | None, known: Mapping[str, object]) -> list[str]:
-    """Return the keys of a comma-separated list; all that are known, if there is none.
+    """Return the keys of a comma-separated list; all known ones if there is no list.
 
     Raises:
         InputError: if one is unknown.
     """
     listed = list(known) if text is None else text.split(",")
     if unknown := [key for key in listed if key not in known]:
-        fix = f"take some of {', '.join(known)}"
+        fix = f"use some of {', '.join(known)}"
         raise InputError(problem(f"--{option}", "", ", ".join(unknown), "unknown", fix))
     return listed
 
 
 def _shared(options: argparse.Namespace, keys: list[str]) -> dict[str, Any]:
-    """Return what rounds must have in common to be read together."""
+    """Return the settings that all rounds of a recording share."""
     return {
         **{name: getattr(options, name) for name in ("table", "model", "batch", "threads", "fraction")},
         "device": str(options.device),
@@ -137,7 +137,7 @@ def _shared(options: argparse.Namespace, keys: list[str]) -> dict[str, Any]:
 
 
 def _header(recording: Recording, clock: str) -> str:
-    """Return what was measured on what, and how quiet it was there: a line each, and one for each session."""
+    """Return a line about the measurement, one about the machine, and one about the disturbance in each session."""
     settings, sessions = recording.content["settings"], recording.content["sessions"]
     machines = dict.fromkeys(
         f"{each['processor']}, {each['processors']} processors, {each['threads']} threads, torch {each['torch']}"

@@ -1,4 +1,4 @@
-"""The peak of what is allocated while an optimizer is made and takes some iterations."""
+"""The peak of allocated memory in the construction and some iterations of an optimizer."""
 
 import gc
 import os
@@ -11,16 +11,12 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(run: Callable[[], None], device: torch.device) -> int:
-    """Return how far the bytes in tensors rise above what they were, while something runs.
+    """Return the largest increase of the bytes in tensors during a call of `run`.
 
-    On CUDA the allocator counts them. For a CPU, torch's profiler reports each allocation and release; what libraries
-    keep for themselves is not in it. It repeats to the byte, unlike the memory of a process.
-
-    Args:
-        run: allocates.
-        device: whose memory is counted.
+    On CUDA the allocator counts them. On a CPU, torch's profiler reports each allocation and release, but not the
+    internal memory of libraries. The result is exactly repeatable, unlike the memory of a process.
     """
-    gc.collect()  # what is released later would not be told from what was allocated meanwhile
+    gc.collect()  # later releases would be confused with those of `run`
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -35,7 +31,7 @@ def peak_bytes(run: Callable[[], None], device: torch.device) -> int:
     finally:
         with _silent_stderr():
             recorded.stop()
-    results: Any = recorded.profiler.kineto_results  # type: ignore[union-attr] # it has run
+    results: Any = recorded.profiler.kineto_results  # type: ignore[union-attr] # the profiler has run
     events = [event for event in results.events() if event.name() == "[memory]"]
     held = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -46,7 +42,7 @@ def peak_bytes(run: Callable[[], None], device: torch.device) -> int:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what is written to stderr: the profiler's own notices, which no Python stream can catch."""
+    """Discard stderr: the profiler writes notices there from outside of Python."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -1,6 +1,6 @@
-"""The sharpness-aware optimizers of pytorch-optimizer (kozistr), driven as their documentation says.
+"""The sharpness-aware optimizers of pytorch-optimizer (kozistr), used as in their documentation.
 
-Every gradient evaluation calls the loss once: that is how they are counted.
+Every gradient evaluation calls the loss once, so the calls count the evaluations.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from benchmarks.rounds import Taken
 from vsam_tune.data.loader import Batch
 
-RHO = 0.05  # of ours, too
+RHO = 0.05  # as in this project
 
 Take = Callable[[Batch], Taken]
 
@@ -27,7 +27,7 @@ class CountedLoss:
     """The mean cross-entropy.
 
     Attributes:
-        calls: how often it was called.
+        calls: number of calls.
     """
 
     calls: int = field(default=0, init=False)
@@ -39,12 +39,12 @@ class CountedLoss:
 
 
 def _driven(
-    optimizer: Any,  # noqa: ANN401 - they share no type that has `step` with a closure
+    optimizer: Any,  # noqa: ANN401 - they share no type with a `step` of a closure
     model: nn.Module,
     step: Callable[[Callable[[], Tensor]], None],
     sampled: Callable[[], bool] = lambda: True,
 ) -> Take:
-    """Return what takes an iteration by calling `step` with a closure that clears, runs forward and backward."""
+    """Return a function that calls `step` with a closure that clears the gradients and runs forward and backward."""
     loss_function = CountedLoss()
 
     def take(batch: Batch) -> Taken:
@@ -62,25 +62,25 @@ def _driven(
 
 
 def sam(model: nn.Module, base: dict[str, Any], *, adaptive: bool = False) -> Take:
-    """SAM in the form of davda54/sam; `adaptive` is its form of ASAM."""
+    """Return SAM in the form of davda54/sam; `adaptive` is its form of ASAM."""
     optimizer = SAM(model.parameters(), torch.optim.SGD, rho=RHO, adaptive=adaptive, **base)
     return _driven(optimizer, model, lambda closure: _documented(optimizer, closure))
 
 
 def friendly_sam(model: nn.Module, base: dict[str, Any]) -> Take:
-    """F-SAM."""
+    """Return F-SAM."""
     optimizer = FriendlySAM(model.parameters(), torch.optim.SGD, rho=RHO, **base)
     return _driven(optimizer, model, lambda closure: _documented(optimizer, closure))
 
 
 def looksam_documented(model: nn.Module, base: dict[str, Any]) -> Take:
-    """LookSAM-5 as its documentation drives it: the closure runs twice in every iteration, so nothing is saved."""
+    """Return LookSAM-5 as documented: the closure runs twice in every iteration, so it saves nothing."""
     optimizer = LookSAM(model.parameters(), torch.optim.SGD, rho=RHO, k=5, **base)
     return _driven(optimizer, model, lambda closure: _documented(optimizer, closure), lambda: _refreshes(optimizer))
 
 
 def looksam(model: nn.Module, base: dict[str, Any]) -> Take:
-    """LookSAM-5 at its best: by its two half steps, with a second gradient only where the first one has perturbed."""
+    """Return the fastest LookSAM-5: two half steps, with a second gradient only if the first step perturbed."""
     optimizer = LookSAM(model.parameters(), torch.optim.SGD, rho=RHO, k=5, **base)
 
     def step(closure: Callable[[], Tensor]) -> None:
@@ -95,7 +95,7 @@ def looksam(model: nn.Module, base: dict[str, Any]) -> Take:
 
 
 def gsam(model: nn.Module, base: dict[str, Any]) -> Take:
-    """GSAM, which makes its own closure from model and loss."""
+    """Return GSAM, which makes its closure from model and loss."""
     inner = torch.optim.SGD(model.parameters(), **base)
     constant = LambdaLR(inner, lambda _: 1.0)
     radius = ProportionScheduler(constant, max_lr=base["lr"], max_value=RHO, min_value=0.0)
@@ -103,7 +103,7 @@ def gsam(model: nn.Module, base: dict[str, Any]) -> Take:
 
     def take(batch: Batch) -> Taken:
         before = loss_function.calls
-        optimizer.set_closure(loss_function, batch.x, batch.y)  # type: ignore[arg-type] # it calls it, no more
+        optimizer.set_closure(loss_function, batch.x, batch.y)  # type: ignore[arg-type] # only calls it
         optimizer.step()
         return Taken(sampled=True, evaluations=float(loss_function.calls - before))
 

@@ -1,7 +1,7 @@
-"""What interleaved rounds say: medians of ratios paired by round, with bootstrap intervals.
+"""Ratios of times from interleaved rounds: medians of ratios paired by round, with bootstrap intervals.
 
-A method with two kinds of iterations, sampled ones and plain ones, has a median for each kind; they are weighted by how
-often each came. So the interval holds the noise of the timer alone, and not that of which iterations were drawn.
+A method with two kinds of iterations, sampled and plain ones, has a median for each kind, weighted by its frequency. So
+the interval covers the noise of the timer, but not that of the draws of iterations.
 """
 
 import math
@@ -15,11 +15,16 @@ from typing_extensions import override
 
 from benchmarks.ideal import Ideal, Parts
 
-SGD, SAM, EVALUATION, FORWARD = "sgd", "sam", "evaluation", "forward"  # what the others are compared with, by key
+SGD, SAM, EVALUATION, FORWARD = (
+    "sgd",
+    "sam",
+    "evaluation",
+    "forward",
+)  # keys of the contenders that the others are compared with
 CONFIDENCE, RESAMPLES = 0.95, 2000
 
 Floats = NDArray[np.float64]
-Strata = Sequence[NDArray[np.int64]]  # (..., n_k) numbers of rounds, one array for each kind of iteration
+Strata = Sequence[NDArray[np.int64]]  # (..., n_k) numbers of rounds, an array per kind of iteration
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Estimate:
 
     Attributes:
         value: the estimate.
-        low: lower end of its 95 % interval; NaN where a kind of iteration came only once.
+        low: lower end of its 95 % interval; NaN if a kind of iteration occurred only once.
         high: upper end.
     """
 
@@ -41,16 +46,16 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def inverse(self) -> "Estimate":
-        """Return the ratio the other way round."""
+        """Return the inverse of the ratio."""
         return Estimate(1 / self.value, 1 / self.high, 1 / self.low)
 
 
 class Ratios:
-    """Ratios of times that were measured in the same rounds.
+    """Ratios of times from the same rounds.
 
     Args:
-        seconds: of one iteration, by contender: (n,) float64, one a round, the rounds in order; SGD's among them.
-        sampled: whether that iteration took a second gradient: (n,) bool, likewise.
+        seconds: time of one iteration by contender, SGD included: (n,) float64, one per round, in order.
+        sampled: whether that iteration took a second gradient: (n,) bool, one per round, in order.
     """
 
     def __init__(self, seconds: Mapping[str, Floats], sampled: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -66,12 +71,12 @@ class Ratios:
         return self._estimate(name, lambda strata: self._time(name, strata))
 
     def of_kind(self, name: str, *, sampled: bool) -> float:
-        """Return the time of an iteration of one kind over that of SGD; NaN if there was none."""
+        """Return the time of an iteration of one kind over that of SGD; NaN if there is none."""
         chosen = self._over_sgd[name][self._sampled[name] == sampled]
         return float(np.median(chosen)) if chosen.size else math.nan
 
     def ideal(self, name: str, ideal: Ideal) -> float:
-        """Return what an iteration should cost, over SGD's: the ideal of the times of its parts."""
+        """Return the ideal time of an iteration over that of SGD, from the times of its parts."""
         return float(ideal(self._parts(name, self._strata(name))))
 
     def over_ideal(self, name: str, ideal: Ideal) -> Estimate:
@@ -79,7 +84,7 @@ class Ratios:
         return self._estimate(name, lambda strata: self._time(name, strata) / ideal(self._parts(name, strata)))
 
     def over(self, name: str, other: str) -> Estimate:
-        """Return the mean time of an iteration over that of another contender, sampled in the same rounds if at all."""
+        """Return the mean time of an iteration over that of a contender that samples in the same rounds or never."""
         return self._estimate(name, lambda strata: self._time(name, strata) / self._time(other, strata))
 
     def _time(self, name: str, strata: Strata) -> Floats:
@@ -100,7 +105,7 @@ class Ratios:
         return [rounds for rounds in map(np.flatnonzero, kinds) if rounds.size]
 
     def _estimate(self, name: str, statistic: Callable[[Strata], Floats]) -> Estimate:
-        """Return a statistic of the rounds; its interval resamples the rounds of each kind, all contenders together."""
+        """Return a statistic of the rounds; its interval resamples the rounds of each kind, all contenders at once."""
         strata = self._strata(name)
         value = float(statistic(strata))
         if min(map(len, strata)) == 1:

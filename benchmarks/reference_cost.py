@@ -1,7 +1,8 @@
-"""What the reference costs a trial, and that it leaves no trace in it: each trial with and without, in turns.
+"""The cost of the SAM probe (the reference) in a trial, and the proof that it has no other effect on the trial.
 
-`reference_seconds` is what the blocks take; AIS with them over AIS without says whether they cost the trial's own
-iterations anything; and the weights at the end are compared bit by bit. Prints Markdown. Run it with
+Each trial runs with and without the probe, alternately. `reference_seconds` is the time of the probe's blocks. The
+ratio of the AIS (average images per second) with and without it shows whether it slows the other iterations, and the
+final weights are compared bit by bit. The benchmark prints Markdown. Run it with
     .venv/bin/python -m benchmarks.reference_cost --pairs 8
     .venv/bin/python -m benchmarks.reference_cost --model resnet8 --epochs 3 --pairs 2
 """
@@ -34,8 +35,12 @@ method: {{name: vsam}}
 def main(arguments: list[str] | None = None) -> None:
     """Train the pairs, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=sorted(MODELS), help="on noise in CIFAR's shape (the quickstart's task)")
-    parser.add_argument("--epochs", type=int, default=3, help="of that model, 123 iterations each")
+    parser.add_argument(
+        "--model",
+        choices=sorted(MODELS),
+        help="model to train on noise in CIFAR's shape (default: the quickstart's task)",
+    )
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of that model, with 123 iterations each")
     parser.add_argument("--pairs", type=int, default=8)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -61,14 +66,7 @@ def _trial(model: str | None, epochs: int) -> tuple[dict[str, Any], TaskData]:
 
 
 def trained(config: dict[str, Any], data: TaskData, *, seed: int, reference: bool) -> dict[str, Any]:
-    """Return the metrics of a trial, and its weights, buffers and random state at the end.
-
-    Args:
-        config: its settings.
-        data: of its task.
-        seed: of the trial.
-        reference: False to train it without.
-    """
+    """Return the metrics of a trial, with or without the SAM probe, and its final weights, buffers, random state."""
     trainer, _ = build_trainer({**config, "seed": seed}, data)
     if not reference:
         trainer.sam_probe = trainer.timer = None

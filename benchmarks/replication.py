@@ -1,9 +1,10 @@
-"""Does a front replicate? Searches that differ by their seeds alone, each confirmed under fresh seeds.
+"""Does a front replicate? Several searches that differ only in their seeds, each confirmed under fresh seeds.
 
-Each search has a task seed of its own (split, label noise, the trials' seeds) and a sampler seed. Then `confirm
---possible` trains the points of its plain front, and the trials that noise could not exclude, again. Prints, in
-Markdown, how many of either replicate: every searched value meets its confirmed interval, and no confirmed point is
-significantly better in all objectives. What was interrupted goes on with the same command. Run it with
+Each search has its own task seed (of the split, the label noise and the trials) and sampler seed. Then `confirm
+--possible` trains the points of its plain front, and the trials that may also be optimal given the measurement
+noise, again. The benchmark prints, in Markdown, how many of both replicate: every searched value is in its confirmed
+interval, and no confirmed point is significantly better in all objectives. After an interruption the same command
+continues. Run it with
     .venv/bin/python -m benchmarks.replication --root replication
     .venv/bin/python -m benchmarks.replication --study studies/cifar10_10k.yaml --data npz:PATH --searches 1 --seeds 3
 """
@@ -28,13 +29,13 @@ _MOVED = {objective: f"{objective}, confirmed - searched" for objective in OBJEC
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """Points of one kind, from one search or several.
+    """Numbers of points of one kind, from one or several searches.
 
     Attributes:
-        size: how many there are.
-        judged: those that have a confirmed value in every objective.
-        replicating: of these, those that replicate.
-        remaining: of these, those that no other point excludes by the confirmed values.
+        size: all points.
+        judged: points with a confirmed value in every objective.
+        replicating: judged points that replicate.
+        remaining: judged points that no other point excludes by the confirmed values.
     """
 
     size: int
@@ -49,11 +50,11 @@ def study_content(
     """Return the study of one search.
 
     Args:
-        base: the study file that all searches share.
-        number: of the search; its seeds, and in its name.
+        base: the study file of all searches.
+        number: of the search: its seeds, and part of its name.
         trials: budget.
-        epochs: of a trial, instead of the file's.
-        data: the task's, instead of the file's.
+        epochs: of a trial; None for the file's.
+        data: of the task; None for the file's.
     """
     replaced = {"seed": number, "epochs": epochs, "data": data}
     task = {**base["task"], **{key: value for key, value in replaced.items() if value is not None}}
@@ -64,10 +65,10 @@ def study_content(
 
 
 def groups(rows: Iterable[Mapping[str, Any]]) -> tuple[Group, Group]:
-    """Return the plain front and the trials that noise could not exclude beside it.
+    """Return the plain front and the other trials that may be optimal.
 
     Args:
-        rows: of `confirm --possible --format json`; those of methods have no trial, and are left out.
+        rows: of `confirm --possible --format json`; ignores the rows of methods, which have no trial.
     """
     points = [row for row in rows if row["trial"] is not None]
     return (
@@ -87,16 +88,16 @@ def _group(rows: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def pooled(parts: Iterable[Group]) -> Group:
-    """Return all points of several searches as one group."""
+    """Return the points of several searches as one group."""
     columns = zip(*((each.size, each.judged, each.replicating, each.remaining) for each in parts), strict=True)
     size, judged, replicating, remaining = map(sum, columns)
     return Group(size=size, judged=judged, replicating=replicating, remaining=remaining)
 
 
 def share(successes: int, number: int) -> str:
-    """Return successes of a number, as a share with its 95 % interval (Wilson).
+    """Return successes as a share with its 95 % interval (Wilson), which assumes independent points.
 
-    It takes all points for independent, which those of one search are not quite: it is a little too narrow.
+    Points of one search are not quite independent, so the interval is slightly too narrow.
     """
     if number == 0:
         return "none"
@@ -105,18 +106,14 @@ def share(successes: int, number: int) -> str:
 
 
 def shrinkage(rows: Iterable[Mapping[str, Any]], objective: str) -> float | None:
-    """Return how far the plain front's values moved under fresh seeds, on average; None where nothing is known."""
+    """Return the mean change of the plain front's values under fresh seeds; None without values."""
     moved = [row["shrinkage"][objective] for row in rows if row["trial"] is not None and row["plain_front"]]
     known = [value for value in moved if value is not None]
     return mean(known) if known else None
 
 
 def report(confirmed: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Return the tables in Markdown.
-
-    Args:
-        confirmed: the rows of each search's confirmation, by its name.
-    """
+    """Return the tables in Markdown, from the rows of each search's confirmation by its name."""
     found = {name: groups(rows) for name, rows in confirmed.items()}
     lines = []
     for name, (front, possible) in found.items():
@@ -126,7 +123,7 @@ def report(confirmed: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         counts = (name, front.size, replicating[0], remaining, possible.size, replicating[1])
         shown = {title: None if value is None else f"{value:+.3f}" for title, value in moved.items()}
         lines.append({**dict(zip(_COUNTS, counts, strict=True)), **shown})
-    kinds = ("the plain front", "possible beside it", "both")
+    kinds = ("the plain front", "possibly optimal", "both")
     parts = [pooled(kind) for kind in zip(*found.values(), strict=True)]
     sums = [
         {
@@ -165,23 +162,27 @@ def _searched_and_confirmed(file: Path, name: str, arguments: argparse.Namespace
 
 
 def _absolute(data: str | None) -> str | None:
-    """Return a data specification whose path holds wherever the study file is."""
+    """Return a data specification with an absolute path."""
     name, colon, path = (data or "").partition(":")
     return f"{name}:{Path(path).absolute()}" if colon and name in ("npz", "folder") else data
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", type=Path, default=Path("studies/quickstart.yaml"), help="what all searches share")
-    parser.add_argument("--root", type=Path, default=Path("replication"), help="folder of studies and results")
-    parser.add_argument("--data", help="the task's data, instead of the file's")
+    parser.add_argument(
+        "--study", type=Path, default=Path("studies/quickstart.yaml"), help="study file of all searches"
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("replication"), help="folder of the studies and their results"
+    )
+    parser.add_argument("--data", help="data of the task (the file's)")
     parser.add_argument("--searches", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="number of the first search")
-    parser.add_argument("--trials", type=int, default=16, help="of a search")
-    parser.add_argument("--seeds", type=int, default=5, help="fresh ones, of each point")
-    parser.add_argument("--epochs", type=int, help="of a trial, instead of the file's")
-    parser.add_argument("--workers", type=int, help="trials side by side; as many as fit")
-    parser.add_argument("--timing-seconds", type=int, default=60, help="for which each point is timed alone")
+    parser.add_argument("--trials", type=int, default=16, help="trials of a search")
+    parser.add_argument("--seeds", type=int, default=5, help="fresh seeds per point")
+    parser.add_argument("--epochs", type=int, help="epochs of a trial (the file's)")
+    parser.add_argument("--workers", type=int, help="number of simultaneous trials (as many as fit)")
+    parser.add_argument("--timing-seconds", type=int, default=60, help="duration of the separate timing of each point")
     return parser.parse_args(argv)
 
 

@@ -1,6 +1,6 @@
-"""Interleaved rounds: each contender takes one iteration of the same batch, in random order.
+"""Interleaved rounds: each contender takes one iteration on the same batch, in random order.
 
-Neighbours on a shared machine, its clock rate and its heat hit all contenders alike, within seconds of each other.
+So other processes, the clock rate and the heat of the machine affect all contenders alike, within seconds.
 """
 
 import time
@@ -19,8 +19,8 @@ class Taken:
     """An iteration that a contender took.
 
     Attributes:
-        sampled: whether it is one of those with a second gradient.
-        evaluations: gradient evaluations, as counted by the optimizer, or by the calls of the loss.
+        sampled: whether it took a second gradient.
+        evaluations: gradient evaluations, counted by the optimizer or by the calls of the loss.
     """
 
     sampled: bool
@@ -29,11 +29,11 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entrant:
-    """A contender with a model of its own.
+    """A contender with its model.
 
     Attributes:
         take: takes one iteration.
-        memory_format: that the images are laid out in before the clock starts.
+        memory_format: of the images, set before the clock starts.
     """
 
     take: Callable[[Batch], Taken]
@@ -42,11 +42,11 @@ class Entrant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timed:
-    """An iteration, timed.
+    """An iteration with its times.
 
     Attributes:
-        wall_seconds: on the clock.
-        cpu_seconds: of all threads of this process.
+        wall_seconds: elapsed time.
+        cpu_seconds: processor time of all threads of this process.
         sampled: see `Taken`.
         evaluations: see `Taken`.
     """
@@ -58,7 +58,7 @@ class Timed:
 
 
 def random_batches(batch_size: int, *, device: torch.device, seed: int) -> Iterator[Batch]:
-    """Yield batches of noise in CIFAR's shape without end; new ones each time, since old ones would be learnt."""
+    """Yield batches of noise in CIFAR's shape without end; always new ones, since repeated ones would be learnt."""
     generator = torch.Generator(device).manual_seed(seed)
     index = torch.arange(batch_size, device=device)
     while True:
@@ -68,10 +68,10 @@ def random_batches(batch_size: int, *, device: torch.device, seed: int) -> Itera
 
 
 def warm_up(entrants: Mapping[str, Entrant], batches: Iterator[Batch], *, iterations: int) -> dict[str, float]:
-    """Let each entrant take iterations that do not count: buffers are made in them, kernels chosen or compiled.
+    """Let each entrant take uncounted iterations, which allocate buffers and choose or compile kernels.
 
     Returns:
-        The seconds that each took for its first one.
+        The seconds of the first iteration of each.
     """
     first: dict[str, float] = {}
     for batch in islice(batches, iterations):
@@ -83,7 +83,7 @@ def warm_up(entrants: Mapping[str, Entrant], batches: Iterator[Batch], *, iterat
 def timed_rounds(
     entrants: Mapping[str, Entrant], batches: Iterator[Batch], *, order: np.random.Generator
 ) -> Iterator[dict[str, Timed]]:
-    """Yield as many rounds as there are batches: the iteration of each entrant, in the order of execution."""
+    """Yield a round for each batch: the iteration of each entrant, in the order of execution."""
     keys = list(entrants)
     for batch in batches:
         yield {keys[i]: timed(entrants[keys[i]], batch) for i in order.permutation(len(keys))}

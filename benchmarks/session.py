@@ -1,4 +1,4 @@
-"""One call's measurements: the peaks and the rounds that a recording lacks yet."""
+"""The measurements of one call: the missing peaks and rounds of a recording."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -15,8 +15,8 @@ from benchmarks.rounds import Entrant, random_batches, timed, timed_rounds, warm
 from vsam_tune.machine.contention import Contention
 from vsam_tune.models.build import build_model
 
-MEMORY_BATCH = 32  # images: enough that the peak stands in a pass, as in a training
-MEMORY_ITERATIONS = 12  # at least two samples of each method that samples
+MEMORY_BATCH = 32  # images: enough for a peak within a pass, as in training
+MEMORY_ITERATIONS = 12  # at least two sampled iterations of each sampling method
 
 
 def network(name: str) -> nn.Module:
@@ -25,7 +25,7 @@ def network(name: str) -> nn.Module:
 
 
 def record_peaks(recording: Recording, chosen: Mapping[str, Contender], *, model: str, device: torch.device) -> None:
-    """Record the peak memory of each contender that has none yet and is more than bare passes."""
+    """Record the missing peak memory of each contender, except for bare passes."""
     peaks = recording.content["peak_bytes"]
     for key, contender in chosen.items():
         if contender.ideal is not None and key not in peaks:
@@ -55,16 +55,16 @@ def record_rounds(
     warmup: int,
     seed: int,
 ) -> None:
-    """Record the rounds that are missing, as a session of their own.
+    """Record the missing rounds as a new session.
 
     Args:
         recording: so far.
         chosen: contenders by key.
         model: key of MODELS.
-        batch_size: images a batch.
+        batch_size: images per batch.
         device: of networks and batches.
-        num_rounds: in all, those of earlier sessions included.
-        warmup: rounds that do not count.
+        num_rounds: total number, including earlier sessions.
+        warmup: uncounted rounds.
         seed: of the batches and the orders.
     """
     done = recording.num_rounds

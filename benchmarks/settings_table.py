@@ -1,4 +1,4 @@
-"""The table of the trainer's settings: what each does to an iteration of SGD and of SAM; and SGD's update alone."""
+"""The table of the trainer's settings: their effects on an iteration of SGD and of SAM; and SGD's update alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ COLUMNS = ("setting", "SGD / default", "SAM / default", "SAM / SGD", "first iter
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """One way of running the passes.
+    """One setting of the passes.
 
     Attributes:
-        title: as shown.
+        title: in the table.
         closures: keyword arguments of `Closures`.
         memory_format: of the network and the images.
     """
@@ -48,7 +48,7 @@ UPDATES: dict[str, dict[str, bool]] = {  # SGD's implementations; the first is t
 
 
 def contenders(settings: Iterable[str]) -> dict[str, Contender]:
-    """Return SGD and SAM as the trainer runs them, by default and in some settings, and SGD's updates alone."""
+    """Return SGD and SAM of the trainer, by default and in some settings, and SGD's updates alone."""
     made = {method: _in_setting(method, DEFAULT) for method in (SGD, SAM)}
     made |= {f"{method}:{key}": _in_setting(method, SETTINGS[key]) for key in settings for method in (SGD, SAM)}
     return made | {key: Contender(title=key, start=_update(how)) for key, how in UPDATES.items()}
@@ -63,7 +63,7 @@ def _in_setting(method: str, setting: Setting) -> Contender:
 
 
 def _update(how: Mapping[str, bool]) -> Callable[[nn.Module], Take]:
-    """Return what starts updates without passes."""
+    """Return a `start` for updates without passes."""
 
     def started(model: nn.Module) -> Take:
         optimizer = torch.optim.SGD(model.parameters(), **BASE, **how)
@@ -84,7 +84,7 @@ def text(recording: Recording, chosen: Mapping[str, Contender], clock: str) -> l
 
     Args:
         recording: at least one round.
-        chosen: those that were measured, by key.
+        chosen: the measured contenders by key.
         clock: one of CLOCKS.
     """
     ratios, first = recording.ratios(clock), recording.content["sessions"][-1]["first_seconds"]

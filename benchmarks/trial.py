@@ -1,4 +1,4 @@
-"""A trial of a study at its first starting point, trained in this process, outside of Ray."""
+"""A trial of a study at its first starting point, for training in this process, without Ray."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +12,11 @@ from vsam_tune.study.search import search_plan
 
 
 def first_trial(study: Path, overrides: Mapping[str, object] | None = None) -> tuple[dict[str, Any], TaskData]:
-    """Return the settings of a study's first trial and its data, after a warm-up of this process.
+    """Return the configuration and the data of a study's first trial, after a warm-up of this process.
 
     Args:
         study: its file.
-        overrides: values by dotted key, as `load_study` takes them.
+        overrides: values by dotted key, for `load_study`.
     """
     plan = search_plan(load_study(study, overrides))
     config = plan.trial_config(dict(plan.initial[0]), 0, "")

@@ -1,8 +1,8 @@
-"""What a trial costs beyond its training, and where it goes: start, reports, storage, tracking, Ray.
+"""The overhead of a trial besides training, by part: start, reports, storage, tracking, Ray.
 
-Runs a search of 20 trials of digits, one at a time, with timers around the parts: `Timed` in the worker, wrappers in
-the driver. Prints a table: medians over the trials but the first, which pays for its worker, and the last, whose end no
-other one's start marks; what the driver did is a mean over all. Run it with
+The benchmark runs a search of 20 trials of digits, one at a time, with timers around the parts: `Timed` in the worker,
+wrappers in the driver. It prints medians over the trials, without the first, which starts the worker, and the last,
+which no other trial follows. The times of the driver are means over all trials. Run it with
     .venv/bin/python -m benchmarks.trial_overhead [--epochs 40] [--trials 20]
 """
 
@@ -28,7 +28,7 @@ from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search
 
 _WORKER = ("training", "worker: reference steps", "worker: reset", "worker: evaluation and files")
-_DRIVER = [  # class, method, the row it counts for; all run on the driver's one thread
+_DRIVER = [  # class, method, row of the table; all run in the single thread of the driver
     (OptunaSearcher, "suggest", "driver: ask Optuna, store the start"),
     (OptunaSearcher, "on_trial_complete", "driver: tell Optuna"),
     (TrialEvents, "on_trial_result", "driver: learning curve, events"),
@@ -36,7 +36,7 @@ _DRIVER = [  # class, method, the row it counts for; all run on the driver's one
 
 
 class Timed(Classification):
-    """The trainable of a study, reporting what its parts took."""
+    """The trainable of a study, with the times of its parts in the reports."""
 
     @override
     def _start(self, config: dict[str, Any], *, new_worker: bool = False) -> None:
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
-    """Return a row of seconds for each trial but the first and the last, in order."""
+    """Return a row of seconds for each trial except the first and the last, in order."""
     file = root / "overhead.yaml"
     method = {"name": "vsam", "rho": 0.4, "window": 16, "interval": 20}
     content = {
@@ -97,7 +97,7 @@ def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
 
 @contextmanager
 def _timers(spent: dict[str, list[float]], starts: list[float]) -> Iterator[None]:
-    """Time the driver's parts within the block, and note when each trial was suggested."""
+    """Time the driver's parts within the block, and record when it suggests each trial."""
     with ExitStack() as stack:
         for owner, name, row in _DRIVER:
             timed = _timed(getattr(owner, name), spent[row], starts if name == "suggest" else [])
@@ -106,7 +106,7 @@ def _timers(spent: dict[str, list[float]], starts: list[float]) -> Iterator[None
 
 
 def _timed(call: Callable[..., Any], spent: list[float], starts: list[float]) -> Callable[..., Any]:
-    def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes
+    def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the method
         start = time.perf_counter()
         returned = call(*args, **kwargs)
         spent.append(time.perf_counter() - start)

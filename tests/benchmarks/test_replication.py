@@ -61,7 +61,7 @@ def test_the_tables_have_a_row_a_search_and_the_pooled_shares():
     assert "| a_0 | 2 | 1 of 2 | 1 of 2 | 2 | 1 of 1 | -1.000 | -0.100 |" in text
     assert "| a_1 | 1 | 1 of 1 | 1 of 1 | 0 | 0 of 0 | -0.500 | -0.050 |" in text
     assert "| the plain front | 1.5 | 0 | 2 of 3, 67 % [21, 94] | 2 of 3, 67 % [21, 94] |" in text
-    assert "| possible beside it | 1.0 | 1 | 1 of 1, 100 % [21, 100] |" in text
+    assert "| possibly optimal | 1.0 | 1 | 1 of 1, 100 % [21, 100] |" in text
     assert "| both | 2.5 | 1 | 3 of 4" in text
     assert share(0, 0) == "none"
 
