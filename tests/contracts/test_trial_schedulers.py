@@ -205,6 +205,14 @@ def test_a_race_decides_on_those_that_pass(kind: str, tmp_path: Path) -> None:
 
 
 @every_kind
+@pytest.mark.parametrize("replicates", [None, math.nan, "one", 10**400])
+def test_the_end_of_a_replicate_without_its_count_raises_nothing(kind: str, replicates: Any, tmp_path: Path) -> None:
+    driver = driver_of(toy(kind, tmp_path, replicates=2, racing=True))
+    ended = {**report(EPOCHS, loss=1.0), "replicates": replicates, "replicate_ended": True, "done": False}
+    assert driver.decide(driver.start(), ended) == CONTINUE
+
+
+@every_kind
 def test_an_error_is_logged_by_the_number_of_the_trial(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

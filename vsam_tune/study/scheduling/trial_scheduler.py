@@ -92,7 +92,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         if epoch is not None and not self._passes(optuna_trial, epoch, arrival):
             self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}")
             return str(TrialScheduler.STOP)
-        if self._racing and arrival.report.get("replicate_ended"):
+        if self._racing and arrival.report.get("replicate_ended") and "replicates" in arrival.metrics:
             races_on = self._racing.advances(optuna_trial, arrival.metrics)
             return str(TrialScheduler.CONTINUE if races_on else TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
