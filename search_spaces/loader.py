@@ -34,7 +34,7 @@ def base_space(base_optimizer: str) -> Mapping[str, Dimension]:
 def default_space(method: str, base_optimizer: str = "sgd") -> DefaultSpace:
     """Return the space of a method around a base optimizer.
 
-    In a method's file `true` stands for the base optimizer's own range.
+    In a method's file `true` stands for the range of the base optimizer.
 
     Args:
         method: a key of METHODS.

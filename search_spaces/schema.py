@@ -1,4 +1,4 @@
-"""What a dimension of a search space is: a range, or choices, and the condition under which it exists."""
+"""A dimension of a search space: a range, or choices, and the condition under which it exists."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Value = bool | int | float | str  # of one parameter
 def _check_value(value: object) -> object:
     finite = not isinstance(value, float) or math.isfinite(value)
     if not isinstance(value, Value) or not finite:
-        raise broken("", "must be a finite number, a word, true or false", "put anything else in quotes")
+        raise broken("", "must be a finite number, a word, true or false", "put other values in quotes")
     return value
 
 
@@ -31,18 +31,18 @@ class Strict(BaseModel):
 
 
 def broken(key: str, rule: str, fix: str) -> PydanticCustomError:
-    """Return the error of a rule that pydantic has no word for, to be raised in a validator.
+    """Return an error that a validator raises where pydantic has no error of its own.
 
     Args:
         key: the key, within the model, that the rule is about; empty for the whole of it.
-        rule: what has to hold.
+        rule: the condition that the value breaks.
         fix: what to write instead.
     """
     return PydanticCustomError("rule", "{rule}", {"key": key, "rule": rule, "fix": fix})
 
 
 class _Conditional(Strict):
-    """What all dimensions share.
+    """The part that all dimensions share.
 
     Attributes:
         when: by the name of another parameter, searched or fixed, its values with which this one exists; all
@@ -52,7 +52,7 @@ class _Conditional(Strict):
     when: Condition | None = Field(None, description="write {OTHER: [VALUES]}, or leave it out")
 
     def applies(self, values: Mapping[str, Any]) -> bool:
-        """Return whether the parameter exists beside these values of others; an absent one never matches."""
+        """Return whether the parameter exists, given the values of others; an absent one never matches."""
         return all(
             name in values and any(same(values[name], wanted) for wanted in matches)
             for name, matches in (self.when or {}).items()
@@ -76,7 +76,7 @@ class FloatDimension(_Conditional):
         return self
 
     def contains(self, value: object) -> bool:
-        """Return whether the dimension can take this value; an int stands for the same float."""
+        """Return whether the dimension can take this value; an int counts as the equal float."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
         return self.step is None or _on_grid(value, self.low, self.step)
@@ -109,14 +109,14 @@ class CategoricalDimension(_Conditional):
     """One of some values without an order."""
 
     type: Literal["categorical"]
-    choices: _Values = Field(strict=False, description="write a list of two values or more")
+    choices: _Values = Field(strict=False, description="write a list of two or more values")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.choices) < 2:
-            raise broken("choices", "must hold two values or more", "fix a single value instead of searching it")
+            raise broken("choices", "must have two or more values", "fix a single value instead of searching it")
         if any(same(a, b) for i, a in enumerate(self.choices) for b in self.choices[:i]):
-            raise broken("choices", "must differ from each other", "leave the second one out")
+            raise broken("choices", "must differ from each other", "remove the second one")
         return self
 
     def contains(self, value: object) -> bool:

@@ -1,4 +1,4 @@
-"""The rows of `baselines:`: what stands in a row, where its settings come from, and what it is called."""
+"""The rows of `baselines:`: the settings of a row, their origin, and its label."""
 
 from pathlib import Path
 from typing import Any

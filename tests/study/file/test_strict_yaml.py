@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     deep = tmp_path / "deep.yaml"
     deep.write_text("[" * 100_000, encoding="utf-8")
     lines = {
-        latin: f"{latin}: is no UTF-8 text: byte 6 is 0xe4. Fix: save it as UTF-8.",
+        latin: f"{latin}: is not UTF-8 text: byte 6 is 0xe4. Fix: save it as UTF-8.",
         tmp_path: f"{tmp_path}: is a folder. Fix: name the YAML file in it.",
         tmp_path / "no.yaml": f"{tmp_path / 'no.yaml'}: does not exist. Fix: check the path.",
         deep: f"{deep}: is nested too deeply. Fix: write `name: mine` on its first line, and sections below it.",
@@ -77,5 +77,5 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_a_duplicate_is_found_at_any_depth(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r":3:5: the key b stands in line 2 already"):
+    with pytest.raises(InputError, match=r":3:5: the key b is already in line 2"):
         read(tmp_path, "a:\n  - b: 1\n    b: 2\n")

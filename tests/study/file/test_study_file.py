@@ -211,9 +211,9 @@ def test_a_study_is_frozen(tmp_path: Path) -> None:
 
 
 def test_exports_are_told_from_studies(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a study, no export"):
+    with pytest.raises(InputError, match="is a study, not an export"):
         load_export(write(tmp_path, SMALLEST))
-    with pytest.raises(InputError, match="is an export, no study"):
+    with pytest.raises(InputError, match="is an export, not a study"):
         load_study(write(tmp_path, "source: {}\nmethod: sam\n"))
 
 

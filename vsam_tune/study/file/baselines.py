@@ -25,7 +25,7 @@ _METHODS_FIX = "write a list such as [sgd, {name: vsam, beta: 0.05}]"
 
 def _check_entry(entry: JsonValue) -> JsonValue:
     if isinstance(entry, dict) and "name" not in entry:
-        raise broken("name", "is missing", "write {name: sam}, and settings of its own beside it")
+        raise broken("name", "is missing", "write {name: sam}, with the settings of this row")
     named_reader("{name: sam}")(entry)
     return entry
 
@@ -105,7 +105,7 @@ def trial_row(
         number: of the trial.
         chosen: its base optimizer and method, as `Study.chosen` returns them.
         around: the study.
-        key: the rule that chose it.
+        key: the rule that picked it.
     """
     base_optimizer, method = chosen
     label = f"{method.name} trial {number}"
@@ -114,12 +114,9 @@ def trial_row(
 
 
 def changed_rows(rows: Sequence[BaselineRow], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, str]:
-    """Return a line for each setting of a row that differs from the training under its label, by its key.
+    """Return a line for each setting of a row that differs from the row trained in `folder` under its label, by key.
 
-    Args:
-        rows: to be trained.
-        known: rows that were trained, by label, as the storage keeps them.
-        folder: the folder of these trainings.
+    `known` holds the trained rows by label, as the storage keeps them.
     """
     lines = {}
     for row in rows:
@@ -133,15 +130,10 @@ def changed_rows(rows: Sequence[BaselineRow], known: Mapping[str, Mapping[str, A
 def read_rows(
     section: Baselines, around: Configuration, initial: Sequence[Point]
 ) -> tuple[tuple[BaselineRow, ...], list[Problem]]:
-    """Return the rows of a study without those that are wrong, and what is wrong.
+    """Return the rows of a study without those that are wrong, and the problems.
 
     A row's settings are its own; then the shared ones; then those of the study, where it fixes another value
     than the default, or tries one first, of a setting that the method has too; then the method's defaults.
-
-    Args:
-        section: as read.
-        around: the study.
-        initial: its starting points.
     """
     named_rows = _named_rows(section, around)
     problems = [
@@ -162,8 +154,8 @@ def read_rows(
         if wrong:
             continue
         if any(row.label == other.label for other in rows):
-            rule = f"is labelled {row.label}, as another row is"
-            problems.append(Problem(key, None, rule, "leave it out, or give it another label:"))
+            rule = f"has the label {row.label}, like another row"
+            problems.append(Problem(key, None, rule, "remove it, or set another label"))
         rows.append(row.completed({}))
     return tuple(rows), problems
 
@@ -185,7 +177,7 @@ def _named_rows(section: Baselines, around: Configuration) -> dict[str, NamedSet
 def _check_shared(
     shared: Mapping[str, JsonValue], methods: Sequence[NamedSettings], around: Configuration
 ) -> list[Problem]:
-    """Return what is wrong with the settings of all rows; a custom method may have any."""
+    """Return the problems of the settings that all rows share; a custom method may have any."""
     base = around.base_optimizer.name
     known = {name: setting for each in methods for name, setting in Parameters(each.name, base).known.items()}
     accepts = any(each.name not in METHODS for each in methods)

@@ -97,9 +97,6 @@ class Configuration(Strict):
         """Return it with the settings that its file leaves out.
 
         It still has no settings that are searched, that a preset fixes, or that can have no effect.
-
-        Args:
-            space: the searched parameters.
         """
         parameters = self.parameters
         values, ranges = self.values, parameters.ranges
@@ -113,10 +110,7 @@ class Configuration(Strict):
         return self.model_copy(update=parameters.split(settings))
 
     def settings(self, params: Mapping[str, JsonValue] | None = None) -> dict[str, Any]:
-        """Return all settings of one trial, as JSON values.
-
-        Args:
-            params: the searched parameters, by name.
+        """Return all settings of one trial with these searched parameters, as JSON values.
 
         Returns:
             `task`, by its keys; `base_optimizer`, `optimizer` (its `module:class`) and keyword arguments;
@@ -141,13 +135,7 @@ Configured = TypeVar("Configured", bound=Configuration)
 
 
 def read(model: type[Configured], content: Mapping[str, object], file: Path) -> tuple[Configured, list[Problem]]:
-    """Return the content of a file, with defaults in place of everything that is wrong, and all that is wrong.
-
-    Args:
-        model: the sections of the file.
-        content: as read.
-        file: its path.
-    """
+    """Return the content of a file, with defaults in place of everything that is wrong, and the problems."""
     draft, problems = parse(model, content, file=file)
     required = {key: "placeholder" for key, field in model.model_fields.items() if field.is_required()}
     good, wrong = dict(content), problems
@@ -158,14 +146,9 @@ def read(model: type[Configured], content: Mapping[str, object], file: Path) -> 
 
 
 def configure(draft: Configured, problems: Sequence[Problem]) -> tuple[Configured | None, list[Problem]]:
-    """Return it with the defaults of its task, with checked names and settings, and what is wrong with them.
+    """Return what `read` returned with a complete task and checked names and settings, and further problems.
 
-    Args:
-        draft: as `read` returns it.
-        problems: that `read` found.
-
-    Returns:
-        None, and the problems, where it is not known what trains: everything else depends on it.
+    It is None if the trainable or the method is not known: everything else depends on them.
     """
     custom = draft.custom_trainable
     found = list(check_task(draft.task, custom_trainable=custom))
@@ -179,7 +162,7 @@ def configure(draft: Configured, problems: Sequence[Problem]) -> tuple[Configure
 
 
 def check_configuration(draft: Configuration) -> Iterator[Problem]:
-    """Yield what is wrong with the settings of base optimizer and method, whose names are known."""
+    """Yield the problems of the settings of base optimizer and method, whose names are known."""
     parameters = draft.parameters
     yield from check_settings(draft.base_optimizer, parameters.of_base, "base_optimizer")
     accepts = draft.accepts_unknown_settings

@@ -8,12 +8,7 @@ from vsam_tune.study.file.problems import Problem
 
 
 def check_constraints(configuration: Configuration, space: Mapping[str, Dimension]) -> Iterator[Problem]:
-    """Yield each constraint that some of the values break.
-
-    Args:
-        configuration: what trains, with the settings that the file fixes.
-        space: the searched parameters.
-    """
+    """Yield a problem for each constraint that some of the possible values break."""
     parameters, values = configuration.parameters, configuration.values
 
     def possible(name: str) -> tuple[float, ...]:
@@ -42,4 +37,4 @@ def check_constraints(configuration: Configuration, space: Mapping[str, Dimensio
             fix = f"keep initial_rate <= {largest:g}, or max_rate >= {initial:g}"
             yield Problem(key("initial_rate"), None, rule, fix)
     if "nesterov" in parameters.known and any(possible("nesterov")) and min(possible("momentum")) == 0:
-        yield Problem(key("nesterov"), None, f"needs {key('momentum')} > 0", "raise momentum, or leave nesterov out")
+        yield Problem(key("nesterov"), None, f"requires {key('momentum')} > 0", "raise momentum, or leave nesterov out")

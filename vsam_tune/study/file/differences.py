@@ -1,4 +1,4 @@
-"""What may change between two starts of a study, and what does."""
+"""The keys of a resolved file that may change between two starts of a study, and those that do."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]
 
     Args:
         now: of this start.
-        then: of a former one.
+        then: of an earlier one.
     """
     return [
         key
@@ -21,12 +21,12 @@ def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]
 
 
 def all_differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """Return all dotted keys that differ between two resolved files, in the order of the alphabet."""
+    """Return all dotted keys that differ between two resolved files, in alphabetical order."""
     return _differences(dict(now), dict(then), "")
 
 
 def common(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a study's search and all its baselines have in common, of either's resolved file."""
+    """Return the part of a resolved file that a study's search and all its baselines share."""
     return {key: resolved[key] for key in ("task", "trainable")}
 
 

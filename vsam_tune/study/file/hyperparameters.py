@@ -106,13 +106,7 @@ class Parameters:
 
 
 def can_exist(dimension: Dimension, space: Mapping[str, Dimension], values: Mapping[str, JsonValue]) -> bool:
-    """Return whether all parts of a parameter's condition can hold.
-
-    Args:
-        dimension: the parameter's.
-        space: the searched parameters.
-        values: the values of all other settings.
-    """
+    """Return whether all parts of a parameter's condition can hold, given the values of all that is not searched."""
     return all(can_be(name, matches, space, values) for name, matches in (dimension.when or {}).items())
 
 

@@ -11,13 +11,10 @@ Point = dict[str, JsonValue]
 
 
 def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonValue]) -> tuple[Point, ...]:
-    """Return the method's defaults, which are the paper's where it has some, as the one starting point.
+    """Return the method's defaults as the one starting point.
 
     The sampler draws a parameter whose default is outside its range: such a range asks for other values.
-
-    Args:
-        space: the searched parameters, each after those that its condition names.
-        defaults: by name.
+    Each parameter of the space comes after those that its condition names.
     """
     point: Point = {}
     for name, dimension in space.items():
@@ -39,20 +36,14 @@ def typed_initial(points: Sequence[Point], space: Mapping[str, Dimension]) -> tu
 def check_initial(
     points: Sequence[Point], space: Mapping[str, Dimension], fixed: Mapping[str, JsonValue]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the starting points of a study file.
-
-    Args:
-        points: each with some of the searched parameters.
-        space: the searched parameters.
-        fixed: all other settings.
-    """
+    """Yield the problems of starting points; `fixed` are the settings that are not searched."""
     for i, point in enumerate(points):
         key = f"initial[{i}]"
         if not point:
             yield Problem(key, None, "must be a mapping of searched parameters", "write {beta: 0.13}, or leave it out")
         for name, value in point.items():
             if name not in space:
-                yield unknown(f"{key}.{name}", space, "searched are")
+                yield unknown(f"{key}.{name}", space, "searched parameters")
             elif not space[name].contains(value):
                 yield Problem(f"{key}.{name}", value, f"is not in space.{name}", f"write {_range(space[name])}")
         good = {name: value for name, value in point.items() if name in space and space[name].contains(value)}

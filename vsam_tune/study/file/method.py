@@ -19,11 +19,7 @@ WARMUP = "warmup_iterations"  # the only setting that may be in epochs; a trial 
 
 
 def named_reader(example: str) -> Callable[[object], NamedSettings]:
-    """Return the validator of a name alone, or of a mapping that may leave `name` out.
-
-    Args:
-        example: a mapping for the message where the value is neither.
-    """
+    """Return the validator of a name alone, or of a mapping such as `example`, which may leave `name` out."""
 
     def read(value: object) -> NamedSettings:
         if isinstance(value, NamedSettings):
@@ -49,15 +45,7 @@ MethodSection = Annotated[NamedSettings, PlainValidator(named_reader("{name: vsa
 def check_name(
     given: NamedSettings, key: str, names: Collection[str], *, any_name: bool = False, custom: bool = True
 ) -> Iterator[Problem]:
-    """Yield the problem of a name that is not known.
-
-    Args:
-        given: the name, with its settings.
-        key: the dotted key of its section.
-        names: the known names.
-        any_name: whether any name will do.
-        custom: whether `module:name` will do.
-    """
+    """Yield a problem if the name of a section is not in `names`, and not `module:name` where that is allowed."""
     name = given.name
     if name in names or (name and any_name) or (custom and is_object_path(name)):
         return
@@ -80,12 +68,12 @@ def check_settings(
     """Yield a problem for each setting that is not known, cannot be set, or has a value out of its range.
 
     Args:
-        given: the settings, of a method, base optimizer or model.
+        given: the settings of a method, base optimizer or model.
         known: those that can be set.
         key: the dotted key of their section.
         accepts_unknown_settings: whether others may be set.
         more: for the message, other keys that the section may have.
-        takes: for the message, who takes the known settings; empty for the name of `given`.
+        takes: for the message, the words before the known settings.
     """
     for name, value in given.settings.items():
         at, setting = f"{key}.{name}", known.get(name)
@@ -111,8 +99,8 @@ def _check_value(key: str, name: str, value: object, setting: Hyperparameter) ->
 def preset_problem(key: str, value: object, name: str, preset: Method) -> Problem:
     """Return the problem of a setting that a preset fixes."""
     general = next(other for other, entry in METHODS.items() if entry.optimizer == preset.optimizer and not entry.fixed)
-    rule = f"is what makes {name}, {preset.fixed[key.rpartition('.')[2]]} for good"
-    return Problem(key, value, rule, f"leave it out, or take the method {general}")
+    rule = f"cannot be set: the preset {name} fixes it at {preset.fixed[key.rpartition('.')[2]]}"
+    return Problem(key, value, rule, f"remove it, or use the method {general}")
 
 
 def typed(given: Mapping[str, JsonValue], known: Mapping[str, Hyperparameter]) -> dict[str, JsonValue]:

@@ -32,7 +32,7 @@ def _objective(value: object) -> Objective:
     entry = _Entry.model_validate(value)
     known = DIRECTIONS.get(entry.name, entry.direction)
     if entry.direction != known:
-        raise broken("direction", f"{entry.name} is to {known}", f"write {known}")
+        raise broken("direction", f"must be {known} for {entry.name}", f"write {known}")
     return Objective(entry.name, entry.direction)
 
 
@@ -47,7 +47,7 @@ def check_objectives(objectives: Sequence[Objective]) -> Iterator[Problem]:
         yield Problem("objectives", None, "must be a list of one or more", f"write [{default}]")
     for i, name in enumerate(names):
         if name in names[:i]:
-            yield Problem(f"objectives[{i}]", name, "stands there twice", "leave the second one out")
+            yield Problem(f"objectives[{i}]", name, "is listed twice", "remove the second one")
 
 
 def check_reference_point(point: Mapping[str, float] | None, objectives: Sequence[Objective]) -> Iterator[Problem]:
@@ -55,4 +55,4 @@ def check_reference_point(point: Mapping[str, float] | None, objectives: Sequenc
     names = [each.name for each in objectives]
     if point is not None and set(point) != set(names):
         example = f"write {{{', '.join(f'{name}: NUMBER' for name in names)}}}, or leave it out"
-        yield Problem("reference_point", None, "must hold one number for each objective", example)
+        yield Problem("reference_point", None, "must have one number for each objective", example)

@@ -54,12 +54,7 @@ class Problem:
     fix: str
 
     def line(self, file: Path, overridden: Collection[str] = ()) -> str:
-        """Return the message; it shows mappings and lists by their key alone.
-
-        Args:
-            file: the file, as the user named it.
-            overridden: dotted keys whose values come from the command line.
-        """
+        """Return the message; the values of `overridden` keys come from the command line."""
         where = "command line" if self.key in overridden else file
         shown = None if isinstance(self.value, dict | list | tuple) else self.value
         return problem(where, self.key, shown, self.rule, self.fix)
@@ -96,14 +91,7 @@ def without(settings: Mapping[str, T], key: str, problems: Sequence[Problem]) ->
 
 
 def parse(model: type[Model], content: object, key: str = "", **context: object) -> tuple[Model | None, list[Problem]]:
-    """Return content as a model, None where that is impossible, and everything that is wrong with it.
-
-    Args:
-        model: the model.
-        content: as read from the file.
-        key: its dotted key.
-        context: for the validators of the model.
-    """
+    """Return content as a model, None where that is impossible, and all problems; `key` is its dotted key."""
     try:
         return model.model_validate(content, context=context), []
     except ValidationError as error:

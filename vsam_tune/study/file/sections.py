@@ -16,16 +16,16 @@ class Tpe(Strict):
 
     Attributes:
         seed: of its random numbers.
-        startup_trials: trials that are drawn at random before the others teach it anything.
+        startup_trials: number of random trials before TPE models the results.
     """
 
     kind: Literal["tpe"] = "tpe"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
-    startup_trials: int = Field(10, ge=1, description="write how many trials are drawn at random first, such as 10")
+    startup_trials: int = Field(10, ge=1, description="write a number of random trials, such as 10")
 
 
 class RandomSearch(Strict):
-    """`sampler:` of kind random: every value is drawn by itself.
+    """`sampler:` of kind random: draws every value independently.
 
     Attributes:
         seed: of its random numbers.
@@ -45,7 +45,7 @@ class Nsga2(Strict):
 
     kind: Literal["nsga2"] = "nsga2"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
-    population_size: int = Field(50, ge=2, description="write how many trials make a generation, such as 50")
+    population_size: int = Field(50, ge=2, description="write a number of trials, such as 50")
 
 
 class Fifo(Strict):
@@ -59,8 +59,8 @@ class Asha(Strict):
 
     Attributes:
         metric: the objective that rungs compare.
-        reduction_factor: one in so many trials of a rung goes on.
-        min_epochs: resource of the first rung.
+        reduction_factor: one in this many trials of a rung advances.
+        min_epochs: epochs of a trial at the first rung.
     """
 
     kind: Literal["asha"] = "asha"
@@ -83,22 +83,22 @@ class Replication:
 
 
 class Budget(Strict):
-    """`budget:` of the study; it ends with whichever is spent first. None is no limit.
+    """`budget:` of the study, which ends when one of the limits is reached. None is no limit.
 
     Attributes:
         trials: complete and pruned ones.
         epochs: of all trials together.
-        seconds: of wall clock, over all starts.
+        seconds: of wall-clock time, over all starts.
     """
 
     trials: int | None = Field(16, ge=1, description="write a number of trials, such as 16")
     epochs: int | None = Field(None, ge=1, description="write a number of epochs over all trials, or null")
-    seconds: float | None = Field(None, gt=0, description="write seconds of wall clock, or null")
+    seconds: float | None = Field(None, gt=0, description="write a number of seconds, or null")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.trials is None and self.epochs is None and self.seconds is None:
-            raise broken("", "must hold a limit: trials, epochs or seconds", "write {trials: 16}")
+            raise broken("", "must have a limit: trials, epochs or seconds", "write {trials: 16}")
         return self
 
 
@@ -107,18 +107,18 @@ class Resources(Strict):
 
     Attributes:
         cpus: processors; torch gets as many threads.
-        gpus: devices; a part of one is shared with other trials without isolation.
-        retries: how often a trial that crashed is started again.
+        gpus: devices; trials that have a part of one share it without isolation.
+        retries: number of restarts of a trial that crashed.
     """
 
     cpus: float = Field(1.0, gt=0, description="write a number of CPUs, such as 1")
     gpus: float = Field(0.0, ge=0, description="write a number of GPUs, such as 0, 0.5 or 1")
-    retries: int = Field(2, ge=0, description="write how often a crashed trial is started again, such as 2")
+    retries: int = Field(2, ge=0, description="write the number of restarts of a crashed trial, such as 2")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.gpus > 1 and self.gpus % 1:
-            raise broken("gpus", "must be whole above 1", f"write {round(self.gpus)}")
+            raise broken("gpus", "must be a whole number above 1", f"write {round(self.gpus)}")
         return self
 
 
@@ -133,13 +133,13 @@ class Tracking(Strict):
 
 
 class Source(Strict):
-    """`source:` of an export: where its settings come from. Nothing is computed from it.
+    """`source:` of an export: the origin of its settings, for the reader only.
 
     Attributes:
         study: its name.
         trial: the number of the trial.
         values: its objectives by name.
-        params: what was searched, by name.
+        params: the searched parameters, by name.
     """
 
     study: str | None = Field(None, description="write the study's name, or leave it out")

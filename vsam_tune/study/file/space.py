@@ -20,13 +20,9 @@ _KINDS = {int: "int", float: "float", str: "categorical", bool: "categorical"}  
 
 
 def read_space(entries: Mapping[str, object], configuration: Configuration) -> tuple[Space, list[Problem]]:
-    """Return the searched parameters, each after those that its condition names, and what is wrong with them.
+    """Return the searched parameters, each after those that its condition names, and the problems.
 
     A parameter of the default space that can never exist is left out; one that the study names is an error.
-
-    Args:
-        entries: `space:` by parameter.
-        configuration: what trains, with the settings that the file fixes.
     """
     merged, problems = merge(entries, configuration.parameters.space)
     for name, dimension in merged.items():
@@ -39,22 +35,18 @@ def read_space(entries: Mapping[str, object], configuration: Configuration) -> t
     problems += check_fixed(space, configuration)
     ordered, rest = _order(space, configuration.parameters.known)
     if rest:
-        rule = f"has conditions that wait for each other: {', '.join(rest)}"
-        problems.append(Problem("space", None, rule, "take one `when` out"))
+        rule = f"has circular conditions: {', '.join(rest)}"
+        problems.append(Problem("space", None, rule, "remove one `when`"))
     elif not ordered and not problems:
-        problems.append(Problem("space", None, "leaves nothing to search", "name a parameter, or vsam-tune train"))
+        problems.append(Problem("space", None, "leaves nothing to search", "name a parameter, or use vsam-tune train"))
     return ordered, problems
 
 
 def merge(entries: Mapping[str, object], defaults: DefaultSpace) -> tuple[Space, list[Problem]]:
-    """Return the default space with a study's entries laid over it, and what is wrong with them.
+    """Return the default space with a study's entries laid over it, and the problems.
 
     An entry is null (do not search it), true (its default range), a mapping with `type` (a new range,
     under the default's condition unless it has one), or a mapping without (some keys of the default changed).
-
-    Args:
-        entries: `space:` by parameter.
-        defaults: of the method.
     """
     known = {**defaults.optional, **defaults.searched}
     space = {name: dimension for name, dimension in defaults.searched.items() if name not in entries}
@@ -84,13 +76,7 @@ def to_dict(dimension: Dimension) -> dict[str, JsonValue]:
 def check_fixed(
     space: Mapping[str, Dimension], configuration: Configuration, names: Collection[str] | None = None
 ) -> Iterator[Problem]:
-    """Yield a problem for each parameter that is both fixed and searched, or fixed without any effect.
-
-    Args:
-        space: the searched parameters.
-        configuration: what trains, with the settings that the file fixes.
-        names: the fixed parameters to look at; None for all.
-    """
+    """Yield a problem for each parameter, or each of `names`, that is fixed and searched, or fixed without effect."""
     parameters = configuration.parameters
     values, ranges = configuration.values, parameters.ranges
     for name, value in configuration.fixed.items():
@@ -166,7 +152,7 @@ def _check_condition(name: str, space: Space, values: Mapping[str, JsonValue]) -
             continue
         if other in space:
             fix = f"write values of space.{other}, or leave it out"
-            yield Problem(key, matches, "holds for no value of its range", fix)
+            yield Problem(key, matches, f"never holds: space.{other} has no such value", fix)
         elif other in values:
             rule = f"never holds: {other} is {values[other]}"
             yield Problem(key, matches, rule, f"write `{name}: null`, or search {other}")

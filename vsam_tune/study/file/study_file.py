@@ -69,7 +69,7 @@ class StudyFile(Configuration):
     )
     sampler: Sampler = Field(Tpe(), description="write {kind: tpe}")
     trial_scheduler: TrialScheduler = Field(Fifo(), description="write {kind: fifo}")
-    replicates: int = Field(1, ge=1, description="write how many seeds a trial trains, such as 3")
+    replicates: int = Field(1, ge=1, description="write the number of seeds of a trial, such as 3")
     racing: bool = Field(default=False, description="write true, or false to train all replicates of every trial")
     budget: Budget = Budget()
     resources: Resources = Resources()
@@ -159,7 +159,7 @@ def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, obje
         InputError: with one line for each thing that is wrong.
     """
     if "source" in content:
-        raise InputError(problem(file, "", None, "is an export, no study", f"vsam-tune train {file}"))
+        raise InputError(problem(file, "", None, "is an export, not a study", f"vsam-tune train {file}"))
     overridden = _override(content, overrides)
     study, problems = _check(content, file)
     if study is None:
@@ -183,7 +183,7 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
     content = read_mapping(file)
     if set(content) & (set(StudyFile.model_fields) - set(Export.model_fields)):
         fix = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
-        raise InputError(problem(file, "", None, "is a study, no export", fix))
+        raise InputError(problem(file, "", None, "is a study, not an export", fix))
     overridden = _override(content, overrides)
     written, problems = read(Export, content, file)
     draft, found = configure(written, problems)
@@ -228,14 +228,14 @@ def check_scheduler(study: StudyFile) -> Iterator[Problem]:
     names = [objective.name for objective in study.objectives]
     if scheduler.metric not in names:
         fix = suggestion(scheduler.metric, names, "one of")
-        yield Problem("trial_scheduler.metric", scheduler.metric, "is no objective of the study", fix)
+        yield Problem("trial_scheduler.metric", scheduler.metric, "is not an objective of the study", fix)
     if scheduler.min_epochs >= study.epochs:
         rule = f"must be < task.epochs, {study.epochs}, or no trial is ever stopped"
         yield Problem("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")
 
 
 def _check(content: Mapping[str, object], file: Path) -> tuple[Study | None, list[Problem]]:
-    """Return the study, None where something is wrong, and what is wrong."""
+    """Return the study, None if there are problems, and the problems."""
     written, problems = read(StudyFile, content, file)
     if written.custom_trainable and "objectives" not in written.model_fields_set:
         written = written.model_copy(update={"objectives": CUSTOM_OBJECTIVES})

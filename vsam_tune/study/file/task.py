@@ -34,28 +34,27 @@ class Task(Strict):
 
     Attributes:
         data: a key of DATASETS, `npz:PATH` or `folder:PATH`, the path absolute once it is loaded; or `module:function`,
-            a reader of one's own.
+            a custom reader.
         label_noise: probability that a training label is redrawn, uniformly over all classes.
-        validation_fraction: part of the training set that is held out; the data set's own once it is loaded.
+        validation_fraction: part of the training set that is held out; that of the data set once it is loaded.
         subset: training images to use, before the validation part is taken off; None for all.
         resize: side in pixels to which images are averaged, None to leave them.
         data_root: folder of the downloadable data sets.
-        download: whether they may be downloaded where they are missing.
-        model: `name`, a key of MODELS or `module:builder` of one's own, and its options.
-        initial_checkpoint: whose weights a trial starts from, such as one that `vsam-tune train` wrote; None for random
-            ones.
+        download: whether missing data sets may be downloaded.
+        model: `name`, a key of MODELS or a custom `module:builder`, and its options.
+        initial_checkpoint: path of the weights that a trial starts from; None for random weights.
         quantization: bits of weights and inputs, to train with LSQ; None for full precision.
         epochs: full budget of a trial, which its learning-rate schedule spans.
         batch_size: images an iteration.
         seed: fixes the split and the noise; a trial's seed is derived from it and its number.
-        augmentation: of training images; whatever the order here, crop comes first, then flip, then cutout.
-        channels_last: memory format of images and weights; convolutions on CPUs are faster with it. Not taken there for
-            a network whose 1x1 convolutions have a stride and less than 16 input channels: oneDNN's gradient is wrong.
+        augmentation: of training images; the order is always crop, flip, cutout.
+        channels_last: memory format of images and weights; convolutions on CPUs are faster with it. CPUs ignore it
+            for 1x1 convolutions with a stride and less than 16 input channels: oneDNN's gradient is wrong.
         precision: of the forward passes; bfloat16 by autocast, the weights stay float32.
-        micro_batches: parts that a batch is run in, one after the other, for a batch that memory does not hold.
-        max_gradient_norm: what the gradient that is descended along is clipped to; None for no clipping.
-        compiled: whether torch compiles the network when a trial starts; it takes a C++ compiler, or a GPU.
-        options: handed to a trainable of one's own as they are.
+        micro_batches: parts of a batch, which run one after the other; for a batch that does not fit into memory.
+        max_gradient_norm: largest norm of the gradient of an update; None for no clipping.
+        compiled: whether torch compiles the network when a trial starts; this needs a C++ compiler or a GPU.
+        options: for a custom trainable, which gets them unchanged.
     """
 
     data: str = Field("digits", description="write digits, or another name that `vsam-tune models` lists")
@@ -70,7 +69,7 @@ class Task(Strict):
     )
     initial_checkpoint: str | None = Field(None, min_length=1, description="write the path of a checkpoint.pt, or null")
     quantization: Quantization | None = Field(None, description="write {weight_bits: 4}, or null")
-    epochs: int = Field(40, ge=1, description="write how often a trial sees its training images")
+    epochs: int = Field(40, ge=1, description="write the number of passes over the training images, such as 40")
     batch_size: int = Field(128, ge=1, description="write a number of images, such as 128")
     seed: int = Field(0, ge=0, description="write a whole number >= 0")
     augmentation: tuple[Literal["crop", "flip", "cutout"], ...] = Field(
@@ -78,7 +77,7 @@ class Task(Strict):
     )
     channels_last: bool = Field(default=True, description="write true or false")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="write float32 or bfloat16")
-    micro_batches: int = Field(1, ge=1, description="write 1, or in how many parts a batch is run")
+    micro_batches: int = Field(1, ge=1, description="write the number of parts of a batch, such as 1")
     max_gradient_norm: float | None = Field(None, gt=0, description="write a norm such as 5.0, or null")
     compiled: bool = Field(default=False, description="write true or false")
     options: dict[str, JsonValue] = Field({}, description="write a mapping, or leave it out")
@@ -87,19 +86,14 @@ class Task(Strict):
     @classmethod
     def _check_augmentation(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise broken("", "must not name one twice", "leave the second one out")
+            raise broken("", "must not contain duplicates", "remove the second one")
         return names
 
 
 def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
-    """Yield what is wrong between the keys of `task:`, and with its names.
-
-    Args:
-        task: as read.
-        custom_trainable: whether the trainable is custom, and so may know other data, models and options.
-    """
+    """Yield the problems of names in `task:` and between its keys; a custom trainable may know other names."""
     if task.options and not custom_trainable:
-        yield Problem("task.options", None, "are for a trainable of your own", "leave them out, or name your trainable")
+        yield Problem("task.options", None, "are only for a custom trainable", "remove them, or name your trainable")
     if not is_plain(task.options):
         yield Problem("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
     yield from _check_model(task, custom_trainable=custom_trainable)
@@ -114,13 +108,7 @@ def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
 
 
 def complete_task(task: Task, folder: Path, *, custom_trainable: bool) -> Task:
-    """Return a task with the defaults of its data set and model, and absolute paths.
-
-    Args:
-        task: as read.
-        folder: relative paths start from it.
-        custom_trainable: as for `check_task`.
-    """
+    """Return a task with the defaults of its data set and model, and with paths from `folder` made absolute."""
     dataset = DATASETS.get(task.data.partition(":")[0], None if custom_trainable else CUSTOM_DATASET)
     fraction = task.validation_fraction or (dataset and dataset.validation_fraction)
     paths = {
@@ -168,8 +156,8 @@ def _check_model(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
     elif not custom_trainable:
         for name in _GIVEN_BY_THE_TRIAL:
             if name in model.settings:
-                rule = "is no option: the images and the trial's seed decide it"
-                yield Problem(f"task.model.{name}", model.settings[name], rule, "leave it out, or give it another name")
+                rule = "cannot be set: the images and the trial's seed determine it"
+                yield Problem(f"task.model.{name}", model.settings[name], rule, "remove it, or use another name")
         yield from check_settings(model, known, "task.model", accepts_unknown_settings=True)
 
 
