@@ -80,7 +80,7 @@ def trained(config: dict[str, Any], data: TaskData, *, seed: int, reference: boo
 def table(with_it: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]]) -> str:
     """Return a row for each pair and the means, as Markdown."""
     lines = [
-        "| pair | seconds | reference steps | share of the seconds | AIS with / without | same bits |",
+        "| pair | seconds | probe steps | share of the seconds | AIS with / without | same bits |",
         "|" + "---|" * 6,
     ]
     shares, ratios = [], []

@@ -27,7 +27,7 @@ from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search
 
-_WORKER = ("training", "worker: reference steps", "worker: reset", "worker: evaluation and files")
+_WORKER = ("training", "worker: SAM probe", "worker: reset", "worker: evaluation and files")
 _DRIVER = [  # class, method, row of the table; all run in the single thread of the driver
     (OptunaSearcher, "suggest", "driver: ask Optuna, store the start"),
     (OptunaSearcher, "on_trial_complete", "driver: tell Optuna"),
@@ -54,7 +54,7 @@ class Timed(Classification):
         return {
             **result,
             "training": training,
-            "worker: reference steps": reference,
+            "worker: SAM probe": reference,
             "worker: reset": self._reset_seconds,
             "worker: evaluation and files": self._step_seconds - training - reference,
         }
