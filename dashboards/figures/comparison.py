@@ -28,7 +28,7 @@ class _Point(NamedTuple):
         x: what a training takes.
         x_std: its standard deviation, None where it is not known.
         y: the test accuracy in percent.
-        is_sam: whether it is what the others are held against.
+        is_sam: whether it is the reference of the comparison.
     """
 
     row: Row

@@ -176,7 +176,7 @@ def test_a_first_start_that_cannot_work_pins_nothing(folder, capsys):
 
 
 def test_a_study_that_cannot_be_read_hides_no_other(folder, capsys):
-    lay_out({"files": {"runs/other/optuna.db": "no database, but long enough to be told from an empty one\n"}}, folder)
+    lay_out({"files": {"runs/other/optuna.db": "not a database, but not empty either\n"}}, folder)
     assert main(["studies", "--format", "csv"]) == 1
     captured = capsys.readouterr()
     assert [line.split(",")[0] for line in captured.out.splitlines()] == ["study", "mine"]

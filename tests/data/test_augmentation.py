@@ -1,4 +1,4 @@
-"""Augmentations, told from their output: which shift, mirror or square each image got."""
+"""Augmentations: the output shows the shift, mirror or square of each image."""
 
 import pytest
 import torch

@@ -100,7 +100,7 @@ def test_loading_twice_gives_the_same_bits_and_leaves_the_global_generators_alon
     assert torch.equal(first.train.x, second.train.x)
     assert torch.equal(first.train.y, second.train.y)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert np.array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002 - likewise
+    assert np.array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002 - the global generator
 
 
 def test_resize_shrinks_every_part(cifar_like):

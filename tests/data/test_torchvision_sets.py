@@ -31,7 +31,7 @@ def write_batch(file, key, labels):
 
 @pytest.fixture
 def cifar10(tmp_path, monkeypatch):
-    """A tiny CIFAR-10, 4 training images and 2 test images, whose checksums torchvision is told."""
+    """Write a tiny CIFAR-10, 4 training images and 2 test images, and give torchvision its checksums."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     kind = datasets.CIFAR10

@@ -1,4 +1,4 @@
-"""The baselines of a study on a real Ray, with a light trainable of one's own."""
+"""The baselines of a study on a real Ray, with a light custom trainable."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The confirmation of a front on a real Ray, with a light trainable of one's own; and the plans of our own one."""
+"""The confirmation of a front on a real Ray, with a light custom trainable; and the plans of the built-in one."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whole searches on a real Ray, with a light trainable of one's own."""
+"""Whole searches on a real Ray, with a light custom trainable."""
 
 import io
 from collections.abc import Mapping
@@ -111,7 +111,7 @@ def test_a_trial_that_raises_is_tried_again_and_then_fails_with_its_error(eventf
     record = eventful.result.trials[RAISES]
     assert (record.state, record.values, record.epochs) == ("fail", {}, 1)
     assert record.error is not None
-    assert record.error.splitlines()[-1] == f"ArithmeticError: trial {RAISES} was told to raise"
+    assert record.error.splitlines()[-1] == f"ArithmeticError: trial {RAISES} raises on request"
     assert "\x1b" not in record.error
     assert eventful.epochs(RAISES) == [1, 2, 2]
 

@@ -90,10 +90,10 @@ def test_a_trial_goes_on_within_a_replicate(name, iteration, at, new_worker, tmp
 def test_the_end_of_a_replicate_that_was_told_to_nobody_is_told_again(new_worker, tmp_path):
     worker = new_worker(config(tmp_path))
     worker.step()
-    told = worker.step()
-    assert told["replicate_ended"]
+    ended = worker.step()
+    assert ended["replicate_ended"]
     again = new_worker(config(tmp_path))
-    assert without_ais([again.step()]) == without_ais([told])
+    assert without_ais([again.step()]) == without_ais([ended])
     assert again.step()["iteration"] == ITERATIONS + 5
 
 

@@ -80,7 +80,7 @@ def spread_text(name: str, center: float | None, deviation: float | None) -> str
     Args:
         name: of the metric, which decides the digits where it has a number of them.
         center: a value or a mean; None for not known.
-        deviation: its standard error or deviation, likewise.
+        deviation: its standard error or standard deviation.
     """
     if not center or not deviation or not math.isfinite(deviation) or _decimals(name, center) is not None:
         return " ± ".join(number_text(name, value) for value in (center, deviation) if value is not None)

@@ -46,9 +46,9 @@ def tell_what_is_missing(
         if record is None or record.state in ("waiting", "running"):
             left += 1
         elif record.state != "complete":
-            mended = "the same command" if record.state == "fail" else fix
+            shown_fix = "the same command" if record.state == "fail" else fix
             name, where = kind.title(record.number, params), folder / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Fix: {mended}\n")
+            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Fix: {shown_fix}\n")
     if left:
         rule = f"{left} of {len(wanted)} {what} are not done"
         sys.stderr.write(f"{result.name}: {rule}. Fix: the same command goes on\n")

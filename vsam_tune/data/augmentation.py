@@ -41,17 +41,11 @@ def flip(x: Tensor, generator: Generator) -> Tensor:
 
 
 def cutout(x: Tensor, generator: Generator) -> Tensor:
-    """Set one square of half the side to 0, the mean colour, in each image with probability 0.5.
+    """Return normalised images, (B, C, H, H); with probability 0.5 a square of half the side is 0, the mean colour.
 
     That is ESAM's form; in DeVries and Taylor's paper the probability is 1.
-
-    Args:
-        x: (B, C, H, H) float32, normalised.
-        generator: on the device of `x`.
-
-    Returns:
-        (B, C, H, H). The left and the top edge of the square are uniform in -(H//4) .. H - H//4 - 1, so the square can
-        extend over the border: for images of 32 it is 16 pixels wide and starts at -8 to 23.
+    The left and the top edge of the square are uniform in -(H//4) .. H - H//4 - 1, so the square can extend over the
+    border: for images of 32 it is 16 pixels wide and starts at -8 to 23.
     """
     size, side = x.shape[0], x.shape[2]
     chosen = torch.rand(size, generator=generator, device=x.device) < 0.5

@@ -30,14 +30,9 @@ class Images:
 
 
 def resized(x: Tensor, size: int) -> Tensor:
-    """Shrink images to squares by averaging areas.
+    """Return (N, C, H, W) uint8 images, shrunk to (N, C, size, size) by averaging areas, and rounded to integers.
 
-    Args:
-        x: (N, C, H, W) uint8.
-        size: height and width of the result in pixels, at most min(H, W).
-
-    Returns:
-        (N, C, size, size) uint8, rounded to the nearest integer; `x` itself if it has that size.
+    The `size` is at most min(H, W); images of that size are returned unchanged.
     """
     if x.shape[2:] == (size, size):
         return x
@@ -46,14 +41,10 @@ def resized(x: Tensor, size: int) -> Tensor:
 
 
 def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation of each channel, exact except for the last rounding.
+    """Return mean and standard deviation of the channels of (N, C, H, W) uint8: two (C,) float32, from 0 to 255.
 
-    Args:
-        x: (N, C, H, W) uint8, not empty.
-
-    Returns:
-        Two (C,) float32, in the units of `x` (0 to 255). The deviation of a constant channel is 1 instead of 0, for
-        safe division.
+    They are exact except for the last rounding. The deviation of a constant channel is 1 instead of 0, for safe
+    division.
     """
     counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)]).double()
     levels = torch.arange(256, dtype=torch.float64)

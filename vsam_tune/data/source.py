@@ -45,15 +45,9 @@ class Source:
 
 
 def checked_source(where: object, train: Images, test: Images) -> Source:
-    """Check two parts, and return them as a Source.
+    """Return two parts as a Source after checking them.
 
-    Args:
-        where: file, folder or name, for the message.
-        train: training images.
-        test: test images; a class may be missing.
-
-    Returns:
-        The source; its number of classes is the largest training label plus one.
+    The number of classes is the largest training label plus one; `where` begins the message of an error.
 
     Raises:
         InputError: a part is empty, image sizes differ, labels are negative, there is only one class, a class has no

@@ -10,17 +10,7 @@ from vsam_tune.seeds import derive_seed
 
 
 def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int) -> Tensor:
-    """Return the indices of a stratified subset.
-
-    Args:
-        data: name of the data set, for the message.
-        y: (N,) int64.
-        num_classes: labels are in [0, num_classes).
-        size: images to keep.
-        seed: the task's seed.
-
-    Returns:
-        (size,) int64, ascending.
+    """Return the indices of a stratified subset of the labels (N,) int64 `y`: (size,) int64, ascending.
 
     Raises:
         InputError: there are fewer than `size` images, a side of the cut cannot hold every class, or a class has only
@@ -37,17 +27,9 @@ def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int
 
 
 def split_index(data: str, y: Tensor, *, num_classes: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of the training and of the validation part, each class in proportion.
+    """Return the indices of the training and of the validation part, stratified: two int64 tensors, ascending.
 
-    Args:
-        data: name of the data set, for the message.
-        y: (N,) int64.
-        num_classes: labels are in [0, num_classes).
-        fraction: of the images in the validation part, rounded to a whole number of images.
-        seed: the task's seed.
-
-    Returns:
-        Two int64 tensors, ascending; together they are 0 to N - 1.
+    Together they are 0 to N - 1. The validation part has `fraction` of the images, rounded to a whole number.
 
     Raises:
         InputError: a part cannot hold every class, or a class has only one image.

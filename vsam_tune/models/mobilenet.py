@@ -20,17 +20,7 @@ def mobilenet_v1(in_channels: int, image_size: int, num_classes: int, *, width_p
     the stem has fan-out too, which pytorchcv intends but misses. Choice: the linear layer has torch's initial weights,
     since pytorchcv's give logits of standard deviation 7 and an initial loss of 12.
 
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 16.
-        num_classes: outputs.
-        width_percent: channels of each layer in percent of the published number, rounded down; >= 4.
-
-    Returns:
-        (B, in_channels, H, H) -> (B, num_classes).
-
-    Raises:
-        InputError: `width_percent` leaves a layer without channels, or the images are too small.
+    Each layer has `width_percent` (>= 4) of the published channels, rounded down. Images need at least 16 pixels.
     """
     check_image_size("mobilenet_v1", image_size, smallest=16)
     return _first("mobilenet_v1", in_channels, num_classes, width_percent, stride=1)
@@ -48,15 +38,8 @@ def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_p
     Weights start as in torchvision: He-normal with fan-out, and a standard deviation of 0.01 in the linear layer.
     It has a dropout of 0.2; the other networks here have none.
 
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 32.
-        num_classes: outputs.
-        width_percent: channels of each layer in percent of the published number, rounded to multiples of 8. The last
-            convolution has at least its published 1280.
-
-    Returns:
-        (B, in_channels, H, H) -> (B, num_classes).
+    Each layer has `width_percent` of the published channels, rounded to multiples of 8; the last convolution has at
+    least the published 1280. Images need at least 32 pixels.
     """
     from torchvision.models import mobilenetv2  # noqa: PLC0415 - 0.7 s, which a worker without this model saves
 

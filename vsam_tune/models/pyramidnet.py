@@ -16,15 +16,8 @@ def pyramidnet(in_channels: int, image_size: int, num_classes: int, *, depth: in
     It has three stages of blocks, at full, half and quarter size. Each block is wider than the last, and zero channels
     pad the shortcuts. `draw_convolutions` draws the convolutions; the linear layer has torch's initial weights.
 
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 8.
-        num_classes: outputs.
-        depth: number of layers, 6 n + 2: the first convolution, n blocks of two in each stage, the linear layer.
-        alpha: number of channels that all blocks together add to the first 16, in equal steps, rounded.
-
-    Returns:
-        (B, in_channels, H, H) -> (B, num_classes).
+    The `depth` is 6 n + 2: the first convolution, n blocks of two layers in each stage, and the linear layer. All
+    blocks together add `alpha` channels to the first 16, in equal steps, rounded. Images need at least 8 pixels.
     """
     return _basic_blocks("pyramidnet", in_channels, image_size, num_classes, depth, alpha)
 

@@ -22,14 +22,8 @@ def resnet20(in_channels: int, image_size: int, num_classes: int, *, width: int)
 def resnet18(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
     """Return ResNet-18 with the CIFAR stem: 11,173,962 parameters for 3 channels, 10 classes.
 
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 16.
-        num_classes: outputs.
-
-    Returns:
-        torchvision's network with its initialisation (choice: ESAM keeps torch's), except for a 3x3 first
-        convolution of stride 1 and no pooling after it.
+    It is torchvision's network with its initialisation (choice: ESAM keeps torch's), except for a 3x3 first convolution
+    of stride 1 and no pooling after it. Images need at least 16 pixels.
     """
     check_image_size("resnet18", image_size, smallest=16)
     model = _eighteen_layers(in_channels, num_classes, kernel_size=3, stride=1)
@@ -41,14 +35,7 @@ def resnet18_imagenet_stem(in_channels: int, image_size: int, num_classes: int) 
     """Return ResNet-18 as published: 11,181,642 parameters for 3 channels, 10 classes.
 
     The 7x7 first convolution of stride 2 and the pooling reduce a 32x32 image to 8x8, the last stage to one pixel.
-
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 32.
-        num_classes: outputs.
-
-    Returns:
-        torchvision's network with its initialisation.
+    Images need at least 32 pixels. The network and its initialisation are torchvision's.
     """
     check_image_size("resnet18_imagenet_stem", image_size, smallest=32)
     return _eighteen_layers(in_channels, num_classes, kernel_size=7, stride=2)

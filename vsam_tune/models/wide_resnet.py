@@ -14,15 +14,8 @@ def wrn(in_channels: int, image_size: int, num_classes: int, *, depth: int, widt
     It has three stages of pre-activated blocks, at full, half and quarter size, and no dropout. `draw_convolutions`
     draws the convolutions; the linear layer has torch's initial weights and zero bias, as in ESAM.
 
-    Args:
-        in_channels: colour channels of an image.
-        image_size: height and width in pixels, >= 8.
-        num_classes: outputs.
-        depth: number of layers, 6 n + 4: the first convolution, the shortcuts of three stages, n blocks of two in each.
-        width_factor: k; the stages have 16 k, 32 k and 64 k channels.
-
-    Returns:
-        (B, in_channels, H, H) -> (B, num_classes).
+    The `depth` is 6 n + 4: the first convolution, the shortcuts of three stages, and n blocks of two layers in each.
+    The stages have 16, 32 and 64 times `width_factor` channels. Images need at least 8 pixels.
     """
     return _wide_resnet("wrn", in_channels, image_size, num_classes, depth, width_factor)
 

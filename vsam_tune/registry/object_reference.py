@@ -21,9 +21,9 @@ def resolve_object(object_path: str, *, where: str, key: str, fix: str) -> Calla
 
     Args:
         object_path: `module:name`, of an installed module or of one in a folder of `sys.path`.
-        where: file or section of the object path, for the message.
-        key: key of the object path, for the message.
-        fix: for the message.
+        where: for the message, like `key` and `fix`; see `problem`.
+        key: the key that holds the object path.
+        fix: the correction.
 
     Raises:
         InputError: if there is no such module or name, or it cannot be called. Other errors that the module raises

@@ -15,7 +15,7 @@ from vsam_tune.study.storage.study_storage import trial_folder
 
 
 class Heard:
-    """A listener that keeps what it is told."""
+    """A listener that keeps the events."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []

@@ -30,7 +30,7 @@ SECTIONS = {
 
 
 class Search:
-    """The search, or another command, on a study named toy, in processes that can be told from all others by a mark."""
+    """The search, or another command, on a study named toy, in processes that a mark identifies."""
 
     def __init__(
         self, file: Path, command: str = "search", load: Callable[[str, Path], StudyResult] = load_result

@@ -149,8 +149,8 @@ ROWS = st.tuples(LOSSES, LOSSES, ERRORS, ERRORS)
 
 def record_of(number: int, row: tuple[float, float, float, float], state: str) -> TrialRecord:
     values, metrics = {"loss": row[0], "cost": row[1]}, {"loss_error": row[2], "cost_error": row[3]}
-    told = values if state == "complete" else {}
-    return TrialRecord(number=number, state=state, params={}, values=told, metrics={**values, **metrics})
+    ended = values if state == "complete" else {}
+    return TrialRecord(number=number, state=state, params={}, values=ended, metrics={**values, **metrics})
 
 
 @given(rows=st.lists(ROWS, max_size=6), row=ROWS)

@@ -1,4 +1,4 @@
-"""The searcher, called as Ray calls it: by keyword, one suggestion at a time, told of each trial's end."""
+"""The searcher, called as Ray calls it: by keyword, one suggestion at a time, with a call at each trial's end."""
 
 import json
 import math

@@ -194,7 +194,7 @@ def test_a_starting_point_that_was_left_behind_keeps_its_values(tmp_path: Path) 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 6), min_size=1, max_size=6), workers=st.integers(1, 3), seed=st.integers(0, 99))
 def test_kills_lose_and_repeat_no_finished_trial(cuts: list[int], workers: int, seed: int, tmp_path: Path) -> None:
-    """Drivers that are killed after some events, then one that is not: the budget is met, nothing is told twice."""
+    """Drivers that are killed after some events, then one that is not: the budget is met, nothing is recorded twice."""
     toy = Toy(tmp_path, {"budget": {"trials": 6}, "sampler": {"kind": "random", "seed": seed}}, workers=workers)
     finished: dict[int, dict[str, float]] = {}
     for cut in [*cuts, 1000]:

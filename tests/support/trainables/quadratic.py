@@ -1,4 +1,4 @@
-"""A light trainable of one's own, with two objectives, whose trials can be told to end in every way that trials do."""
+"""A light custom trainable with two objectives; a setting selects how a trial ends."""
 
 import json
 import math
@@ -43,7 +43,7 @@ class Quadratic(Trainable):
         self._epoch += 1
         again = self._note()
         if self._meets("raise"):
-            raise ArithmeticError(f"trial {self._settings['number']} was told to raise")
+            raise ArithmeticError(f"trial {self._settings['number']} raises on request")
         if self._meets("die") and not again:
             os.kill(os.getpid(), signal.SIGKILL)
         self._save(self._folder / "checkpoint.pt")
