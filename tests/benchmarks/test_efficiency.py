@@ -1,4 +1,4 @@
-"""vSAM beside its ideal: the table, and one run of a small network for real."""
+"""The efficiency of vSAM: the table, and one real run of a small network."""
 
 import pytest
 

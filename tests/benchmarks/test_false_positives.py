@@ -1,4 +1,4 @@
-"""What `benchmarks.false_positives` makes of trials that are equal, and of some that are not."""
+"""`benchmarks.false_positives` on equal trials, and on some different ones."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ from vsam_tune.study.file.study_file import load_study
 
 
 def searched(values, error=1.0):
-    """Return a search with these accuracies, at speeds that are all equal."""
+    """Return a search with these accuracies and equal speeds."""
     trials = [
         TrialRecord(
             number=number,
@@ -30,7 +30,7 @@ def searched(values, error=1.0):
 
 
 def trained(accuracies, label="vsam"):
-    """Return baselines of one row, a replicate an accuracy."""
+    """Return baselines of one row, with a replicate for each accuracy."""
     trials = [
         TrialRecord(
             number=replicate,
@@ -62,7 +62,7 @@ def test_trials_that_noise_explains_are_not_excluded():
     assert excluded(searched([90.0, 91.0, 92.0])) == {"trials": 3, "front": 1, "pairwise": 0, "excluded": 0}
 
 
-def test_a_whole_front_asks_for_more_than_a_pair():
+def test_a_front_needs_more_standard_errors_than_a_pair():
     found = excluded(searched([90.0, 93.0, 91.5, 91.5, 91.5]))  # 3 apart: 2.1 standard errors of a difference
     assert found == {"trials": 5, "front": 1, "pairwise": 1, "excluded": 0}
     assert excluded(searched([90.0, 99.0]))["excluded"] == 1
@@ -79,7 +79,7 @@ def test_the_interval_of_a_spread_is_that_of_chi_squared():
     assert found["high"] == pytest.approx(deviation * math.sqrt(3 / 0.2157953), rel=1e-6)
 
 
-def test_replicates_are_dealt_in_order_and_what_is_left_over_is_left_out():
+def test_replicates_are_dealt_in_order_and_the_remainder_is_ignored():
     result = dealt(trained([10.0, 11.0, 12.0, 13.0, 14.0]), "vsam", [4, 0, 1, 2, 3], labels=2)
     places = {(trial.params["label"], trial.params["replicate"]): trial.metrics for trial in result.trials}
     accuracies = {place: metrics["test_accuracy"] for place, metrics in places.items()}

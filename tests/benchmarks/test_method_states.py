@@ -1,4 +1,4 @@
-"""The parts of a run, averaged over trajectories."""
+"""The means of the parts of a run over trajectories."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Neighbours: what is idle, and what the runs come to; three runs for real."""
+"""Neighbours: the idle runs, the table, and three real runs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The command: every contender in the table, rounds that are continued, input that is refused."""
+"""The command: every contender in the table, continued rounds, invalid input."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_the_order_of_a_round_is_drawn_anew(tmp_path):
     assert len(orders) > 1
 
 
-def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path, capsys):
+def test_a_second_call_continues_the_first_one(tmp_path, capsys):
     file = tmp_path / "methods.json"
     few = ["--skip-memory", "--contenders", "looksam", "--out", str(file)]
     assert main([*TINY, *few]) == 0
@@ -72,14 +72,14 @@ def test_a_second_call_goes_on_where_the_first_one_ended(tmp_path, capsys):
         ["--fraction", "0.6"],
     ],
 )
-def test_what_is_unknown_is_refused_in_one_line(arguments, capsys):
+def test_an_unknown_name_is_an_error_of_one_line(arguments, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "Fix: " in error
 
 
-def test_the_settings_have_a_table_of_their_own(capsys):
+def test_the_settings_have_a_separate_table(capsys):
     chosen = "contiguous,bfloat16,micro_batches_2"
     assert main([*TINY, "--table", "settings", "--settings", chosen]) == 0
     printed = capsys.readouterr().out
@@ -99,7 +99,7 @@ def test_peaks_of_memory_are_those_of_the_allocations():
     assert peak_bytes(run, CPU) == 3 * 4000
 
 
-def test_extra_memory_is_what_the_methods_say():
+def test_extra_memory_agrees_with_the_registry():
     known = {key: each for key, each in contenders(fraction=0.5).items() if key in ("sgd", "sam", "vsam")}
     recording = Recording.opened(None, {})
     record_peaks(recording, known, model="resnet8", device=CPU)

@@ -1,4 +1,4 @@
-"""The other implementations do what they are compared for, and as often as they are said to."""
+"""The other implementations compute the same steps, with the expected number of gradient evaluations."""
 
 from itertools import islice
 
@@ -14,7 +14,7 @@ BATCHES = list(islice(random_batches(4, device=torch.device("cpu"), seed=0), 7))
 
 
 def trained(key):
-    """Return a network after some iterations, and what each of them took."""
+    """Return a network after some iterations, and the record of each iteration."""
     model = network("resnet8")
     take = CONTENDERS[key].start(model)
     return model, [take(batch) for batch in BATCHES]

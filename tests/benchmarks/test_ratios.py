@@ -24,7 +24,7 @@ def rounds(num_rounds, **seconds):
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=4, max_size=8))
 @settings(max_examples=20)
-def test_what_slows_a_whole_round_changes_no_ratio(slower):
+def test_a_slower_round_changes_no_ratio(slower):
     measured, sampled = rounds(len(slower), sam=np.linspace(1.9, 2.1, len(slower)))
     disturbed = {key: values * slower for key, values in measured.items()}
     quiet, busy = Ratios(measured, sampled), Ratios(disturbed, sampled)
@@ -68,7 +68,7 @@ def test_the_interval_holds_the_noise_and_not_the_share_of_samples():
 
 
 @pytest.mark.parametrize("num_rounds", [1, 6])
-def test_a_kind_that_came_once_has_no_interval(num_rounds):
+def test_a_kind_that_occurred_once_has_no_interval(num_rounds):
     measured, sampled = rounds(num_rounds, looksam=1.0)
     sampled["looksam"] = np.arange(num_rounds) == 0
     found = Ratios(measured, sampled).time("looksam")
@@ -99,7 +99,7 @@ def test_ideal_of_passes_adds_them_to_an_iteration_of_sgd(ideal, expected):
     assert ideal(parts) == pytest.approx(expected)
 
 
-def test_comparison_with_another_is_paired_and_can_be_turned_round():
+def test_comparison_with_another_is_paired_and_can_be_inverted():
     drift = np.linspace(1, 3, 10)
     measured, sampled = rounds(10, sgd=drift, sam=2 * drift, peer=2.5 * drift)
     sampled["peer"] = np.ones(10, dtype=bool)

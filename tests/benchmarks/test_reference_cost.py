@@ -1,4 +1,4 @@
-"""The reference's cost: what the table says of pairs, and one pair of a tiny trial for real."""
+"""The cost of the SAM probe: the table of pairs, and one real pair of a tiny trial."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What `benchmarks.replication` makes of a study file, and of confirmations."""
+"""`benchmarks.replication`: its study files and its report of confirmations."""
 
 import math
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_shrinkage_is_the_mean_over_the_plain_front():
 
 
 @given(st.integers(1, 200), st.data())
-def test_the_interval_is_wilson_s(number, data):
+def test_the_interval_is_that_of_wilson(number, data):
     successes = data.draw(st.integers(0, number))
     z, rate = 1.959963984540054, successes / number
     middle = (rate + z * z / (2 * number)) / (1 + z * z / number)

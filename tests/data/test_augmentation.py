@@ -12,7 +12,7 @@ def generator(seed=0):
 
 
 def distinct(size, channels=3, side=8):
-    """Images without two equal pixels in a channel, as far as 256 levels go, and without zeros."""
+    """Return images without zeros, and without equal pixels in a channel as far as 256 levels allow."""
     numbers = torch.arange(size * channels * side * side) % 251 + 1
     return numbers.reshape(size, channels, side, side).to(torch.uint8)
 

@@ -1,4 +1,4 @@
-"""A reader of the user's own: what it returns is a task's data, or is refused line by line."""
+"""Custom readers: their result becomes the data of a task, or each problem gives a line."""
 
 import pytest
 import torch
@@ -25,13 +25,13 @@ def test_its_images_become_a_task():
     assert torch.equal(data.test.x, custom_extensions.stripes(type("Request", (), {"name": "it"})).test.x)
 
 
-def test_the_settings_of_a_task_hold_for_it():
+def test_the_settings_of_a_task_apply_to_it():
     data = load_task(READER, resize=4, subset=120, label_noise=0.5, validation_fraction=0.5)
     assert data.train.x.shape == (60, 1, 4, 4)
     assert data.redrawn > 0
 
 
-def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
+def test_it_gets_the_same_request_as_the_built_in_readers(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(custom_extensions, "stripes", lambda request: asked.append(request) or Source(
         train=part(), test=part(), num_classes=2
@@ -81,21 +81,21 @@ def test_it_is_asked_as_our_readers_are(monkeypatch, tmp_path):
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_source_is_told(returned, lines, monkeypatch):
+def test_each_problem_of_a_source_gives_a_line(returned, lines, monkeypatch):
     monkeypatch.setattr(custom_extensions, "stripes", lambda _: returned)
     with pytest.raises(InputError) as caught:
         load_task(READER)
     assert [line.removeprefix(f"{READER}: ") for line in caught.value.lines] == lines
 
 
-def test_a_function_that_takes_no_request_is_told(monkeypatch):
+def test_a_function_that_takes_no_request_is_an_error(monkeypatch):
     monkeypatch.setattr(custom_extensions, "stripes", lambda: None)
     with pytest.raises(InputError) as caught:
         load_task(READER)
     assert caught.value.lines == (f"{READER}: too many positional arguments. Fix: it takes no arguments.",)
 
 
-def test_what_the_reader_finds_wrong_itself_comes_as_it_is(monkeypatch):
+def test_an_input_error_of_the_reader_passes_through(monkeypatch):
     def read(request):
         raise InputError(f"{request.name}: the disk is not mounted. Fix: mount it.")
 

@@ -16,7 +16,7 @@ def test_sizes_types_and_classes():
         assert (int(part.x.min()), int(part.x.max())) == (0, 16)
 
 
-def test_the_test_part_is_stratified_and_the_same_for_ever():
+def test_the_test_part_is_stratified_and_never_changes():
     source = read(Request(name="digits"))
     assert torch.bincount(source.test.y).tolist() == [35, 35, 34, 36, 35, 35, 35, 35, 34, 35]
     assert source.test.y[:20].tolist() == [2, 8, 1, 2, 5, 8, 1, 2, 7, 1, 7, 5, 6, 4, 1, 7, 2, 2, 8, 8]

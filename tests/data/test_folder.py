@@ -12,7 +12,7 @@ from vsam_tune.errors import InputError
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes; images of one colour whose red is 100 for cats, 200 for dogs."""
+    """Write two classes: images of one colour, with red 100 for cats and 200 for dogs."""
     for part in ("train", "test"):
         for name, red in (("cat", 100), ("dog", 200)):
             for number in range(2):

@@ -1,4 +1,4 @@
-"""Resizing and statistics against NumPy written out."""
+"""Resizing and statistics against NumPy."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_a_constant_channel_can_be_divided_by_its_deviation(level):
     assert (mean.tolist(), std.tolist()) == ([level], [1.0])
 
 
-def test_select_takes_images_in_the_order_asked_for():
+def test_select_returns_images_in_the_given_order():
     images = Images(torch.arange(4, dtype=torch.uint8).reshape(4, 1, 1, 1), torch.tensor([10, 11, 12, 13]))
     chosen = images.select(torch.tensor([3, 0]))
     assert (chosen.x.flatten().tolist(), chosen.y.tolist(), len(chosen)) == ([3, 0], [13, 10], 2)

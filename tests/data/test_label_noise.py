@@ -1,4 +1,4 @@
-"""Label noise: one rule an index."""
+"""Label noise: the same rule for every index."""
 
 import torch
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ seeds = st.integers(0, 2**40)
 
 @settings(deadline=None)
 @given(labels, rates, seeds)
-def test_labels_stay_labels_and_the_input_is_left_alone(y, rate, seed):
+def test_labels_stay_labels_and_the_input_does_not_change(y, rate, seed):
     before = y.clone()
     noisy = noisy_labels(y, num_classes=5, rate=rate, seed=seed)
     assert torch.equal(y, before)
@@ -30,7 +30,7 @@ def test_no_noise_changes_nothing(y, seed):
 
 @settings(deadline=None)
 @given(labels, labels, rates, seeds)
-def test_an_index_is_treated_alike_whatever_its_label(y, other, rate, seed):
+def test_the_noise_of_an_index_does_not_depend_on_its_label(y, other, rate, seed):
     size = min(len(y), len(other))
     first = noisy_labels(y[:size], num_classes=5, rate=rate, seed=seed)
     second = noisy_labels(other[:size], num_classes=5, rate=rate, seed=seed)
@@ -39,7 +39,7 @@ def test_an_index_is_treated_alike_whatever_its_label(y, other, rate, seed):
 
 @settings(deadline=None)
 @given(labels, rates, rates, seeds)
-def test_more_noise_keeps_what_less_noise_has_drawn(y, rate, other, seed):
+def test_more_noise_keeps_the_draws_of_less_noise(y, rate, other, seed):
     less, more = (noisy_labels(y, num_classes=5, rate=r, seed=seed) for r in sorted((rate, other)))
     assert torch.equal(less[less != y], more[less != y])
 

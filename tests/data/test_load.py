@@ -1,4 +1,4 @@
-"""A task: its parts, and what stays the same between a search and a final training."""
+"""A task: its parts, and its invariants between a search and a final training."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vsam_tune.registry.data_and_models import DATASETS
 
 
 def key(images):
-    """Return the images as rows that can be compared and looked up."""
+    """Return the images as comparable rows."""
     return [tuple(row) for row in images.x.flatten(1).tolist()]
 
 
@@ -67,7 +67,7 @@ def test_final_training_sees_the_labels_of_the_search(seed, noise, fraction):
 
 
 @pytest.mark.parametrize("final", [False, True])
-def test_test_images_are_the_same_whatever_the_task(final):
+def test_test_images_are_the_same_for_every_task(final):
     plain = load_task("digits").test
     other = load_task("digits", label_noise=0.9, subset=200, seed=7, final=final).test
     assert torch.equal(plain.x, other.x)
@@ -81,7 +81,7 @@ def test_the_parts_share_no_image(cifar_like):
     assert len(set.union(*parts)) == 52
 
 
-def test_each_consumer_of_the_seed_has_its_own():
+def test_each_consumer_of_the_seed_has_a_sub_seed():
     """The noise does not move the split, and another seed moves both."""
     plain, noisy, other = (
         load_task("digits"),
@@ -94,7 +94,7 @@ def test_each_consumer_of_the_seed_has_its_own():
     assert not torch.equal(plain.validation.x, other.validation.x)
 
 
-def test_loading_twice_gives_the_same_bits_and_leaves_the_global_generators_alone():
+def test_loading_twice_gives_the_same_bits_and_does_not_change_the_global_generators():
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002 - that it is untouched
     first, second = (load_task("digits", label_noise=0.3, subset=500, seed=4) for _ in range(2))
     assert torch.equal(first.train.x, second.train.x)
@@ -175,7 +175,7 @@ def test_parse_spec_refuses(data, line):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_of_the_table_reaches_its_reader(name, tmp_path):
-    """Nothing is there, so that each reader of files answers with its own problem; the others have their images."""
+    """No files exist, so each reader of files reports its problem; the others return images."""
     if name == "digits" or name.startswith("random_"):
         assert load_task(name).num_classes == (100 if name.endswith("100") else 10)
         return

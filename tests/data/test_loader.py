@@ -1,4 +1,4 @@
-"""The resident loader: every image once, the same bits after a resume, nothing carried over."""
+"""The resident loader: every image once, the same bits after a resume, and no state."""
 
 from itertools import islice
 
@@ -101,7 +101,7 @@ def test_augmentations_apply_in_the_order_of_the_table():
     )
 
 
-def test_black_comes_in_before_and_the_mean_colour_after_normalisation():
+def test_the_padding_is_black_before_and_the_mean_colour_after_normalisation():
     data = Images(torch.full((200, 1, 8, 8), 100, dtype=torch.uint8), torch.zeros(200, dtype=torch.int64))
     mean, std = torch.tensor([50.0]), torch.tensor([10.0])
     (cropped,) = ResidentLoader(data, mean=mean, std=std, batch_size=200, augmentation=["crop"]).batches()
@@ -154,7 +154,7 @@ def test_the_images_are_shared_on_the_cpu():
         ),
     ],
 )
-def test_settings_that_cannot_be(settings, line):
+def test_invalid_settings(settings, line):
     with pytest.raises(InputError) as error:
         loader(**settings)
     assert error.value.lines == (line,)

@@ -1,4 +1,4 @@
-"""`npz:PATH`: what is accepted, and the line that each defect of a file gives."""
+"""`npz:PATH`: valid archives, and the line for each defect of a file."""
 
 import numpy as np
 import pytest
@@ -125,7 +125,7 @@ def test_each_defect_gives_one_line(write, changes, expected):
     assert expected in lines_of(write(**changes))
 
 
-def test_all_defects_are_told_at_once(write):
+def test_all_defects_are_reported_at_once(write):
     found = lines_of(write(x_train=GREY.astype(float), y_train=LABELS[:2], y_test=np.float64(3)))
     assert [line.split(" = ")[0] for line in found] == [
         "x_train.dtype",
@@ -163,7 +163,7 @@ def test_a_flipped_bit_fails_the_checksum(tmp_path):
     assert line.startswith("is no readable NumPy archive (Bad CRC-32 for file 'x_train.npy')")
 
 
-def test_one_array_is_no_archive(tmp_path):
+def test_one_array_is_not_an_archive(tmp_path):
     np.save(tmp_path / "one.npy", GREY)
     (line,) = lines_of(Request(name="npz", path=tmp_path / "one.npy"))
     assert line == "holds one array, no archive. Fix: use numpy.savez."

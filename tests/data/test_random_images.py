@@ -1,4 +1,4 @@
-"""Random images have the shape of the data set that they stand for."""
+"""Random images have the shape of the data set in their name."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Stratified cuts: sizes, proportions, and cuts that cannot be."""
+"""Stratified cuts: sizes, proportions, and impossible cuts."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def test_all_images_are_a_subset():
     assert subset_index("d", torch.tensor([0, 1, 1]), num_classes=2, size=3, seed=0).tolist() == [0, 1, 2]
 
 
-def test_seeds_past_32_bits_make_a_cut_of_their_own():
+def test_seeds_beyond_32_bits_give_other_cuts():
     y = shuffled([50, 50])
     seeds = (0, 1, 2**32, 2**62)
     cuts = {tuple(split_index("d", y, num_classes=2, fraction=0.2, seed=s)[1].tolist()) for s in seeds}

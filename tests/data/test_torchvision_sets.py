@@ -23,7 +23,7 @@ def md5(file):
 
 
 def write_batch(file, key, labels):
-    """Image i is filled with i in red, i + 1 in green, i + 2 in blue."""
+    """Return images; image i has i in red, i + 1 in green, i + 2 in blue."""
     rows = [np.repeat(np.arange(i, i + 3, dtype=np.uint8), 1024) for i in range(len(labels))]
     file.write_bytes(pickle.dumps({"data": np.stack(rows), key: labels}))
     return [file.name, md5(file)]
@@ -45,7 +45,7 @@ def cifar10(tmp_path, monkeypatch):
 
 @pytest.fixture
 def archive(cifar10, tmp_path_factory, monkeypatch):
-    """The same, not downloaded yet: an archive that a server on this machine offers."""
+    """Serve the same data as an archive from this machine, for a download."""
     file = tmp_path_factory.mktemp("server") / "cifar-10-python.tar.gz"
     with tarfile.open(file, "w:gz") as tar:
         tar.add(cifar10 / "cifar-10-batches-py", "cifar-10-batches-py")

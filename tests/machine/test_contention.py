@@ -1,4 +1,4 @@
-"""Whose the processors were, from readings that are made up, and from real ones."""
+"""Contention for the processors, from fake and from real readings."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def later(seconds, *, busy, own, family=None, switches=0, waiting=0.0):
     )
 
 
-def test_what_neither_this_process_nor_its_children_had_is_the_others():
+def test_the_rest_of_the_busy_time_belongs_to_others():
     found = between(START, later(10.0, busy=18.0, own=4.0, family=9.0, switches=50, waiting=2.5))
     assert found == {
         "involuntary_switches_per_second": 5.0,
@@ -49,13 +49,13 @@ def test_coarse_ticks_never_make_others_negative():
     assert between(START, later(0.3, busy=0.28, own=0.3))["others_cores"] == 0.0
 
 
-def test_without_pressure_in_the_kernel_nothing_is_said_of_it():
+def test_without_pressure_in_the_kernel_there_is_no_value():
     for start, end in ((replace(START, waiting_seconds=None), START), (START, replace(START, waiting_seconds=None))):
         assert "cpu_pressure" not in between(start, replace(end, wall_seconds=101.0))
 
 
 @given(st.floats(0.01, 1e4), st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.01, 100))
-def test_others_are_a_rate_whatever_the_time(seconds, others, own, factor):
+def test_others_are_a_rate(seconds, others, own, factor):
     once = between(START, later(seconds, busy=others + own, own=own))["others_cores"]
     longer = between(START, later(factor * seconds, busy=factor * (others + own), own=factor * own))["others_cores"]
     assert once == pytest.approx(others / seconds, abs=1e-6)
@@ -71,7 +71,7 @@ def test_time_in_guests_is_counted_once_and_stolen_time_counts(monkeypatch):
     assert Reading.now().busy_seconds == 11.0
 
 
-def test_pressure_is_read_in_seconds_and_missed_where_there_is_none(monkeypatch, tmp_path):
+def test_pressure_is_read_in_seconds_and_is_none_if_missing(monkeypatch, tmp_path):
     file = tmp_path / "cpu"
     monkeypatch.setattr(contention, "_PRESSURE", file)
     assert Reading.now().waiting_seconds is None

@@ -1,4 +1,4 @@
-"""What a process may use of a machine, from made control groups and a made nvidia-smi."""
+"""The limits of a process, from fake control groups and a fake nvidia-smi."""
 
 import math
 import os
@@ -115,7 +115,7 @@ def test_without_nvidia_smi_there_are_no_gpus(tmp_path: Path, monkeypatch: pytes
         ("exec sleep 30", "nvidia-smi did not answer within 0.2 s"),
     ],
 )
-def test_what_nvidia_smi_fails_of_is_told(
+def test_an_error_of_nvidia_smi_is_shown(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vsam_tune.machine.hardware._SECONDS", 0.2 if "sleep" in script else 10.0)

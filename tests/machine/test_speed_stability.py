@@ -1,4 +1,4 @@
-"""What bursts of training come to."""
+"""The stability of speed, from bursts of training."""
 
 import statistics
 
@@ -19,7 +19,7 @@ FOUND = {
 }
 
 
-def test_spreads_are_between_bursts_and_a_paired_ratio_cancels_what_hits_both() -> None:
+def test_spreads_are_between_bursts_and_a_paired_ratio_cancels_common_changes() -> None:
     found = summarize_bursts(FOUND)
     one, two = found.speeds[1], found.speeds[2]
     assert found.threads == 2
@@ -34,14 +34,14 @@ def test_the_slowdown_is_the_median_of_neighbouring_pairs() -> None:
     assert summarize_bursts(FOUND).slowdown == pytest.approx(1.2)
 
 
-def test_what_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_import_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MEASURE", "trainables.no_such_module:measure")
     with pytest.raises(InputError, match="install the whole package, with torch"):
         module._ask(1.0)
 
 
 @pytest.mark.slow
-def test_the_machine_is_measured_in_a_process_of_its_own() -> None:
+def test_the_machine_is_measured_in_a_separate_process() -> None:
     found = measure_stability(0.2)
     assert found.slowdown > 0.2
     assert set(found.speeds) == {1, found.threads}

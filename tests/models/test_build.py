@@ -1,4 +1,4 @@
-"""Networks by name: sizes, seeds, and what is refused."""
+"""Networks by name: sizes, seeds, and invalid options."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_logits_for_images_of_each_size(name, channels, image_size):
 
 @pytest.mark.parametrize("name", [name for name in SMALL if name not in ONE_PIXEL])
 def test_the_smallest_images_train_even_one_at_a_time(name):
-    """Batch norm refuses a batch of one image whose map is one pixel."""
+    """Batch norm cannot train on one image with a map of one pixel."""
     size = SMALLEST[name]
     model = build(name, image_size=size).train()
     model(torch.zeros(1, 3, size, size)).sum().backward()
@@ -37,7 +37,7 @@ def test_the_smallest_images_train_even_one_at_a_time(name):
 
 
 @pytest.mark.parametrize("name", ONE_PIXEL)
-def test_images_of_which_one_pixel_is_left_train_two_at_a_time(name):
+def test_images_that_shrink_to_one_pixel_train_two_at_a_time(name):
     size = SMALLEST[name]
     model = build(name, image_size=size).train()
     with pytest.raises(ValueError, match="more than 1 value per channel"):
@@ -67,7 +67,7 @@ def test_weights_depend_on_the_seed_alone(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_global_generator_ends_as_it_was(name):
+def test_the_global_generator_does_not_change(name):
     state = torch.get_rng_state()
     build(name)
     assert torch.equal(torch.get_rng_state(), state)
@@ -86,7 +86,7 @@ def test_shapes_are_those_of_the_network(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_last_layer_with_parameters_is_the_linear_one(name):
-    """What vSAM's norms are taken over by default."""
+    """By default vSAM takes its norms over this layer."""
     shapes = build_shapes(name, num_classes=10)
     *_, last = (module for module in shapes.modules() if list(module.parameters(recurse=False)))
     assert isinstance(last, nn.Linear)
@@ -135,7 +135,7 @@ def test_the_defaults_of_the_table_are_options_of_the_builder(name):
         ),
     ],
 )
-def test_options_that_cannot_be(name, options, lines):
+def test_invalid_options(name, options, lines):
     with pytest.raises(InputError) as error:
         build(name, **options)
     assert error.value.lines == lines

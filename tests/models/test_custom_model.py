@@ -1,4 +1,4 @@
-"""A network of the user's own: built like ours, and refused in a line where it does not fit."""
+"""Custom networks: built like those of MODELS; one that does not fit gives an error of one line."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def refused(monkeypatch, builder, **options):
     return line.removeprefix(f"model {BUILDER}: ")
 
 
-def test_it_gets_what_the_images_are_and_its_options():
+def test_the_builder_gets_the_shape_of_the_images_and_its_options():
     model = build(width=2, bias=False)
     assert model[0].weight.shape == (2, 1, 3, 3)
     assert model[0].bias is None
@@ -42,7 +42,7 @@ def test_options_need_not_be_numbers(monkeypatch):
     assert seen == [((1, 8, 3), {"stages": [1, 2], "kind": "wide", "extra": None})]
 
 
-def test_its_weights_depend_on_the_seed_alone_and_the_global_generator_ends_as_it_was():
+def test_its_weights_depend_on_the_seed_alone_and_the_global_generator_does_not_change():
     state = torch.get_rng_state()
     first, again, other = build(), build(), build(seed=1)
     assert torch.equal(torch.get_rng_state(), state)
@@ -57,7 +57,7 @@ def test_layers_that_learn_their_shapes_from_the_first_images_have_them(monkeypa
     assert torch.equal(first[1].weight, again[1].weight)
 
 
-def test_looking_at_it_changes_no_statistics(monkeypatch):
+def test_the_check_changes_no_statistics(monkeypatch):
     monkeypatch.setattr(
         custom_extensions, "tiny", lambda *_: nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 3))
     )
@@ -66,7 +66,7 @@ def test_looking_at_it_changes_no_statistics(monkeypatch):
     assert torch.equal(norm.running_var, torch.ones(1))
 
 
-def test_an_option_that_it_does_not_take(monkeypatch):
+def test_an_option_that_the_builder_does_not_take(monkeypatch):
     line = refused(monkeypatch, custom_extensions.tiny, depth=3)
     assert line == (
         "got an unexpected keyword argument 'depth'. Fix: it takes in_channels, image_size, num_classes, width, bias."

@@ -15,7 +15,7 @@ def test_each_number_of_blocks_has_a_depth(blocks, others):
 
 
 @given(depth=st.integers(1, 300), others=st.integers(0, 5))
-def test_other_depths_are_refused_with_the_nearest_one_as_the_fix(depth, others):
+def test_other_depths_are_an_error_with_the_nearest_one_as_the_fix(depth, others):
     known = [6 * blocks + others for blocks in range(1, 60)]
     try:
         blocks_per_stage("wrn", depth, others=others)

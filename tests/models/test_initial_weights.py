@@ -1,4 +1,4 @@
-"""The distribution of initial weights: ESAM's where we chose it, and none that spoils the start."""
+"""The distribution of initial weights: ESAM's where we chose it, and a reasonable initial loss everywhere."""
 
 import math
 
@@ -15,7 +15,7 @@ def convolutions(model):
 
 
 def assert_normal(weight, variance):
-    """Mean, variance and fourth moment agree with a normal distribution's, to six standard errors of each."""
+    """Check mean, variance and fourth moment of a normal distribution, to six standard errors each."""
     x, count = weight.detach().double().flatten() / math.sqrt(variance), weight.numel()
     assert abs(float(x.mean())) < 6 / math.sqrt(count)
     assert abs(float((x**2).mean()) - 1) < 6 * math.sqrt(2 / count)

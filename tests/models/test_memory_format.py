@@ -1,4 +1,4 @@
-"""Channels last where it is wanted, and not where oneDNN's gradients would be wrong."""
+"""Channels last if wanted, unless oneDNN's gradients would be wrong."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_a_narrow_strided_1x1_convolution_is_not_trained_channels_last_on_a_cpu(
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
-def test_it_is_not_there_where_it_is_not_wanted(device):
+def test_it_is_contiguous_if_not_wanted(device):
     assert memory_format(NARROW, device, channels_last=False) is torch.contiguous_format
 
 
@@ -61,6 +61,6 @@ for one, other in zip(found, expected, strict=True):
 
 
 def test_a_network_two_channels_wide_has_the_gradients_of_float64():
-    """In a process of its own, which a wrong format can end."""
+    """Run in a separate process, since a wrong format can crash it."""
     done = subprocess.run([sys.executable, "-c", GRADIENTS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]

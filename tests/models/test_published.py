@@ -1,4 +1,4 @@
-"""Sizes against numbers that others published, and against the papers' own layer lists."""
+"""Sizes of networks against published numbers, and against the layer lists of the papers."""
 
 import pytest
 from hypothesis import given
@@ -125,5 +125,5 @@ def test_the_widths_of_pyramidnet110_grow_by_5():
     assert widths == list(range(21, 287, 5))
 
 
-def test_every_model_says_the_smallest_images_it_takes():
+def test_every_model_documents_its_smallest_images():
     assert list(SMALLEST) == list(MODELS)

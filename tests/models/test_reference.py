@@ -1,4 +1,4 @@
-"""The libraries' networks, with our edits, against the papers' layer lists written out."""
+"""The networks of the libraries, with our changes, against literal layer lists of the papers."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from tests.support.building import build
 
 
 def drawn(name, image_size, **options):
-    """Return a network in float64 whose batch norms, too, have weights and statistics of their own."""
+    """Return a network in float64 with random weights and statistics also in batch norm."""
     draws = torch.Generator().manual_seed(3)
     model = build(name, image_size=image_size, num_classes=7, **options).double().eval()
     for module in model.modules():

@@ -1,4 +1,4 @@
-"""Calibration: each step of an input set once, by the first batch, and nothing else changed."""
+"""Calibration sets each step of an input once, from the first batch, and changes nothing else."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_sets_every_step_and_changes_nothing_else(name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_each_step_fits_what_its_layer_sees_in_training(name):
-    """Dropout aside, which calibration leaves out."""
+    """Except for dropout, which is off in calibration."""
     model = quantize_model(small_model(name))
     calibrate(model, images())
     seen = {}

@@ -1,4 +1,4 @@
-"""Starting from a network that was trained in full precision."""
+"""Loading the weights of a network that was trained in full precision."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The integer check: passes what a network computes with, and notices what is not an integer times its step."""
+"""The integer check accepts the weights of a network, and notices other numbers than integers times the step."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_what_it_returns():
 
 
 def test_the_weights_that_the_convolutions_really_get(monkeypatch):
-    """Written without the library's help: capture what torch's kernels are handed."""
+    """Check without the library: capture the arguments of torch's kernels."""
     model = tiny_quantized()
     handed = {}
     for name in ("conv2d", "linear"):

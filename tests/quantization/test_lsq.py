@@ -109,14 +109,14 @@ def test_the_raw_gradient_of_the_step_is_scaled(num_values):
     [(-8.0, 0, -8), (7.0, 0, 7), (-7.75, 1, -0.25), (6.75, 1, 0.25), (0.5, 1, -0.5), (1.5, 1, 0.5), (0.0, 1, 0)],
 )
 def test_at_the_ends_of_the_range_and_halfway(v, v_gradient, term):
-    """The ends themselves count as outside; halves are rounded to even."""
+    """The ends count as outside; halves are rounded to even."""
     _, found, s_gradient = quantized([v], 1.0)
     assert found.item() == v_gradient
     assert s_gradient.item() == pytest.approx(term / math.sqrt(7), rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("step", [-0.3, 0.0, 1e-12])
-def test_a_step_that_is_not_positive_counts_as_the_smallest_and_can_come_back(step):
+def test_a_step_that_is_not_positive_counts_as_the_smallest_and_can_recover(step):
     v_hat, _, s_gradient = quantized(V, step)
     assert torch.equal(v_hat, quantized(V, 1e-8)[0])
     assert s_gradient.item() == quantized(V, 1e-8)[2].item() != 0

@@ -1,4 +1,4 @@
-"""Training a quantized network: against the equations, with every method around it, and cut in two."""
+"""Training a quantized network: against the equations, with every method, and with a resume."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def weights_and_steps(model):
 
 
 class Regression:
-    """Two linear layers of 4 bits with ReLU between, on batches of random vectors; float64."""
+    """Return two linear layers of 4 bits with ReLU between, and batches of random vectors, in float64."""
 
     def __init__(self):
         draws = torch.Generator().manual_seed(0)
@@ -75,7 +75,7 @@ class Regression:
 
 @pytest.mark.parametrize("rho", [0.0, 0.3])
 def test_follows_the_reference(rho):
-    """Weights and steps, the latter neither perturbed nor decayed: 1e-12 at first, 1e-10 over the whole run."""
+    """Weights and steps agree to 1e-12 at first, to 1e-10 over the run; steps are neither perturbed nor decayed."""
     problem = Regression()
     arrays = [tuple(each.numpy() for each in batch) for batch in problem.batches]
     path = reference.trajectory(problem.weights, arrays, 50, rho=rho, **BASE)
@@ -105,7 +105,7 @@ def test_one_step_changes_every_step_size(name):
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_no_method_perturbs_the_steps(name):
-    """Each pass sees the same steps, bit for bit, and with a learning rate of 0 they stay what they are."""
+    """Each pass uses the same steps, bit for bit, and a learning rate of 0 does not change them."""
     model = tiny_quantized()
     optimizer = wrap(name, sgd(model, lr=0.0), model=model, rho=0.5)
     before = [parameter.detach().clone() for parameter in model.parameters()]

@@ -1,4 +1,4 @@
-"""Which layers are quantized, with how many bits, and what stays as it was."""
+"""The layers that are quantized, their bits, and the parts that do not change."""
 
 import copy
 
@@ -186,6 +186,6 @@ def test_a_layer_that_would_stay_in_full_precision_is_refused(model, name, kind)
         ({"activation_grad_scale": "batch"}, "activation_grad_scale is 'batch', but must be one of features, numel"),
     ],
 )
-def test_settings_that_cannot_be(settings, message):
+def test_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=f"^the value of {message}$"):
         quantize_model(tiny_network(), **settings)

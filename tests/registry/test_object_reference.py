@@ -1,4 +1,4 @@
-"""`module:name`: its form, what it finds, and the lines where it finds nothing."""
+"""Object paths: their form, their objects, and the lines if there is no object."""
 
 import sys
 from functools import partial
@@ -57,13 +57,13 @@ def test_it_is_found_in_its_module():
         ("tests.support.custom_extensions:NUMBER", "is neither a function nor a class"),
     ],
 )
-def test_what_is_not_there_is_told(reference, rule):
+def test_a_missing_object_is_an_error(reference, rule):
     with pytest.raises(InputError) as caught:
         resolve(reference)
     assert caught.value.lines == (f"task: data = '{reference}': {rule}. Fix: name one.",)
 
 
-def test_a_module_that_is_no_python_is_told_with_its_line(tmp_path, monkeypatch):
+def test_a_syntax_error_is_shown_with_its_line(tmp_path, monkeypatch):
     (tmp_path / "no_python.py").write_text("import sys\ndef read(request:\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"was never closed \(no_python.py, line 2\)"):
@@ -71,7 +71,7 @@ def test_a_module_that_is_no_python_is_told_with_its_line(tmp_path, monkeypatch)
     assert "no_python" not in sys.modules
 
 
-def test_what_its_module_raises_is_not_hidden(tmp_path, monkeypatch):
+def test_an_error_of_its_module_is_not_hidden(tmp_path, monkeypatch):
     (tmp_path / "broken_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ZeroDivisionError):
@@ -102,5 +102,5 @@ def test_a_call_that_does_not_fit(arguments, options, rule):
     assert caught.value.lines == (f"here: {rule}. Fix: it takes a, b, c.",)
 
 
-def test_a_function_that_does_not_say_what_it_takes_is_not_asked():
+def test_a_function_without_a_signature_is_not_checked():
     check_call(iter, 1, 2, 3, 4, where="here", options={"d": 3})
