@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tests.reference import lsq as reference
+from tests.support.methods import WITHOUT_PRESETS, others_slow
 from tests.support.quantized_networks import KINDS, images, quantizers, small_model, tiny_quantized
 from tests.support.tiny_trainer import ticking, tiny_trainer, train_to_end
 from tests.support.tiny_trial import batches, closure_of, equal_state, wrap
@@ -19,7 +20,7 @@ from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
-WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+WRAPPERS = [name for name in WITHOUT_PRESETS if METHODS[name].optimizer]
 
 
 def sgd(model, **changed):
@@ -183,7 +184,7 @@ def test_bfloat16_autocast_trains_every_step():
     assert (flat(step_sizes(model)) != before).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_resume_is_exact(name, tmp_path):
     def trainer():
         return tiny_trainer(name, model=tiny_quantized(dropout=0.5), clock=ticking())

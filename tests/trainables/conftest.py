@@ -3,6 +3,14 @@
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def few_sam_steps(monkeypatch):
+    """Time a trial beside 8 of SAM's steps instead of 60: tests/training/test_sam_probe.py shows how many there are."""
+    from vsam_tune.training import sam_probe
+
+    monkeypatch.setattr(sam_probe, "FEWEST_STEPS", 8)
+
+
 @pytest.fixture
 def new_worker(tmp_path, monkeypatch):
     """Return a function from the config of a first trial to a fresh worker that has set it up."""

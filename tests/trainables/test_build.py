@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch._dynamo.utils import counters
 
+from tests.support.methods import others_slow
+from tests.support.properties import expensive
 from tests.support.tiny_trial import equal_state, optimizer_class
 from tests.support.trial import SEARCH_IMAGES, steps, trial_config
 from trainables.build import build_trainer, data_arguments, load_data
@@ -52,7 +54,7 @@ def test_a_dry_run_may_time_both_kinds_of_iteration():
     assert 0 < facts["plain_seconds"] < facts["sampled_seconds"] < 10 * facts["plain_seconds"]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_check_is_a_dry_run_that_needs_no_folder(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     facts = Classification.check(trial_config("", name), time_iterations=False)
@@ -73,7 +75,7 @@ def test_a_study_of_ours_builds(study):
     assert facts["iterations_per_epoch"] == 18
 
 
-@settings(deadline=None)
+@expensive
 @given(num_images=st.integers(2, 300), batch_size=st.integers(1, 400))
 def test_no_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size):
     config = trial_config("", batch_size=batch_size)
@@ -88,7 +90,7 @@ def test_no_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, 
     build_trainer(trial_config("", batch_size=fix), grey(num_images))
 
 
-@settings(deadline=None)
+@expensive
 @given(num_images=st.integers(4, 300), batch_size=st.integers(2, 400), micro_batches=st.integers(2, 40))
 def test_no_part_of_a_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size, micro_batches):
     sizes = {min(batch_size, num_images), num_images % batch_size} - {0}
@@ -163,7 +165,7 @@ def test_weights_and_images_are_float32_in_the_layout_asked_for(channels_last, d
         assert batch.x.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_the_layout_changes_rounding_alone(name, data):
     losses = {}
     for channels_last in (True, False):
@@ -219,7 +221,9 @@ def test_a_warm_up_leaves_no_trace(data):
     assert equal_state(first_of(trial_config(""), data), expected)
 
 
-@pytest.mark.parametrize("name", ["sgd", "sam", "vsam"])
+@pytest.mark.parametrize(  # vSAM has iterations of one pass and of two
+    "name", ["vsam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "sam"))]
+)
 def test_after_a_warm_up_no_trial_compiles_again(name, data, monkeypatch):
     """Not for the smaller last batch of an epoch either."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import EVALUATED, SEARCH_IMAGES, saved_in, steps, trial_config, without_ais
 from trainables import build
@@ -55,7 +56,7 @@ def evaluated(worker, part):
     return {*accuracies, *(f"{name}_error" for name in accuracies), f"{part}_loss"}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_search_reports_the_validation_part_after_every_epoch(name, new_worker, tmp_path):
     worker = new_worker(trial_config(tmp_path, name))
     results = steps(worker)
@@ -68,9 +69,10 @@ def test_a_search_reports_the_validation_part_after_every_epoch(name, new_worker
     correct = results[-1]["val_accuracy"] / 100 * EVALUATED["val"]
     assert correct == pytest.approx(round(correct))
     json.dumps(results)  # plain numbers: they go to other processes
+    assert_that_the_trajectory_is_whole(tmp_path, results[-1])
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_final_training_reports_the_test_images_once_at_its_end(name, new_worker, tmp_path):
     worker = new_worker(trial_config(tmp_path, name, final=True))
     results = steps(worker)
@@ -80,6 +82,7 @@ def test_a_final_training_reports_the_test_images_once_at_its_end(name, new_work
     assert reported(results[-1]) == of_training(name) | evaluated(worker, "test") | {"done"}
     correct = results[-1]["test_accuracy"] / 100 * EVALUATED["test"]
     assert correct == pytest.approx(round(correct))
+    assert_that_the_trajectory_is_whole(tmp_path, results[-1])
 
 
 def test_the_average_of_a_model_is_evaluated_beside_it(new_worker, tmp_path):
@@ -140,17 +143,14 @@ def test_a_search_keeps_no_checkpoint_of_a_trial_that_was_not_interrupted(new_wo
     assert {path.name for path in (tmp_path / "0").iterdir()} - {"log.txt"} == {"trajectory.parquet"}
 
 
-@pytest.mark.parametrize("final", [False, True])
-@pytest.mark.parametrize("name", METHODS)
-def test_the_trajectory_of_the_whole_trial_is_kept(name, final, new_worker, tmp_path):
-    result = steps(new_worker(trial_config(tmp_path, name, final=final)))[-1]
-    table = pq.read_table(tmp_path / "trajectory.parquet")
+def assert_that_the_trajectory_is_whole(folder, result):
+    table = pq.read_table(folder / "trajectory.parquet")
     assert table["iteration"].to_pylist() == list(range(result["iteration"]))
     assert table["sampled"].to_numpy().mean() == pytest.approx(result["sampled_fraction"])
 
 
 @pytest.mark.parametrize("final", [False, True])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trial_that_diverges_ends_with_a_result_that_says_so(name, final, new_worker, tmp_path, caplog):
     results = steps(new_worker(trial_config(tmp_path, name, final=final, lr=1e30)))
     assert len(results) == 1

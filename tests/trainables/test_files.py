@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from tests.support.full_disk import fill_disk
+from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, saved_in, steps, trial_config, without_ais
 from vsam_tune.errors import InputError
@@ -29,7 +30,7 @@ def crash_in(worker, iteration):
 
 @pytest.mark.usefixtures("checkpoint_always")
 @pytest.mark.parametrize("final", [False, True])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trial_goes_on_from_the_checkpoint_in_its_folder(name, final, new_worker, tmp_path):
     straight = new_worker(trial_config(tmp_path / "0", name, final=final))
     results, end = steps(straight), end_of(straight)
@@ -101,7 +102,7 @@ def test_a_final_checkpoint_that_cannot_be_kept_is_an_error(new_worker, tmp_path
     assert "checkpoint.pt" in (tmp_path / "error.txt").read_text()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_the_checkpoints_that_ray_asks_for_are_exact(name, new_worker, tmp_path):
     straight = new_worker(trial_config(tmp_path / "0", name))
     results = steps(straight)

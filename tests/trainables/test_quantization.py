@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables.build import build_trainer, data_arguments, load_data
@@ -92,7 +93,7 @@ def test_the_steps_of_inputs_follow_from_the_first_batch_which_is_trained_on_as_
 
 
 @pytest.mark.usefixtures("checkpoint_always")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_resume_is_exact(name, trained, new_worker, tmp_path):
     task = {"initial_checkpoint": str(trained), "quantization": W4A4, "epochs": 3}
     straight = new_worker(trial_config(tmp_path / "0", name, **task))

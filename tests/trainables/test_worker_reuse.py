@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
 from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables import build
 from vsam_tune.registry.methods import METHODS
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_two_trials_in_one_worker_are_those_of_two_fresh_workers(name, new_worker, tmp_path):
     first = {"seed": 7, "batch_size": 20, "model": {"name": "cnn", "width": 6}, "lr": 0.3}
     reused = new_worker(trial_config(tmp_path / "0", "vsam", **first))
@@ -107,7 +108,7 @@ def test_the_seed_of_the_task_decides_on_the_data_and_the_seed_of_the_trial_does
     assert not torch.equal(worker._data[1].train.x, first.train.x)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trial_never_writes_to_the_data(name, new_worker, tmp_path):
     worker = new_worker(trial_config(tmp_path, name, augmentation=["crop", "flip", "cutout"]))
     data = worker._data[1]

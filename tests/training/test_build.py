@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trial import closure_of, optimizer_class, quick_settings, tiny_network
 from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
@@ -35,7 +36,7 @@ def build(model=None, *, base=SGD, method, iterations_per_epoch=10, seed=0):
     return optimizer
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_every_method_stands_around_the_base_optimizer(name):
     optimizer = build(method={"name": name, **quick_settings(name)})
     assert type(optimizer) is (optimizer_class(name) or PlainOptimizer)
@@ -44,7 +45,7 @@ def test_every_method_stands_around_the_base_optimizer(name):
     assert optimizer.base.param_groups[0]["momentum"] == 0.5
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 @pytest.mark.parametrize("base", BASE_OPTIMIZERS)
 def test_every_method_takes_its_defaults_over_every_base_optimizer(name, base):
     entry = BASE_OPTIMIZERS[base]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end, weights
 from tests.support.tiny_trial import equal_state, optimizer_class
 from tests.support.value_reads import NoValueIsRead
@@ -15,8 +16,8 @@ from vsam_tune.training.trainer import Trainer
 
 BATCH_WISE = [name for name in METHODS if getattr(optimizer_class(name), "sample_losses", False)]
 WITHOUT_READS = [name for name in METHODS if not METHODS[name].synchronises]
-# one with a second pass, one that selects samples and takes gradients itself, both loss terms
-KINDS = ["sam", "esam", "saf", "mesa"]
+# ESAM has a second pass, selects samples and takes the gradients itself; SAM has a second pass; two are loss terms
+COMPILED = ["esam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sam", "saf", "mesa"))]
 
 
 def trainer(name, **settings):
@@ -29,7 +30,7 @@ def all_of_them(name):
     return {"precision": "bfloat16", "micro_batches": 1 if name in BATCH_WISE else 2, "max_gradient_norm": 0.5}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trainer_resumed_ends_with_the_same_bits(name):
     straight = trainer(name, **all_of_them(name))
     metrics = train_to_end(straight)
@@ -43,14 +44,14 @@ def test_a_trainer_resumed_ends_with_the_same_bits(name):
     assert straight.model[1].num_batches_tracked == parts * straight.iteration
 
 
-@pytest.mark.parametrize("name", WITHOUT_READS)
+@pytest.mark.parametrize("name", others_slow(WITHOUT_READS))
 def test_nothing_is_read_from_the_device_within_an_iteration(name):
     made = trainer(name, **all_of_them(name))
     with NoValueIsRead():
         made.iterate(made.loader.batches(0), ITERATIONS_PER_EPOCH)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_compiled_network_trains_to_the_same_bits(name, monkeypatch):
     """As torch traces it, without the code generator, whose rounding is another."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_trainer, train_to_end
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training.iterations import cosine
@@ -27,7 +28,7 @@ def test_it_falls_from_1_to_0_and_mirrors(num_iterations, data):
     assert cosine(t, num_iterations) + cosine(num_iterations - t, num_iterations) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_each_iteration_has_a_learning_rate_of_its_own(name):
     trainer = tiny_trainer(name, lr=0.2, epochs=2)  # 14 iterations
     base, applied = trainer.optimizer.base, []

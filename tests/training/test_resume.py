@@ -1,17 +1,16 @@
-"""A trainer that is cut within an epoch, saved to a file and loaded into a fresh one ends with the same bits."""
+"""A trainer that is cut anywhere, saved to a file and loaded into a fresh one ends with the same bits."""
 
 import pytest
 import torch
 
+from tests.support.methods import WITHOUT_PRESETS, others_slow
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, ticking, tiny_trainer, train_to_end
 from tests.support.tiny_trial import equal_state
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.training import trainer as trainer_module
 from vsam_tune.training.checkpoint import load_checkpoint, save_checkpoint
 
-
-class KilledError(Exception):
-    pass
+CUTS = (3, ITERATIONS_PER_EPOCH, 12, 18, 24, 33)  # the second one lies between two epochs, the others within one
 
 
 @pytest.fixture(autouse=True)
@@ -19,50 +18,29 @@ def read_often(monkeypatch):
     monkeypatch.setattr(trainer_module, "READ_INTERVAL", 3)
 
 
-def killed_after(trainer, iterations, path):
-    """Train, and be killed right after the checkpoint at that iteration, a multiple of 3."""
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
+def test_resume_is_exact(name, tmp_path):
+    straight, metrics = tiny_trainer(name, clock=ticking()), []
 
-    def between():
-        if trainer.iteration == iterations:
-            save_checkpoint(trainer.state_dict(), path)
-            raise KilledError
+    def save():
+        if straight.iteration in CUTS:
+            save_checkpoint(straight.state_dict(), tmp_path / f"{straight.iteration}.pt")
 
-    with pytest.raises(KilledError):
-        train_to_end(trainer, between)
-
-
-@pytest.mark.parametrize("cut", [3, 12, 18, 24, 33])
-@pytest.mark.parametrize("name", METHODS)
-def test_resume_within_an_epoch_is_exact(name, cut, tmp_path):
-    assert cut % ITERATIONS_PER_EPOCH
-    straight = tiny_trainer(name, clock=ticking())
-    metrics = train_to_end(straight)
+    for _ in range(straight.epochs):
+        metrics.append(straight.train_epoch(save))
+        save()
     end = straight.state_dict()
-    killed_after(tiny_trainer(name, clock=ticking()), cut, tmp_path / "checkpoint.pt")
 
-    torch.rand(100)  # whatever the next process did before
-    resumed = tiny_trainer(name, clock=ticking())
-    resumed.load_state_dict(load_checkpoint(tmp_path / "checkpoint.pt"))
-    assert resumed.iteration == cut
-    assert train_to_end(resumed) == metrics[cut // ITERATIONS_PER_EPOCH :]  # train_loss of the cut epoch, and ais, too
-    assert equal_state(resumed.state_dict(), end)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_resume_between_two_epochs_is_exact(name, tmp_path):
-    straight = tiny_trainer(name, clock=ticking())
-    metrics = train_to_end(straight)
-    end = straight.state_dict()
-    first = tiny_trainer(name, clock=ticking())
-    first.train_epoch()
-    save_checkpoint(first.state_dict(), tmp_path / "checkpoint.pt")
-    resumed = tiny_trainer(name, clock=ticking())
-    resumed.load_state_dict(load_checkpoint(tmp_path / "checkpoint.pt"))
-    assert train_to_end(resumed) == metrics[1:]
-    assert equal_state(resumed.state_dict(), end)
+    for cut in CUTS:
+        torch.rand(100)  # whatever the next process did before
+        resumed = tiny_trainer(name, clock=ticking())
+        resumed.load_state_dict(load_checkpoint(tmp_path / f"{cut}.pt"))
+        assert resumed.iteration == cut
+        assert train_to_end(resumed) == metrics[cut // ITERATIONS_PER_EPOCH :], cut  # train_loss and ais, too
+        assert equal_state(resumed.state_dict(), end), cut
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trainer_that_went_on_by_itself_can_be_set_back(name, tmp_path):
     trainer = tiny_trainer(name, clock=ticking())
     trainer.train_epoch()

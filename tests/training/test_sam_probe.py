@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trainer import ITERATIONS_PER_EPOCH, tiny_loader, tiny_sam_probe, tiny_trainer, train_to_end
 from tests.support.tiny_trial import equal_state
 from vsam_tune.registry.methods import METHODS
@@ -20,7 +21,7 @@ def without_clocks(trainer):
     return {key: value for key, value in trainer.state_dict().items() if key not in _CLOCKS}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_trial_ends_with_the_same_bits_as_without_it(name):
     """Parameters, buffers, optimizer, random state, data order, trajectory: dropout and augmentation draw as well."""
     alone = tiny_trainer(name)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from tests.support.methods import others_slow
 from tests.support.tiny_trainer import (
     ITERATIONS_PER_EPOCH,
     NUM_IMAGES,
@@ -64,7 +65,7 @@ def test_an_epoch_is_the_loop_that_anyone_would_write():
         assert torch.equal(weights(trainer.model), weights(network))
 
 
-@pytest.mark.parametrize("name", AT_THE_WEIGHTS)
+@pytest.mark.parametrize("name", others_slow(AT_THE_WEIGHTS))
 def test_train_loss_is_that_of_the_first_pass(name):
     trainer = tiny_trainer(name, model=linear(), lr=0.0, rho=5.0)
     with torch.no_grad():
@@ -73,16 +74,16 @@ def test_train_loss_is_that_of_the_first_pass(name):
 
 
 @pytest.mark.usefixtures("read_every_5")
-@pytest.mark.parametrize("name", METHODS)
-def test_the_same_arguments_give_the_same_bits(name):
+@pytest.mark.parametrize("name", others_slow(METHODS))
+def test_the_same_arguments_give_the_same_bits_whether_the_state_is_saved_or_not(name):
     first = tiny_trainer(name, clock=ticking())
     metrics, end = train_to_end(first), first.state_dict()
     second = tiny_trainer(name, clock=ticking())
-    assert train_to_end(second) == metrics
+    assert train_to_end(second, between=second.state_dict) == metrics
     assert equal_state(second.state_dict(), end)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_how_often_the_device_is_read_moves_no_bit(name, monkeypatch):
     seldom = tiny_trainer(name)
     train_to_end(seldom)
@@ -92,7 +93,7 @@ def test_how_often_the_device_is_read_moves_no_bit(name, monkeypatch):
     assert equal_state({**seldom.state_dict(), "ais": None}, {**often.state_dict(), "ais": None})
 
 
-@pytest.mark.parametrize("name", WITHOUT_READS)
+@pytest.mark.parametrize("name", others_slow(WITHOUT_READS))
 def test_nothing_is_read_from_the_device_within_an_iteration(name):
     trainer = tiny_trainer(name, interval=100)  # vSAM reads its norms at an interval's end
     with NoValueIsRead():
@@ -102,7 +103,7 @@ def test_nothing_is_read_from_the_device_within_an_iteration(name):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("name", WITHOUT_READS)
+@pytest.mark.parametrize("name", others_slow(WITHOUT_READS))
 def test_cuda_does_not_synchronise_within_an_iteration(name):
     trainer = tiny_trainer(name, device="cuda", interval=100)
     batches = trainer.loader.batches(0)
@@ -121,7 +122,7 @@ def test_what_sgd_and_sam_cost(name, evaluations, fraction):
         assert metrics["sampled_fraction"] == fraction
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_metrics_count_what_the_trajectory_shows(name):
     trainer = tiny_trainer(name)
     for epoch in range(1, 6):
@@ -147,7 +148,7 @@ def test_metrics_count_what_the_trajectory_shows(name):
         }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_gradient_evaluations_are_the_backward_passes(name):
     trainer, backwards, sizes = tiny_trainer(name), [], []
     makes = trainer.closures.closure
@@ -167,7 +168,7 @@ def test_gradient_evaluations_are_the_backward_passes(name):
     assert metrics["gradient_evaluations"] == pytest.approx(sum(backwards) / 35, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_batch_norm_sees_each_batch_once_whatever_the_iteration_costs(name):
     trainer = tiny_trainer(name)
     train_to_end(trainer)
@@ -175,7 +176,7 @@ def test_batch_norm_sees_each_batch_once_whatever_the_iteration_costs(name):
 
 
 @pytest.mark.usefixtures("read_every_5")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_norms_stand_in_the_rows_of_their_iterations(name):
     trainer, seen = tiny_trainer(name), []
     step = trainer.lr_scheduler.step
@@ -189,7 +190,7 @@ def test_norms_stand_in_the_rows_of_their_iterations(name):
 
 
 @pytest.mark.usefixtures("read_every_5")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_ais_counts_an_image_once_a_pass_whatever_the_iteration_costs(name):
     trainer = tiny_trainer(name, clock=ticking())
     assert trainer.train_epoch()["ais"] == NUM_IMAGES / 2  # read twice, each block is a second of this clock
@@ -249,7 +250,7 @@ def test_a_loss_that_is_not_finite_is_noticed_when_the_device_is_read(breaks, no
 
 
 @pytest.mark.usefixtures("read_every_5")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_a_learning_rate_that_is_too_large_diverges_and_nothing_else(name):
     trainer = tiny_trainer(name, lr=1e30)
     with pytest.raises(DivergedError):
@@ -281,7 +282,7 @@ def test_evaluation_is_in_evaluation_mode():
 
 
 @pytest.mark.usefixtures("read_every_5")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", others_slow(METHODS))
 def test_evaluation_leaves_no_trace(name):
     with_evaluation = tiny_trainer(name, clock=ticking())
     before = copy.deepcopy(with_evaluation.state_dict())
