@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from tests.support.methods import WITHOUT_PRESETS
 from tests.support.tiny_trial import BASES, TinyTrial, closure_of, tiny_network, two_groups, wrap
 from vsam_tune.registry.methods import METHODS
 
-WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+WRAPPERS = [name for name in WITHOUT_PRESETS if METHODS[name].optimizer]
 
 
 def one_group(network):
@@ -23,7 +24,7 @@ def with_an_empty_group(network):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_splitting_the_parameters_into_groups_changes_no_bit(name, dtype):
     whole = TinyTrial(name, dtype=dtype, groups=one_group)
     split = TinyTrial(name, dtype=dtype, groups=same_split_in_two)
@@ -32,7 +33,7 @@ def test_splitting_the_parameters_into_groups_changes_no_bit(name, dtype):
     assert torch.equal(whole.weights, split.weights)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_an_empty_group_changes_nothing(name):
     with_empty, without = TinyTrial(name, groups=with_an_empty_group), TinyTrial(name)
     with_empty.train(12)
@@ -53,7 +54,7 @@ def test_the_groups_and_the_state_are_the_base_optimizers_own(name):
 
 
 @pytest.mark.parametrize("base", BASES)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_frozen_parameters_stay(name, base):
     trial = TinyTrial(name, base=base)
     frozen = [trial.network[0].weight, trial.network[9].bias]
@@ -65,7 +66,7 @@ def test_frozen_parameters_stay(name, base):
     assert not any(parameter.requires_grad for parameter in frozen)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_parameter_that_is_thawed_later_is_trained_from_then_on(name):
     trial = TinyTrial(name)
     weight = trial.network[0].weight.requires_grad_(False)
@@ -76,7 +77,7 @@ def test_a_parameter_that_is_thawed_later_is_trained_from_then_on(name):
     assert not torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_parameter_without_gradient_now_and_then_is_untouched_then(name):
     network = tiny_network()
     branch = torch.nn.Parameter(torch.ones(3))
@@ -96,7 +97,7 @@ def test_a_parameter_without_gradient_now_and_then_is_untouched_then(name):
 
 
 @pytest.mark.parametrize("set_to_none", [True, False])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_zero_gradient_moves_nothing_and_makes_no_nan(name, set_to_none):
     weight = torch.nn.Parameter(torch.ones(3, 2))
     optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
@@ -112,7 +113,7 @@ def test_a_zero_gradient_moves_nothing_and_makes_no_nan(name, set_to_none):
     assert torch.equal(weight, torch.ones(3, 2))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_zero_gradient_leaves_weight_decay_and_momentum_bit_for_bit(name):
     """All weights but those of the last layer, whose bias is all that the loss sees."""
     ends = []
@@ -125,7 +126,7 @@ def test_a_zero_gradient_leaves_weight_decay_and_momentum_bit_for_bit(name):
     assert not torch.equal(ends[0][0], tiny_network()[0].weight)  # it has decayed
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_no_gradient_at_all_moves_nothing(name):
     weight = torch.nn.Parameter(torch.ones(3, 2))
     optimizer = wrap(name, torch.optim.SGD([weight], lr=0.1))
@@ -134,7 +135,7 @@ def test_no_gradient_at_all_moves_nothing(name):
     assert torch.equal(weight, torch.ones(3, 2))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_clearing_gradients_to_zero_or_to_none_gives_the_same_bits(name):
     cleared, removed = TinyTrial(name), TinyTrial(name)
     zero_grad = cleared.optimizer.zero_grad

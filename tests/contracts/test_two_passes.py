@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.methods import WITHOUT_PRESETS
 from tests.support.tiny_trial import InterruptedPassError, TinyTrial, optimizer_class
 from vsam_tune.registry.methods import METHODS
 
-WRAPPERS = [name for name in METHODS if METHODS[name].optimizer]
+WRAPPERS = [name for name in WITHOUT_PRESETS if METHODS[name].optimizer]
 TWO_PASSES = [name for name in WRAPPERS if METHODS[name].gradient_evaluations > 1]
-AT_THE_WEIGHTS = [name for name in METHODS if not getattr(optimizer_class(name), "perturbs_first", False)]
+AT_THE_WEIGHTS = [name for name in WITHOUT_PRESETS if not getattr(optimizer_class(name), "perturbs_first", False)]
 
 
 def flags(network):
@@ -64,7 +65,7 @@ def test_running_statistics_are_those_of_one_forward_pass_an_iteration(name):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_random_state_ends_where_one_forward_pass_leaves_it(name, dropout):
     trial = TinyTrial(name, dropout=dropout)
     alone = TinyTrial("sgd", dropout=dropout)
@@ -92,7 +93,7 @@ def test_the_second_pass_drops_the_same_units(name):
 
 
 @pytest.mark.parametrize("failing_call", [1, 2])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_failing_pass_leaves_the_weights_and_can_be_repeated(name, failing_call):
     trial = TinyTrial(name, dropout=0.5)
     calls_in_step = []
@@ -142,7 +143,7 @@ def test_a_failing_second_pass_restores_the_random_state_of_the_first(name):
     pytest.fail("no iteration was sampled")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITHOUT_PRESETS)
 def test_a_network_in_evaluation_mode_stays_so(name):
     trial = TinyTrial(name)
     trial.network[1].eval()  # a frozen batch norm, as in fine-tuning

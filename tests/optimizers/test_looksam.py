@@ -8,7 +8,7 @@ import torch
 
 from tests.reference import looksam as reference
 from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
-from tests.support.tiny_trial import TinyTrial, carried_over, equal_state, same_trajectory
+from tests.support.tiny_trial import TinyTrial, equal_state, same_trajectory, saved_and_loaded
 from vsam_tune.optimizers import SAM, LookSAM
 
 BASE = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
@@ -72,7 +72,7 @@ def test_a_trial_cut_between_two_sam_iterations_goes_on_with_the_same_direction(
     straight, first, resumed = (TinyTrial("looksam", period=4) for _ in range(3))
     straight.train(10)
     first.train(cut)
-    carried_over(first, resumed, tmp_path / "checkpoint.pt")
+    saved_and_loaded(first, resumed, tmp_path / "checkpoint.pt")
     resumed.train(10 - cut)
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())

@@ -9,9 +9,9 @@ from tests.reference import rst as reference
 from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import (
     TinyTrial,
-    carried_over,
     equal_state,
     same_trajectory,
+    saved_and_loaded,
     step_and_repeat_if_interrupted,
 )
 from vsam_tune.optimizers import RST
@@ -100,7 +100,7 @@ def test_a_trial_cut_anywhere_goes_on_with_the_same_draws(cut, tmp_path):
     straight, first, resumed = TinyTrial("rst"), TinyTrial("rst"), TinyTrial("rst", seed=5)
     straight.train(20)
     first.train(cut)
-    carried_over(first, resumed, tmp_path / "checkpoint.pt")
+    saved_and_loaded(first, resumed, tmp_path / "checkpoint.pt")
     resumed.train(20 - cut)
     assert torch.equal(resumed.weights, straight.weights)
     assert equal_state(resumed.state_dict(), straight.state_dict())

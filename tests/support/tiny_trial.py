@@ -248,11 +248,16 @@ def step_and_repeat_if_interrupted(trial, call):
         trial.step()
 
 
-def carried_over(first, resumed, path):
-    """Return the second trial, gone on with from a file that holds all of the first."""
+def loaded(trial, path):
+    """Return the trial with the state that a file holds."""
+    trial.load_state_dict(torch.load(path, weights_only=True))
+    return trial
+
+
+def saved_and_loaded(first, second, path):
+    """Return the second trial, with all of the first trial's state from a file."""
     torch.save(first.state_dict(), path)
-    resumed.load_state_dict(torch.load(path, weights_only=True))
-    return resumed
+    return loaded(second, path)
 
 
 def equal_state(one, two):
