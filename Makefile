@@ -16,7 +16,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile -q
 
 test-slow: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadfile
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile
 
 # breaks each update in turn: a test has to notice
 mutation: $(INSTALLED)

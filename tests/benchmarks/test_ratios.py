@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ideal import Parts, linear, passes
 from benchmarks.ratios import Estimate, Ratios
+from tests.support.properties import expensive
 
 PERIOD = 5
 
@@ -23,7 +24,7 @@ def rounds(num_rounds, **seconds):
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=4, max_size=8))
-@settings(max_examples=20)
+@expensive
 def test_a_slower_round_changes_no_ratio(slower):
     measured, sampled = rounds(len(slower), sam=np.linspace(1.9, 2.1, len(slower)))
     disturbed = {key: values * slower for key, values in measured.items()}

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import expensive
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import load_task, parse_spec
 from vsam_tune.errors import InputError
@@ -47,7 +48,7 @@ def cifar_like(tmp_path):
     return f"npz:{tmp_path / 'set.npz'}"
 
 
-@settings(deadline=None, max_examples=20)
+@expensive
 @given(seed=st.integers(0, 2**40), noise=st.floats(0, 1), fraction=st.floats(0.05, 0.9))
 def test_final_training_sees_the_labels_of_the_search(seed, noise, fraction):
     arguments = {"label_noise": noise, "validation_fraction": fraction, "seed": seed}

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.controller import CONTINUE, STOP, Controller
+from tests.support.properties import expensive
 from tests.support.toy_study import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.scheduling.asha import Asha
@@ -123,7 +124,7 @@ def test_a_trial_that_was_to_stop_when_its_driver_was_killed_is_stopped_by_the_n
     assert again.report(0, 2, loss=9.0) == CONTINUE
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(expensive, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(0, 40))
 def test_a_restart_changes_no_decision(seed: int, cut: int, tmp_path: Path) -> None:
     """The rungs are rebuilt from the storage; trials that go on report again what they reported after a checkpoint."""

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
 
+from tests.support.properties import expensive
 from tests.support.toy_study import X, on_disk, toy_plan
 from tests.support.without_ray import LAST, Toy, searcher_of
 
@@ -191,7 +192,7 @@ def test_a_starting_point_that_was_left_behind_keeps_its_values(tmp_path: Path) 
     assert storage.num_trials("waiting") == 0
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(expensive, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 6), min_size=1, max_size=6), workers=st.integers(1, 3), seed=st.integers(0, 99))
 def test_kills_lose_and_repeat_no_finished_trial(cuts: list[int], workers: int, seed: int, tmp_path: Path) -> None:
     """Drivers that are killed after some events, then one that is not: the budget is met, nothing is recorded twice."""
