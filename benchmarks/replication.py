@@ -1,7 +1,7 @@
 """Does a front replicate? Several searches that differ only in their seeds, each confirmed under fresh seeds.
 
 Each search has its own task seed (of the split, the label noise and the trials) and sampler seed. Then `confirm
---possible` trains the points of its plain front, and the trials that may also be optimal given the measurement
+--include-possible` trains the points of its plain front, and the trials that may also be optimal given the measurement
 noise, again. The benchmark prints, in Markdown, how many of both replicate: every searched value is in its confirmed
 interval, and no confirmed point is significantly better in all objectives. After an interruption the same command
 continues. Run it with
@@ -68,7 +68,7 @@ def groups(rows: Iterable[Mapping[str, Any]]) -> tuple[Group, Group]:
     """Return the plain front and the other trials that may be optimal.
 
     Args:
-        rows: of `confirm --possible --format json`; ignores the rows of methods, which have no trial.
+        rows: of `confirm --include-possible --format json`; ignores the rows of methods, which have no trial.
     """
     points = [row for row in rows if row["trial"] is not None]
     return (
@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _searched_and_confirmed(file: Path, name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     engine = ("--root", arguments.root, *(("--workers", arguments.workers) if arguments.workers else ()))
     vsam_tune("search", file, *engine)
-    scope = ("--possible", "--seeds", arguments.seeds, "--timing-seconds", arguments.timing_seconds)
+    scope = ("--include-possible", "--seeds", arguments.seeds, "--timing-seconds", arguments.timing_seconds)
     rows: list[dict[str, Any]] = vsam_tune_json("confirm", name, *scope, *engine)["rows"]
     return rows
 

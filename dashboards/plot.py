@@ -1,7 +1,8 @@
-"""Draw a study's front, or its baselines, into one file: HTML that needs no network, or PNG."""
+"""Draw the front of a study, or its baselines, into one file: HTML that needs no network, or PNG."""
 
 import argparse
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,6 @@ from vsam_tune.errors import InputError, problem
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-HELP = "draw the front, or the baselines, into an HTML or PNG file"
-
 # Without these plotly shows a button that uploads the figure, data included, to a public service.
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 _PNG_SIZE = {"width": 1000, "height": 700, "scale": 2}
@@ -24,16 +23,18 @@ _PNG_SIZE = {"width": 1000, "height": 700, "scale": 2}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_study(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="FILE.html or FILE.png")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE", help="the file to write; its name ends in .html or .png"
+    )
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="test accuracy of the baselines against seconds and gradient evaluations, instead of the front",
+        help="draw the test accuracy of the baselines against seconds and gradient evaluations, instead of the front",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the figure; an older file of that name is replaced.
+    """Write the figure; it replaces an older file of that name.
 
     Args:
         arguments: `study`, `out`, `root` and `baselines`.
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if there is no such study, or the file cannot be written on this machine.
     """
-    write = _writer(arguments.out)  # what is wrong with the file shows before the study is read
+    write = _writer(arguments.out)  # a problem with the file shows before the study is read
     name, figure = (_baselines if arguments.baselines else _front)(arguments.study, arguments.root)
     try:
         write(figure, arguments.out)
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
-    """Return what is drawn, and the figure."""
+    """Return the title of the figure, and the figure."""
     from dashboards.figures.front import front_figure  # noqa: PLC0415 - plotly
     from vsam_tune.study.storage.study_storage import load_result  # noqa: PLC0415 - Optuna
 
@@ -65,7 +66,7 @@ def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
 
 
 def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
-    """Return what is drawn, and the figure."""
+    """Return the title of the figure, and the figure."""
     from dashboards.figures.comparison import comparison_figure  # noqa: PLC0415 - plotly
     from vsam_tune.analysis.comparison import compare  # noqa: PLC0415 - scipy
     from vsam_tune.study.storage.study_storage import load_baselines  # noqa: PLC0415 - Optuna
@@ -75,19 +76,21 @@ def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
 
 
 def _writer(out: Path) -> Callable[["go.Figure", Path], None]:
-    """Return what writes a figure in the format that the file's name asks for.
+    """Return the writer of the format that the file's name asks for.
 
     Raises:
-        InputError: if the format is unknown or needs what is not installed.
+        InputError: if the format is unknown, or kaleido is missing.
     """
     if not out.parent.is_dir():
-        raise InputError(problem("--out", "", str(out), "its folder does not exist", f"mkdir -p {out.parent}"))
+        raise InputError(
+            problem("--out", "", str(out), "its folder does not exist", f"mkdir -p {shlex.quote(str(out.parent))}")
+        )
     if out.suffix == ".html":
         return _write_html
     if out.suffix != ".png":
         raise InputError(problem("--out", "", str(out), "must end in .html or .png", "write --out front.html"))
     if importlib.util.find_spec("kaleido") is None:
-        fix = "pip install kaleido, or write --out FILE.html"
+        fix = "install kaleido with pip, or write --out FILE.html"
         raise InputError(problem("--out", "", str(out), "a PNG needs kaleido, which is not installed", fix))
     return _write_png
 
@@ -107,7 +110,7 @@ def _write_png(figure: "go.Figure", out: Path) -> None:
     """
     try:
         image = figure.to_image(format="png", **_PNG_SIZE)
-    except RuntimeError as error:  # plotly's word for kaleido without a Chrome
+    except RuntimeError as error:  # plotly raises this if kaleido finds no Chrome
         fix = "install Chrome or Chromium, or write --out FILE.html"
         raise InputError(problem("--out", "", str(out), "kaleido found no browser to draw with", fix)) from error
     write_bytes(out, image)

@@ -98,7 +98,7 @@ def test_each_search_is_confirmed_with_its_possible_points(tmp_path, monkeypatch
     main(["--root", str(tmp_path), "--searches", "2", "--seeds", "3", "--workers", "1", "--data", "npz:some.npz"])
     assert [command[0] for command in commands] == ["search", "confirm"] * 2
     engine = ["--root", str(tmp_path), "--workers", "1"]
-    scope = ["--possible", "--seeds", "3", "--timing-seconds", "60"]
+    scope = ["--include-possible", "--seeds", "3", "--timing-seconds", "60"]
     assert commands[3] == ["confirm", "quickstart_1", *scope, *engine]
     written = yaml.safe_load((tmp_path / "studies/quickstart_1.yaml").read_text())
     assert written["task"]["data"].startswith("npz:/")

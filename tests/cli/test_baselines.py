@@ -12,7 +12,7 @@ from tests.support.fake_baselines import metrics, replicate, result_of
 from tests.support.fake_study import empty_store
 from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
-from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
+from vsam_tune.cli.unfinished import num_ended, report_unfinished
 from vsam_tune.study.baselines import baselines_plan, wanted_rows
 from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
@@ -84,7 +84,7 @@ def test_a_training_that_diverged_is_told_and_is_exit_code_1(
     out, err = capsys.readouterr()
     where = tmp_path / "runs" / "mine" / "baselines" / "trials" / "00003"
     why = "sam seed 1 is pruned (diverged at iteration 120)"
-    assert err == f"{where}: {why}. Fix: other settings, under a label: of their own\n"
+    assert err == f"{where}: {why}. Fix: choose other settings under a new label:\n"
     assert "92.00" in out
     assert main(["baselines", *arguments, "--methods", "sgd"]) == 0
 
@@ -102,13 +102,13 @@ def test_what_failed_or_is_not_done_is_told_by_its_newest_training(
     result = result_of(trials)
     assert num_ended(result, wanted) == 1
     assert num_ended(None, wanted) == 0
-    assert tell_what_is_missing(result, wanted, tmp_path, kind=BASELINE, fix="") == 1
+    assert report_unfinished(result, wanted, tmp_path, kind=BASELINE, fix="") == 1
     where = tmp_path / "trials" / "00001"
     assert capsys.readouterr().err.splitlines() == [
-        f"{where}: sam seed 0 is fail (ValueError: so). Fix: the same command",
-        "mine: 2 of 4 trainings are not done. Fix: the same command goes on",
+        f"{where}: sam seed 0 is fail (ValueError: so). Fix: repeat the command",
+        "mine: 2 of 4 trainings are not finished. Fix: repeat the command to resume",
     ]
-    assert tell_what_is_missing(result, wanted[:1], tmp_path, kind=BASELINE, fix="") == 0
+    assert report_unfinished(result, wanted[:1], tmp_path, kind=BASELINE, fix="") == 0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_names_are_parted_by_commas_outside_parentheses(text: str, names: list[s
 
 def test_names_of_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["baselines", "mine.yaml", "--methods", ","]) == 2
-    assert "argument --methods: ',' names nothing" in capsys.readouterr().err
+    assert "argument --methods: ',' contains no name" in capsys.readouterr().err
 
 
 def test_other_commands_are_not_confused_by_baselines_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

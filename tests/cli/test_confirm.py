@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.fake_study import empty_store
+from tests.support.printed_table import read_heads
 from vsam_tune.cli.main import main
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.confirm import Scope, confirm_plan, wanted_trials
@@ -94,8 +95,8 @@ def test_a_table_says_what_remains_and_gives_a_fair_pick(
     assert confirmed.finish()(*THREE) == 0
     out, err = capsys.readouterr()
     table, remarks = out.split("\n\n")
-    head, *rows = table.splitlines()
-    assert head.split() == [
+    *head, vsam_0, vsam_1, sgd, sam = table.splitlines()
+    assert read_heads(head) == [
         "row",
         "seeds",
         "val_accuracy",
@@ -109,7 +110,7 @@ def test_a_table_says_what_remains_and_gives_a_fair_pick(
         "replicates",
         "alone",
     ]
-    assert [" ".join(row.split()) for row in rows] == [
+    assert [" ".join(row.split()) for row in (vsam_0, vsam_1, sgd, sam)] == [
         "vsam trial 0 3 94.00 93.00 [90.52, 95.48] -1.00 1.200 1.250 [1.230, 1.270] +0.050"
         " 92.00 [89.52, 94.48] yes no yes",
         "vsam trial 1 3 92.00 91.50 [90.26, 92.74] -0.50 1.600 1.600 [1.580, 1.620] 0.000"
@@ -119,9 +120,9 @@ def test_a_table_says_what_remains_and_gives_a_fair_pick(
     ]
     assert remarks.splitlines() == [
         "2 of 2 points remain on the front of mine",
-        "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed less searched",
-        "pick: vsam trial 0, the knee of the confirmed means; test accuracy 92.00 [89.52, 94.48], a fair estimate:"
-        " the test set has chosen nothing",
+        "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed minus searched",
+        "pick: vsam trial 0, the knee of the confirmed means; test accuracy 92.00 [89.52, 94.48], a fair estimate,"
+        " since the test set played no part in the selection",
         f"speed: timing 1 on {device()}, alone, one row at a time",
     ]
     assert err == ""
@@ -165,15 +166,15 @@ def test_markdown_is_a_table_with_the_remarks_below(confirmed: Confirmed, capsys
     assert "\n\n2 of 2 points remain" in out
 
 
-def test_a_timing_without_a_speed_that_can_be_believed_fails_with_a_cure_and_its_point_is_not_judged(
+def test_a_timing_without_a_speed_that_is_reliable_fails_with_a_fix_and_its_point_is_not_judged(
     confirmed: Confirmed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert confirmed.finish(withheld=["vsam trial 1"])(*THREE) == 1
     out, err = capsys.readouterr()
-    assert "\n1 of 2 points remain on the front of mine, 1 not judged yet\n" in out
+    assert "\n1 of 2 points remain on the front of mine, 1 not decided yet\n" in out
     assert err == (
-        "mine: no ais_vs_sam of vsam trial 1: their timings disagree within themselves. Fix: --time-only, with a"
-        " larger --timing-seconds\n"
+        "mine: no ais_vs_sam of vsam trial 1: the parts of their timings disagree. Fix: repeat the command with"
+        " --timing-only and a larger --timing-seconds\n"
     )
 
 
@@ -181,8 +182,10 @@ def test_a_timing_that_was_disturbed_is_warned_of(confirmed: Confirmed, capsys: 
     assert confirmed.finish(alone=0.0)(*THREE) == 0
     out, err = capsys.readouterr()
     assert "not alone, one row at a time" in out
-    assert err.startswith("mine: others used the processors while vsam trial 0, vsam trial 1, sgd, sam were timed: ")
-    assert err.endswith("Fix: --time-only when the machine is idle\n")
+    assert err.startswith(
+        "mine: other programs used the processors during the timing of vsam trial 0, vsam trial 1, sgd, sam: "
+    )
+    assert err.endswith("Fix: repeat the command with --timing-only on an idle machine\n")
     confirmed.finish(time_only=True)  # another timing, alone
     assert confirmed(*THREE) == 0
     out, err = capsys.readouterr()
@@ -195,7 +198,7 @@ def test_a_seed_that_diverged_is_told_and_is_exit_code_1(
     assert confirmed.finish(diverged=True)(*THREE) == 1
     where = confirmed.home / "confirm" / "trials" / "00007"
     why = "sam confirm seed 1 is pruned (diverged at iteration 20)"
-    fix = "none, it is what that seed gives: no mean counts it"
+    fix = "none: the configuration diverges with this seed, and the means leave it out"
     assert capsys.readouterr().err == f"{where}: {why}. Fix: {fix}\n"
 
 

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from tests.support.ended_study import VALUES, Searched
+from tests.support.printed_table import read_heads
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
+from vsam_tune.cli.render import Format
 from vsam_tune.study.file.study_file import load_export, load_study
 
 
@@ -49,14 +51,14 @@ def test_a_file_names_the_study_as_well(searched: Searched, capsys: pytest.Captu
 
 def test_a_table_shows_the_front_and_what_it_is_worth(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", "mine", "--root", str(searched.root)]) == 0
-    head, *rows, blank, summary = capsys.readouterr().out.splitlines()
-    assert head.split()[:4] == ["trial", "val_accuracy", "ais", "sampled_fraction"]
+    head, *rows, blank, summary, volume = capsys.readouterr().out.splitlines()
+    shown = ["sampled_fraction", "beta", "kappa", "num_slices", "warmup_iterations"]
+    assert head.split() == ["trial", "val_accuracy", "ais", *shown, "knee"]
     assert [row.split()[0] for row in rows] == ["1", "0"]
     assert sum("<- knee" in row for row in rows) == 1
     assert blank == ""
-    assert summary == (
-        "2 on the front of mine (3 complete, 1 pruned, 1 fail); hypervolume 4050 from (val_accuracy 84, ais 450)"
-    )
+    assert summary == "2 trials are on the front of mine (3 complete, 1 pruned, 1 fail)."
+    assert volume == "Hypervolume: 4050 (reference point: val_accuracy 84.00, ais 450)."
 
 
 def test_csv_keeps_every_digit(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,31 +93,105 @@ def noisy(**unlike: float) -> StudyResult:
     return StudyResult(name="mine", objectives=objectives, trials=tuple(trials), reference_point=None, study={})
 
 
-def test_a_table_shows_errors_and_what_noise_cannot_exclude(capsys: pytest.CaptureFixture[str]) -> None:
+COUNT = "1 trial is on the front of mine (3 complete)."
+ERROR = "± is one standard error."
+
+
+def test_a_table_shows_the_front_and_says_how_many_more_may_be_optimal(capsys: pytest.CaptureFixture[str]) -> None:
     write_front(noisy(), "table")
-    head, *rows, blank, summary, noise, efficiency = capsys.readouterr().out.splitlines()
-    shown = ["sampled_fraction", "ideal_ais_vs_sam", "efficiency"]
-    assert head.split() == ["trial", "val_accuracy", "ais_vs_sam", *shown, "beta", "front", "knee"]
+    head, row, blank, count, volume, error, noise = capsys.readouterr().out.splitlines()
+    assert head.split() == ["trial", "val_accuracy", "ais_vs_sam", "sampled_fraction", "beta", "knee"]
+    assert " ".join(row.split()) == "0 95.00 ± 1.00 1.500 ± 0.010 0.500 0.1 <- knee"
+    assert (blank, count, error) == ("", COUNT, ERROR)
+    assert volume.startswith("Hypervolume: ")
+    assert noise == "1 more trial may also be optimal given the measurement noise (--include-possible lists it)."
+
+
+def test_the_trials_that_may_be_optimal_are_listed_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "table", include_possible=True)
+    head, *rows, _, count, _, _, noise, efficiency = capsys.readouterr().out.splitlines()
+    assert head.split()[-2:] == ["front", "knee"]
     assert [" ".join(row.split()) for row in rows] == [
-        "0 95.00 ± 1.00 1.500 ± 0.010 0.500 ± 0.020 1.000 0.1 yes <- knee",
-        "1 94.00 ± 1.00 1.490 ± 0.010 0.250 1.600 0.800 0.1 possible",
+        "0 95.00 ± 1.00 1.500 ± 0.010 0.500 0.1 yes <- knee",
+        "1 94.00 ± 1.00 1.490 ± 0.010 0.250 0.1 possible",
     ]
-    assert blank == ""
-    assert summary.startswith("1 on the front of mine (3 complete); hypervolume ")
-    assert noise == (
-        "1 more that noise cannot exclude (possible), at 2.60 standard errors of a difference; ±: one standard error"
-    )
+    assert count == COUNT
+    assert noise == "1 more trial may also be optimal given the measurement noise (marked possible)."
     assert efficiency == (
-        "efficiency not within 0.9 to 1.1: trial 1 (0.80);"
-        " below: it costs more than its passes; above: its passes cost less than SAM's"
+        "Efficiency outside 0.9 to 1.1: trial 1 (0.80);"
+        " below 1 a trial is slower than its gradient evaluations suggest, above 1 it is faster."
     )
+
+
+@pytest.mark.parametrize("format", ["markdown", "latex"])
+def test_other_tables_also_show_the_front_alone(format: Format, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: A002
+    write_front(noisy(), format)
+    assert "94.00" not in capsys.readouterr().out
+    write_front(noisy(), format, include_possible=True)
+    assert "94.00" in capsys.readouterr().out
+
+
+def test_columns_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "table", columns=["beta", "trial", "efficiency", "errors.val_accuracy"])
+    head, row, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["beta", "trial", "efficiency", "errors.val_accuracy"]
+    assert row.split() == ["0.1", "0", "1.000", "1.00"]
+    write_front(noisy(), "csv", columns=["trial", "ais_vs_sam_error"])
+    assert capsys.readouterr().out == "trial,ais_vs_sam_error\n0,0.01\n1,0.01\n"
+
+
+def test_all_columns_have_every_metric_but_no_error_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    write_front(noisy(), "table", columns=["all"], include_possible=True)
+    out = capsys.readouterr().out.splitlines()
+    first = next(i for i, line in enumerate(out) if line.split()[0] == "0")
+    shown = ["sampled_fraction", "ideal_ais_vs_sam", "efficiency"]
+    assert read_heads(out[:first]) == ["trial", "val_accuracy", "ais_vs_sam", *shown, "beta", "front", "knee"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--columns", "ais,bta"], "--columns: 'bta': there is no such column. Fix: write beta."),
+        (["--columns", ","], "vsam-tune front: argument --columns: ',' contains no name. Fix: vsam-tune front --help"),
+        (
+            ["--columns", "ais", "--format", "json"],
+            "--columns: JSON contains all columns. Fix: remove --columns.",
+        ),
+        (
+            ["--include-possible", "--noise", "ignore"],
+            "--include-possible: excludes --noise ignore, which takes the measured values as exact."
+            " Fix: remove one of the two.",
+        ),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    options: list[str], line: str, searched: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["front", "mine", "--root", str(searched.root), *options]) == 2
+    assert capsys.readouterr() == ("", f"{line}\n")
+
+
+QUICKSTART = {"beta": 0.0547, "kappa": 0.683, "num_slices": 6, "warmup_iterations": 126, "initial_rate": 0.0176}
+
+
+@pytest.mark.parametrize("second", ["ais_vs_sam", "gradient_evaluations", "ais"])
+def test_the_front_of_the_quickstart_fits_100_columns(second: str, capsys: pytest.CaptureFixture[str]) -> None:
+    objectives = (Objective("val_accuracy", "maximize"), Objective(second, "maximize"))
+    values = {"val_accuracy": 98.5632, second: 1.32345}
+    metrics = {**values, "sampled_fraction": 0.4611, "val_accuracy_error": 0.7, f"{second}_error": 0.017}
+    trial = TrialRecord(number=23, state="complete", params=QUICKSTART, values=values, metrics=metrics)
+    write_front(
+        StudyResult(name="quickstart", objectives=objectives, trials=(trial,), reference_point=None, study={}), "table"
+    )
+    *head, _row, _, count, volume, error, noise = lines = capsys.readouterr().out.splitlines()
+    assert read_heads(head) == ["trial", "val_accuracy", second, "sampled_fraction", *QUICKSTART, "knee"]
+    assert max(map(len, lines)) <= 100, (count, volume, error, noise)
 
 
 def test_where_noise_is_ignored_the_plain_front_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     write_front(noisy(), "table", "ignore")
-    _, *rows, blank, summary = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == ["0"]
-    assert (blank, summary[:20]) == ("", "1 on the front of mi")
+    _, row, blank, *notes = capsys.readouterr().out.splitlines()
+    assert (row.split()[0], blank, notes[0], notes[2:]) == ("0", "", COUNT, [ERROR])
     write_front(noisy(), "json", "ignore")
     printed = json.loads(capsys.readouterr().out)
     assert (printed["noise"], printed["possible"], len(printed["points"])) == ("ignore", [], 1)
@@ -128,7 +204,7 @@ def test_noise_that_excludes_all_others_is_said(capsys: pytest.CaptureFixture[st
     )
     write_front(few, "table")
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "0 more that noise cannot exclude (possible), at 2.24 standard errors of a difference; ±: one standard error"
+        "No other trial is likely to be optimal given the measurement noise."
     )
 
 
@@ -190,4 +266,5 @@ def test_a_study_without_a_complete_trial_has_no_front(tmp_path: Path, capsys: p
     (tmp_path / "toy").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "toy").ask()
     assert main(["front", "toy", "--root", str(tmp_path)]) == 1
-    assert capsys.readouterr() == ("", "toy: no trial has completed. Fix: vsam-tune search toy\n")
+    fix = f"vsam-tune trials toy --root {tmp_path} shows the state of the trials"
+    assert capsys.readouterr() == ("", f"toy: no trial has completed. Fix: {fix}\n")

@@ -11,10 +11,9 @@ from vsam_tune.cli import methods
 from vsam_tune.cli.main import COMMANDS, main
 
 HEAVY = ("torch", "ray", "optuna", "mlflow", "plotly", "pandas")
-ALL = [*COMMANDS, "plot"]  # plot comes from an entry point of dashboards
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_what_it_does_and_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     out, err = capsys.readouterr()
@@ -25,7 +24,8 @@ def test_every_command_says_what_it_does_and_takes(name: str, capsys: pytest.Cap
 def test_help_answers_at_once() -> None:
     """In a fresh interpreter no command's help loads what takes a second to load."""
     code = (
-        f"import sys; from vsam_tune.cli.main import main\nfor name in {ALL}:\n    assert main([name, '--help']) == 0\n"
+        "import sys; from vsam_tune.cli.main import COMMANDS, main\n"
+        "for name in COMMANDS:\n    assert main([name, '--help']) == 0\n"
         f"    loaded = [heavy for heavy in {HEAVY} if heavy in sys.modules]\n    assert not loaded, (name, loaded)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
@@ -33,14 +33,16 @@ def test_help_answers_at_once() -> None:
 
 def test_the_program_itself_loads_nothing_heavy() -> None:
     code = f"import sys, vsam_tune.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8").stdout == "[]\n"
+    )
 
 
 def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     overview = capsys.readouterr().out
     lines = overview.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == ALL
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(COMMANDS)
     assert all(len(line) <= 120 for line in lines)
     assert main([]) == 2
     assert capsys.readouterr() == ("", overview)
@@ -54,11 +56,11 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["serach", "x.yaml"], "vsam-tune: 'serach' is no command. Fix: vsam-tune search"),
-        (["xyzzy"], "vsam-tune: 'xyzzy' is no command. Fix: vsam-tune --help"),
+        (["serach", "x.yaml"], "vsam-tune: 'serach' is not a command. Fix: vsam-tune search"),
+        (["xyzzy"], "vsam-tune: 'xyzzy' is not a command. Fix: vsam-tune --help"),
         (
             ["methods", "--fromat", "json"],
-            "vsam-tune methods: unrecognized arguments: --fromat json. Fix: vsam-tune methods --help",
+            "vsam-tune methods: unrecognized arguments: --fromat json. Fix: write --format",
         ),
         (
             ["search"],
@@ -66,7 +68,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (
             ["search", "x.yaml", "--tri", "5"],
-            "vsam-tune search: unrecognized arguments: --tri 5. Fix: vsam-tune search --help",
+            "vsam-tune search: unrecognized arguments: --tri 5. Fix: write --trials",
         ),
         (
             ["search", "x.yaml", "--trials", "-5"],
@@ -77,6 +79,48 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
 def test_bad_usage_is_one_line_and_exit_code_2(argv: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 2
     assert capsys.readouterr() == ("", f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "fix"),
+    [
+        (["search", "a.yaml", "--fresh"], "write --no-resume"),
+        (["confirm", "--time-only"], "write --timing-only"),
+        (["confirm", "--possible"], "write --include-possible"),
+        (["methods", "--format", "jsn"], "write json"),
+        (["methods", "--format", "xyzzy"], "vsam-tune methods --help"),
+        (["methods", "--xyzzy"], "vsam-tune methods --help"),
+        (["spaces", "vsma"], "write vsam"),
+    ],
+)
+def test_a_misspelt_or_former_name_is_corrected(argv: list[str], fix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), err.endswith(f". Fix: {fix}\n")) == ("", 1, True)
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "| head -1", "2>&1 | head -1"])
+def test_a_stream_that_is_closed_is_no_error(redirection: str) -> None:
+    line = f"{sys.executable} -m vsam_tune.cli.main methods --format json {redirection}"
+    ended = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, encoding="utf-8", check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    line = f"{sys.executable} -m vsam_tune.cli.main --help > /dev/full"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, encoding="utf-8", check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in ended.stderr
+
+
+def test_a_stream_without_the_characters_gets_others() -> None:
+    code = (
+        "import sys; from vsam_tune.cli import methods; from vsam_tune.cli.main import main;"
+        "methods.run = lambda _: sys.stdout.write('1 \\u00b1 2, \\u00e9\\n') and 0; sys.exit(main(['methods']))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, rb"1 +- 2, \xe9" + b"\n", b"")
 
 
 def raising(error: BaseException) -> Callable[[Any], int]:
@@ -91,7 +135,7 @@ def test_what_nobody_foresaw_is_one_line_too(
 ) -> None:
     monkeypatch.setattr(methods, "run", raising(RuntimeError("so\n  and so")))
     assert main(["methods"]) == 1
-    fix = "VSAM_TUNE_DEBUG=1 vsam-tune methods ... shows where"
+    fix = "set VSAM_TUNE_DEBUG=1 and repeat the command to see the traceback"
     assert capsys.readouterr() == ("", f"vsam-tune methods: RuntimeError: so and so. Fix: {fix}\n")
     monkeypatch.setattr(methods, "run", raising(RuntimeError()))
     assert main(["methods"]) == 1

@@ -62,15 +62,18 @@ def test_a_tracking_server_that_is_away_is_one_line(tmp_path: Path, capsys: pyte
     assert len(err.splitlines()) == 1
 
 
-def test_several_studies_have_to_be_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_of_several_studies_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two"):
         make_study(tmp_path, name)
     assert main(["mlflow", "--root", str(tmp_path), "--url"]) == 2
-    assert capsys.readouterr().err == f"{tmp_path}: holds 2 studies: one, two. Fix: vsam-tune mlflow one.\n"
+    assert (
+        capsys.readouterr().err
+        == f"{tmp_path}: contains 2 studies: one, two. Fix: write the name of one, such as one.\n"
+    )
 
 
 def test_no_study_and_an_unknown_study_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mlflow", "--root", str(tmp_path), "--url"]) == 2
-    assert "holds 0 studies" in capsys.readouterr().err
+    assert "contains no study" in capsys.readouterr().err
     assert main(["mlflow", "made", "--root", str(tmp_path), "--url"]) == 2
     assert "holds no study of this name" in capsys.readouterr().err

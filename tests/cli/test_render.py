@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune.cli.render import FORMATS, number_text, render_json, render_rows, spread_text
+from tests.support.printed_table import read_heads
+from vsam_tune.cli.columns import Spread, number_text, spread_text
+from vsam_tune.cli.render import FORMATS, render_json, render_rows
 
 ROWS = [
     {"trial": 3, "state": "complete", "beta": 0.123456, "val_accuracy": 93.2513, "ais": 12345.6},
@@ -35,7 +37,7 @@ def test_formats_are_those_of_the_option():
 def test_a_table_aligns_numbers_right_and_words_left_and_rounds():
     assert render_rows(ROWS, COLUMNS, "table").splitlines() == [
         "trial  state         beta  val_accuracy     ais",
-        "    3  complete     0.123         93.25  12,346",
+        "    3  complete  1.23e-01         93.25  12,346",
         "   12  fail      1.23e-05",
     ]
 
@@ -95,6 +97,49 @@ def test_a_table_without_rows_is_its_head():
     assert render_rows([], ["trial", "beta"], "table") == "trial  beta"
 
 
+def lines(column, *values):
+    return render_rows([{column: value} for value in values], [column], "table").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((1.0, 0.26036, 0.0547), ["1.0000", "0.2604", "0.0547"]),
+        ((0.9, 0.783), ["0.900", "0.783"]),
+        ((0.5, 2.0), ["0.5", "2.0"]),
+        ((12345.6, 7.0), ["12,346", "     7"]),
+        ((1.0, 1.2e-5, -0.1), [" 1.00e+00", " 1.20e-05", "-1.00e-01"]),
+        ((0.9995, 0.9), ["0.9995", "0.9000"]),
+        ((math.nan, 1.5), ["nan", "1.5"]),
+        ((None, 1.25), ["", "1.25"]),
+        ((1, 20), [" 1", "20"]),
+        ((1, 2.5), ["1.0", "2.5"]),
+    ],
+)
+def test_a_column_has_one_number_of_decimals(values, shown):
+    assert lines("longest_number", *values)[1:] == [text and f"{text:>14}" for text in shown]
+
+
+def test_values_with_errors_have_their_points_and_signs_in_one_line():
+    assert lines("ais", Spread(950.2, 8.1), Spread(12345.0, 310.0), Spread(None, None), Spread(7.0, None)) == [
+        "         ais",
+        "   950 ±   8",
+        "12,345 ± 310",
+        "",
+        "     7",
+    ]
+
+
+def test_the_heads_of_a_wide_table_are_folded_at_underscores():
+    names = ["a_name_of_many_words", "sampled_fraction", *(f"column_{i:02}_with_a_long_name" for i in range(4)), "beta"]
+    head_1, *_, row = render_rows([dict.fromkeys(names, 0.5)], names, "table").splitlines()
+    text = render_rows([dict.fromkeys(names, 0.5)], names, "table")
+    assert max(map(len, text.splitlines())) <= 100
+    assert read_heads(text.splitlines()[:-1]) == names
+    assert row.split() == ["0.5"] * 1 + ["0.500"] + ["0.5"] * 5
+    assert "beta" not in head_1  # heads end above their cells
+
+
 # ---- markdown and LaTeX
 
 
@@ -102,7 +147,7 @@ def test_markdown_has_the_cells_of_the_table_between_bars():
     assert render_rows(ROWS, COLUMNS, "markdown").splitlines() == [
         "| trial | state    |     beta | val_accuracy |    ais |",
         "|-------|----------|----------|--------------|--------|",
-        "|     3 | complete |    0.123 |        93.25 | 12,346 |",
+        "|     3 | complete | 1.23e-01 |        93.25 | 12,346 |",
         "|    12 | fail     | 1.23e-05 |              |        |",
     ]
 
@@ -119,9 +164,9 @@ def test_latex_is_a_tabular_that_a_paper_takes_as_it_is():
         r"\toprule",
         r"trial & state & beta & val\_accuracy & ais \\",
         r"\midrule",
-        r"3 & complete & 0.123 & 93.25 & 12,346 \\",
+        r"3 & complete & 1.23e-01 & 93.25 & 12,346 \\",
         r"12 & fail & 1.23e-05 &  &  \\",
-        r"4 & 50 \% of a\_b \& c & $-$1.5 & 90 $\pm$ 1 &  \\",
+        r"4 & 50 \% of a\_b \& c & $-$1.50e+00 & 90 $\pm$ 1 &  \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]

@@ -25,12 +25,12 @@ def test_a_finished_study_prints_its_front_and_says_how_to_go_on(
 ) -> None:
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 0
     out, err = capsys.readouterr()
-    assert "2 on the front of mine (3 complete, 1 pruned, 1 fail)" in out
+    assert "2 trials are on the front of mine (3 complete, 1 pruned, 1 fail)" in out
     assert f"vsam-tune front mine --root {copied.root} --pick knee --export best.yaml" in out
-    assert "vsam-tune train best.yaml --seeds 3" in out
+    assert "vsam-tune train" not in out  # its file does not exist yet
     finished, failed = err.splitlines()
-    assert finished == "mine is finished: 3 complete, 1 pruned; a larger budget goes on: --trials N"
-    assert failed == f"mine: trials 3 failed. Fix: vsam-tune show {copied.file} N says why"
+    assert finished == "mine is finished: 3 complete, 1 pruned. A larger budget continues it: --trials N"
+    assert failed == f"mine: trials that failed: 3. Fix: vsam-tune show mine 3 --root {copied.root} shows the reason"
 
 
 def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,11 +49,11 @@ def test_a_study_that_another_process_searches_is_refused(copied: Searched, caps
     assert capsys.readouterr() == ("", line)
 
 
-def test_fresh_refuses_a_study_that_exists_and_touches_nothing(
+def test_no_resume_refuses_a_study_that_exists_and_touches_nothing(
     copied: Searched, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = copied.result
-    assert main(["search", str(copied.file), "--root", str(copied.root), "--fresh"]) == 2
+    assert main(["search", str(copied.file), "--root", str(copied.root), "--no-resume"]) == 2
     line = f"{copied.file}: name = 'mine': {copied.folder} exists. Fix: another name:, or --root DIR; nothing is ever"
     assert capsys.readouterr() == ("", f"{line} deleted.\n")
     assert copied.result == before

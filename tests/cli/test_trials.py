@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ended_study import DIVERGED, FAILED, Searched
+from tests.support.printed_table import read_heads
 from tests.support.toy_study import on_disk, toy_plan
 from vsam_tune.cli.main import main
 
@@ -28,10 +29,10 @@ def test_every_trial_is_listed_with_its_state_and_why(searched: Searched, capsys
 
 def test_a_table_and_csv_have_a_line_a_trial(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trials", str(searched.file), "--root", str(searched.root)]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split()[:4] == ["trial", "state", "front", "val_accuracy"]
-    assert head.split()[-1] == "why"
-    assert [line.split()[:3] for line in lines[2:]] == [
+    *head, _, _, trial_2, trial_3, trial_4 = capsys.readouterr().out.splitlines()
+    assert read_heads(head)[:4] == ["trial", "state", "front", "val_accuracy"]
+    assert read_heads(head)[-1] == "why"
+    assert [line.split()[:3] for line in (trial_2, trial_3, trial_4)] == [
         ["2", "complete", "no"],
         ["3", "fail", "no"],
         ["4", "pruned", "no"],
@@ -59,7 +60,7 @@ def test_a_trial_is_shown_with_its_curve_its_log_and_its_files(
         "rungs\nrung  val_accuracy\n   1         55.50\n",
         "log\n2026-01-01 INFO said so\n",
         "files\n",
-        "checkpoint: none, ",
+        "checkpoint: removed ",
     ):
         assert part in text
 

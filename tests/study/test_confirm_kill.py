@@ -98,7 +98,7 @@ def test_kill_9_while_real_rows_are_timed(tmp_path: Path) -> None:
     assert len(result.trials) == 3 * len(rows)
     assert printed(command) == found
 
-    again, result = printed(command, "--time-only"), command.result()
+    again, result = printed(command, "--timing-only"), command.result()
     assert result is not None
     assert (again["timing"]["timing"], len(result.trials)) == (2, 4 * len(rows))
     wait_until(lambda: not command.processes(), seconds=15)

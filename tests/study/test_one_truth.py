@@ -92,7 +92,7 @@ def toy(ended: Path, tmp_path: Path) -> Iterator[Toy]:
 
 
 @pytest.mark.parametrize(
-    ("options", "how"), [([], "missing"), ([], "cut"), ([], "of another study"), (["--fresh"], "missing")]
+    ("options", "how"), [([], "missing"), ([], "cut"), ([], "of another study"), (["--no-resume"], "missing")]
 )
 def test_a_different_study_of_the_name_is_refused_and_nothing_changes(
     options: list[str], how: str, toy: Toy, capsys: pytest.CaptureFixture[str]

@@ -1,28 +1,45 @@
-"""The arguments that several commands share, so that they read alike everywhere."""
+"""Arguments that several commands share, so that they have the same names and meanings everywhere."""
 
 import argparse
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from vsam_tune.cli.invocation import ROOT, command_line
 from vsam_tune.cli.render import FORMATS
+from vsam_tune.errors import InputError, problem
+from vsam_tune.study.storage.folder import study_names
+
+if TYPE_CHECKING:
+    from vsam_tune.study.file.study_file import Study
+
+ONE_AT_A_TIME = 1  # workers: trials that run side by side slow each other, and their AIS shows it
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """Declare the positional STUDY and `--root`, for commands on a study that was started."""
-    parser.add_argument("study", metavar="STUDY", help="a study file, or a study's name")
+    """Declare the optional positional STUDY and `--root`, for commands on a study that was started."""
+    parser.add_argument(
+        "study",
+        nargs="?",
+        metavar="STUDY",
+        help="name of a study, or its study file; can be omitted if there is only one study under --root",
+    )
     add_root(parser)
 
 
 def add_study_file(parser: argparse.ArgumentParser) -> None:
-    """Declare the positional STUDY.yaml, and the options that replace settings of it."""
+    """Declare the positional STUDY.yaml, and the options that replace its settings."""
     parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the study file")
-    parser.add_argument("--trials", type=positive, metavar="N", help="the budget in trials, instead of the file's")
+    parser.add_argument("--trials", type=positive, metavar="N", help="number of trials, instead of budget.trials")
     add_data(parser)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Declare `--data` and `--download`."""
-    parser.add_argument("--data", metavar="SPEC", help="the task's data, instead of the file's: npz:PATH, digits, ...")
-    parser.add_argument("--download", action="store_true", help="fetch the data set where it is missing")
+    parser.add_argument("--data", metavar="SPEC", help="data set, instead of task.data: digits, npz:PATH, ...")
+    parser.add_argument("--download", action="store_true", help="download the data set if it is missing")
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, object]:
@@ -34,32 +51,73 @@ def overrides(arguments: argparse.Namespace) -> dict[str, object]:
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Declare `--root`."""
     parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="the folder of the studies' folders (runs)",
+        "--root", type=Path, default=ROOT, metavar="DIR", help=f"folder that contains the studies (default: {ROOT})"
     )
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Declare `--format`."""
-    parser.add_argument("--format", choices=FORMATS, default="table", help="how to print it (table)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: table)")
 
 
 def add_engine(parser: argparse.ArgumentParser, *, workers: int | None) -> None:
     """Declare `--workers` and `--address`."""
-    shown = "as many as fit" if workers is None else workers
-    parser.add_argument("--workers", type=positive, default=workers, metavar="N", help=f"trials side by side ({shown})")
-    parser.add_argument("--address", metavar="HOST:PORT", help="an existing Ray cluster (one on this machine)")
+    default = "as many as fit on the machine" if workers is None else workers
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=workers,
+        metavar="N",
+        help=f"number of trials that run at the same time (default: {default})",
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="address of a running Ray cluster (default: start Ray on this machine)"
+    )
 
 
 def positive(text: str) -> int:
     """Return a whole number >= 1.
 
     Raises:
-        argparse.ArgumentTypeError: if it is none.
+        argparse.ArgumentTypeError: if the text is something else.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number >= 1")
     return int(text)
+
+
+def fill_study(arguments: argparse.Namespace) -> None:
+    """Set `study` to the only study under the root where STUDY was omitted, and say so on stderr.
+
+    Raises:
+        InputError: if there is no study, or more than one.
+    """
+    if getattr(arguments, "study", "") is not None:
+        return
+    names = study_names(arguments.root)
+    if len(names) != 1:
+        rule = f"contains {len(names)} studies: {', '.join(names)}" if names else "contains no study"
+        fix = f"write the name of one, such as {names[0]}" if names else command_line("search", "STUDY.yaml")
+        raise InputError(problem(arguments.root, "", None, rule, fix))
+    arguments.study = names[0]
+    sys.stderr.write(f"study: {names[0]}, the only one in {arguments.root}\n")
+
+
+def load_chosen_study(arguments: argparse.Namespace) -> "Study":
+    """Return the study of a study file, or the stored definition of a study's name, with the options' settings.
+
+    Raises:
+        InputError: if the file is not valid, or there is no study of this name.
+    """
+    from vsam_tune.study.file.study_file import load_study
+    from vsam_tune.study.storage.study_storage import load_definition
+
+    file = Path(arguments.study)
+    if file.suffix in (".yaml", ".yml"):
+        return load_study(file, overrides(arguments))
+    return load_definition(arguments.study, arguments.root, overrides(arguments))
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one most likely means; None where no name is similar."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)

@@ -1,19 +1,28 @@
-"""Train every method on a study's task, several seeds each, on training and validation part; tested once, at the end.
+"""Train every method on the task of a study, with several seeds each.
 
-The seeds are the same for all rows, so that their differences are paired. State is kept under DIR / study name /
-baselines, and the results beside the search's. What was interrupted goes on with the same command; more methods or
-seeds are added to those that are there, and nothing is trained twice.
+Training uses the whole training set (validation part included); the test set is evaluated once, at the end. All methods
+use the same seeds, so that their differences are paired. All state is stored in DIR/NAME/baselines. Repeat the command
+to resume it, or with more methods or seeds to add these; nothing is trained twice.
 """
 
 import argparse
 import re
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_root, overrides, positive
-from vsam_tune.cli.render import render_json, render_rows, spread_text
+from vsam_tune.cli.arguments import (
+    ONE_AT_A_TIME,
+    add_data,
+    add_engine,
+    add_format,
+    add_study,
+    load_chosen_study,
+    positive,
+)
+from vsam_tune.cli.columns import Spread
+from vsam_tune.cli.invocation import command_line
+from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.results import StudyResult
@@ -23,50 +32,53 @@ _COLUMNS = ("method", "seeds", "test_accuracy_mean", "test_accuracy_std", "sampl
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the study file")
-    add_root(parser)
+    add_study(parser)
     parser.add_argument(
-        "--methods", type=_names, metavar="NAMES", help="rows by label or method, with commas (the study file's; all)"
+        "--methods",
+        type=_names,
+        metavar="METHODS",
+        help="labels or methods, separated by commas (default: those of the study file, or all)",
     )
-    parser.add_argument("--seeds", type=positive, metavar="N", help="replicates of each row (the study file's; 3)")
+    parser.add_argument(
+        "--seeds", type=positive, metavar="N", help="seeds of each row (default: those of the study file, or 3)"
+    )
     parser.add_argument(
         "--pick",
         action="append",
         default=[],
-        metavar="RULE",
-        help="also train a configuration of the search: knee, or trial=N; may be repeated",
+        metavar="PICK",
+        help="also train a configuration of the search: knee, or trial=N; can be repeated",
     )
     add_data(parser)
     add_format(parser)
-    add_engine(parser, workers=1)  # side by side is sooner done, and slower for each: AIS would show it
+    add_engine(parser, workers=ONE_AT_A_TIME)
 
 
 def _names(text: str) -> list[str]:
-    """Return the names in a list with commas; those within parentheses belong to a label.
+    """Return the names of a list with commas; commas within parentheses belong to a label.
 
     Raises:
-        argparse.ArgumentTypeError: if there is none.
+        argparse.ArgumentTypeError: if the list is empty.
     """
     names = [name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()]
     if not names:
-        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+        raise argparse.ArgumentTypeError(f"{text!r} contains no name")
     return names
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, then print what all rows have come to.
+    """Train, then print the results of all rows.
 
     Returns:
-        0; 1 if a wanted training failed, diverged, or is not done.
+        0; 1 if a training failed, diverged, or is not finished.
     """
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
+    from vsam_tune.cli.unfinished import num_ended, report_unfinished
     from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
-    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
     from vsam_tune.study.tracking.run_kind import BASELINE
 
-    study = load_study(arguments.study, overrides(arguments))
+    study = load_chosen_study(arguments)
     rows = wanted_rows(study, root=arguments.root, methods=arguments.methods, picks=arguments.pick)
     wanted = baselines_plan(study, rows, seeds=arguments.seeds).enqueued
     former = find_result(arguments.root / study.name, BASELINES)
@@ -76,18 +88,20 @@ def run(arguments: argparse.Namespace) -> int:
             root=arguments.root,
             methods=arguments.methods,
             seeds=arguments.seeds,
-            picks=[f"trial={row.trial}" for row in rows if row.trial is not None],  # the knee of a search may move
+            picks=[
+                f"trial={row.trial}" for row in rows if row.trial is not None
+            ],  # another trial may be the knee by then
             listeners=[progress],
             workers=arguments.workers,
             address=arguments.address,
         )
     _write(result, arguments)
-    folder, fix = arguments.root / study.name / BASELINES_FOLDER, "other settings, under a label: of their own"
-    return tell_what_is_missing(result, wanted, folder, kind=BASELINE, fix=fix)
+    folder, fix = arguments.root / study.name / BASELINES_FOLDER, "choose other settings under a new label:"
+    return report_unfinished(result, wanted, folder, kind=BASELINE, fix=fix)
 
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
-    """Write a row for each row of the baselines, and where to look next."""
+    """Write the rows of the baselines, and the next step."""
     from vsam_tune.analysis.comparison import compare
 
     rows = [asdict(row) for row in compare(result).rows]
@@ -99,9 +113,8 @@ def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:
         sys.stdout.write(render_rows(rows, _COLUMNS, "csv") + "\n")
         return
     for row in rows:
-        row["test_accuracy"] = spread_text("test_accuracy", row["test_accuracy_mean"], row["test_accuracy_std"])
+        row["test_accuracy"] = Spread(row["test_accuracy_mean"], row["test_accuracy_std"])
     columns = ("method", "seeds", "test_accuracy", "sampled_fraction", "ais")
     sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
-    if arguments.format == "table":
-        at = "" if arguments.root == Path("runs") else f" --root {arguments.root}"
-        sys.stdout.write(f"\nnext: vsam-tune compare {result.name}{at}\n")
+    if arguments.format == "table" and any(row["seeds"] for row in rows):
+        sys.stdout.write(f"\nnext: {command_line('compare', result.name, root=arguments.root)}\n")

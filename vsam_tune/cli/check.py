@@ -1,6 +1,7 @@
-"""Validate a study file and everything it names, train the first iterations of one trial, and say what it would cost.
+"""Validate a study file and everything that it names, and estimate what the study costs.
 
-Prints one line for each thing that is wrong, all at once, and exits with 2.
+Trains the first iterations of one trial to measure their time. Prints every problem, one a line; with a problem the
+exit code is 2.
 """
 
 import argparse
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_study_file, overrides
+from vsam_tune.cli.columns import number_text
+from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
@@ -19,11 +22,11 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study_file(parser)
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to print it (table)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="output format (default: table)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the study and print what it is and costs; return 0."""
+    """Check the study and print its facts and costs; return 0."""
     from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import ask_trainable, warnings
 
@@ -36,23 +39,32 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         sys.stdout.write(render_json(rows) + "\n")
         return 0
-    sys.stdout.write(render_rows([{"": name, "value": value} for name, value in rows.items()], ("", "value"), "table"))
-    command = "baselines" if study.baselines else "search"
-    sys.stdout.write(f"\n\n{arguments.study} is fine. next: vsam-tune {command} {arguments.study}\n")
+    facts_shown = [{"": name, "value": number_text(name, value)} for name, value in rows.items()]
+    sys.stdout.write(render_rows(facts_shown, ("", "value"), "table"))
+    sys.stdout.write(f"\n\n{arguments.study} is valid.\nnext: {_next_step(study, arguments)}\n")
     return 0
 
 
+def _next_step(study: "Study", arguments: argparse.Namespace) -> str:
+    """Return the command that starts the study, with the settings that it was checked with."""
+    options: list[object] = ["--data", arguments.data] if arguments.data else []
+    if study.baselines:
+        return command_line("baselines", arguments.study, *options)
+    trials = ["--trials", arguments.trials] if arguments.trials else []
+    return command_line("search", arguments.study, *options, *trials)
+
+
 def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
-    """Return what trials cost, from timed iterations on this machine; nothing for a trainable that was not timed.
+    """Return the costs of trials, from timed iterations on this machine; empty for a trainable without a timing.
 
     Args:
         study: the loaded study file.
-        facts: what the trainable's `check` said.
+        facts: the result of the trainable's `check`.
 
     Returns:
-        Seconds of training of one trial, all its replicates, at the base optimizer's and at SAM's cost; hours of one
-        worker for the whole budget of trials between the two, and for the baselines; and hours of the paper's GPU for
-        these, where the task is one of the paper's.
+        Seconds that one trial trains, with all its replicates, at the cost of the base optimizer and of SAM; hours of
+        one worker for the whole budget of trials, halfway between the two, and for the baselines; and hours of the
+        paper's GPU for the baselines, if the task is one of the paper's.
     """
     if "plain_seconds" not in facts:
         return {}
@@ -63,7 +75,7 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
     if study.budget.trials is not None:
         costs["worker_hours"] = study.budget.trials * replicates * (plain + sampled) / 2 / 3600
     if passes := _passes_of_baselines(study):
-        whole = 1 / (1 - (study.task.validation_fraction or 0.0))  # they train on the validation part as well
+        whole = 1 / (1 - (study.task.validation_fraction or 0.0))  # they also train on the validation part
         costs["baselines_worker_hours"] = whole * _seconds(plain, sampled, passes) / 3600
         if (ais := _paper_ais(study)) is not None:
             images = whole * facts["train_images"] * study.task.epochs
@@ -72,14 +84,14 @@ def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:
 
 
 def _seconds(plain: float, sampled: float, passes: list[float]) -> float:
-    """Return what trainings take, each between one gradient an iteration, `plain`, and two, `sampled`."""
+    """Return the seconds of trainings, each between those with one gradient an iteration and those with two."""
     return sum(plain + (sampled - plain) * (each - 1) for each in passes)
 
 
 def _passes_of_baselines(study: "Study") -> list[float]:
-    """Return the gradient evaluations an iteration of each training of the baselines, as METHODS lists them.
+    """Return the gradient evaluations per iteration of each training of the baselines, from METHODS.
 
-    A forward pass without a backward counts a third; more epochs than the task's count as more evaluations.
+    A forward pass without a backward pass counts as a third. Additional epochs count as more evaluations.
     """
     from vsam_tune.study.baselines import wanted_rows
     from vsam_tune.study.file.baselines import Baselines
@@ -92,7 +104,7 @@ def _passes_of_baselines(study: "Study") -> list[float]:
 
 
 def _paper_ais(study: "Study") -> tuple[float, float] | None:
-    """Return SGD's and SAM's images a second on the paper's RTX 3090; None where the paper does not have them."""
+    """Return SGD's and SAM's images a second on the paper's RTX 3090; None if the paper does not list them."""
     from vsam_tune.analysis import published_tables
 
     settings = study.task.model_dump(mode="json")

@@ -1,7 +1,7 @@
-"""Compare the baselines of a study, as the paper's table 3 does: accuracy, speed, differences to SAM.
+"""Compare the baselines of a study as in table 3 of the paper: accuracy, speed, differences to SAM.
 
-Accuracies are means over seeds, AIS and seconds medians. Where the task is one of the paper's, its numbers stand
-beside; `--paper` puts those of another task there, to compare the order.
+Accuracies are means over seeds; AIS and seconds are medians. If the task is one of the paper's, the table also shows
+the paper's numbers; `--paper` shows those of another task, to compare the order of the methods.
 """
 
 import argparse
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from vsam_tune.analysis import published_tables
 from vsam_tune.cli.arguments import add_format, add_study
-from vsam_tune.cli.render import render_json, render_rows, spread_text
-from vsam_tune.cli.table_notes import heading, remarks
+from vsam_tune.cli.columns import Spread, spread_text
+from vsam_tune.cli.invocation import command_line
+from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.cli.table_notes import heading, notes
 from vsam_tune.errors import InputError, problem
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--paper",
         choices=published_tables.tasks(),
         metavar="DATASET/MODEL",
-        help=f"put the paper's numbers of this task beside: {', '.join(published_tables.tasks())}",
+        help=f"also show the paper's numbers of this task: {', '.join(published_tables.tasks())}",
     )
 
 
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = _paper_rows(result.study["task"], arguments.paper)
     comparison = compare(result, rows)
     if not any(row.seeds for row in comparison.rows):
-        fix = f"vsam-tune baselines {arguments.study}"
+        fix = command_line("baselines", arguments.study, root=arguments.root)
         sys.stderr.write(f"{result.name}: no replicate of a baseline has completed. Fix: {fix}\n")
         return 1
     if arguments.format == "json":
@@ -58,23 +60,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _paper_rows(task: Mapping[str, Any], asked: str | None) -> tuple[published_tables.PaperRow, ...]:
-    """Return the rows of the task that was asked for, or of the study's own if it is one of the paper's.
+    """Return the paper's rows of the task in --paper, or of the study's task if the paper has it.
 
     Raises:
-        InputError: if the paper has no table of the task that was asked for.
+        InputError: if the paper has no table of the task in --paper.
     """
     quantized = task.get("quantization") is not None
     rows = published_tables.rows_of(asked or published_tables.task_of(task), quantized=quantized)
     if asked and not rows:
         kind = "with" if quantized else "without"
         others = [each for each in published_tables.tasks() if published_tables.rows_of(each, quantized=quantized)]
-        rule, fix = f"the paper has no table of it {kind} quantization", f"one of {', '.join(others)}"
+        rule, fix = f"the paper has no table of this task {kind} quantization", f"write one of {', '.join(others)}"
         raise InputError(problem("--paper", "", asked, rule, fix))
     return rows
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the JSON with the paper's numbers in columns of their own."""
+    """Return a row of the JSON with separate columns for the paper's numbers."""
     flat = {name: value for name, value in row.items() if name not in ("paper", "quoted")}
     for kind in ("paper", "quoted"):
         held = row[kind] or {}
@@ -83,19 +85,19 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(row: "Row") -> dict[str, Any]:
-    """Return a row for people: a value and its spread in one cell."""
+    """Return a row for people."""
     shown = {
         "method": row.method,
         "trial": row.trial,
         "seeds": row.seeds,
-        "test_accuracy": spread_text("test_accuracy", row.test_accuracy_mean, row.test_accuracy_std),
+        "test_accuracy": Spread(row.test_accuracy_mean, row.test_accuracy_std),
         "difference_to_sam": _difference(row),
         "p_value": row.p_value,
         "sampled_fraction": row.sampled_fraction,
         "sampling_number": row.sampling_number,
-        "ais": spread_text("ais", row.ais, row.ais_std),
+        "ais": Spread(row.ais, row.ais_std),
         "percent_of_sam": row.percent_of_sam,
-        "ais_vs_sam": spread_text("ais_vs_sam", row.ais_vs_sam, row.ais_vs_sam_error),
+        "ais_vs_sam": Spread(row.ais_vs_sam, row.ais_vs_sam_error),
         "gradient_evaluations": row.gradient_evaluations,
         "forward_passes": row.forward_passes or None,
         "epochs": row.epochs,
@@ -113,20 +115,21 @@ def _shown(row: "Row") -> dict[str, Any]:
 
 
 def _difference(row: "Row") -> str:
-    """Return the mean difference, with its interval where it has one."""
+    """Return the mean difference, with its interval if there is one."""
     if row.difference_to_sam is None:
         return ""
     interval = "" if row.difference_low is None else f" [{row.difference_low:+.2f}, {row.difference_high:+.2f}]"
     return f"{row.difference_to_sam:+.2f}{interval}"
 
 
-def _text(comparison: "Comparison", beside: str | None, arguments: argparse.Namespace) -> str:
-    """Return the table with its title above and what is to be said of it below; as comments in LaTeX."""
+def _text(comparison: "Comparison", paper_task: str | None, arguments: argparse.Namespace) -> str:
+    """Return the table with its title above and its notes below; in LaTeX both are comments."""
     rows = [_shown(row) for row in comparison.rows]
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
+    columns = [name for name in names if any(row.get(name) not in (None, "", Spread(None, None)) for row in rows)]
     table = render_rows(rows, columns, arguments.format)
-    above, below = heading(comparison, beside), remarks(comparison, beside, arguments.study)
+    again = command_line("baselines", arguments.study, root=arguments.root)
+    above, below = heading(comparison, paper_task), notes(comparison, paper_task, again)
     if arguments.format == "latex":
         return "".join(f"% {line}\n" for line in (*above, *below)) + f"{table}\n"
     bullet = "- " if arguments.format == "markdown" else ""

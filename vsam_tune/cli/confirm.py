@@ -1,34 +1,41 @@
-"""Confirm the front of a study: train its points, SGD and SAM again under fresh seeds; then time each of them alone.
+"""Confirm the front of a study: train its points, SGD and SAM again with fresh seeds, then time each of them alone.
 
-A front's numbers are those that it was chosen for, so they flatter. Fresh seeds tell by how much, which points remain,
-and how accurate the best pick is on the test set, which has chosen nothing. Kept under DIR / study name / confirm. What
-was interrupted goes on with the same command; more seeds, and points that the search has found since, are added.
+The numbers of a front are too good, since the front was selected by them. Fresh seeds show by how much, which points
+remain on the front, and how accurate the best pick is on the test set, which played no part in the selection. All state
+is stored in DIR/NAME/confirm. Repeat the command to resume it; more seeds, and new points of the front, are added.
 """
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_study, overrides, positive
-from vsam_tune.cli.render import number_text, render_json, render_rows
+from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_study, load_chosen_study, positive
+from vsam_tune.cli.columns import number_text
+from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.confirmation import Confirmation, Row
     from vsam_tune.analysis.estimates import Interval
-    from vsam_tune.study.file.study_file import Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study(parser)
-    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="replicates of each row (5)")
-    parser.add_argument("--possible", action="store_true", help="also the trials that noise cannot exclude")
+    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="fresh seeds of each row (default: 5)")
     parser.add_argument(
-        "--time-only", action="store_true", help="train nothing; time once more, such as on another GPU"
+        "--include-possible",
+        action="store_true",
+        help="also confirm the trials that may be optimal given the measurement noise",
     )
     parser.add_argument(
-        "--timing-seconds", type=positive, default=60, metavar="N", help="for which each row is timed alone (60)"
+        "--timing-only", action="store_true", help="train nothing; measure the speed again, for example on another GPU"
+    )
+    parser.add_argument(
+        "--timing-seconds",
+        type=positive,
+        default=60,
+        metavar="N",
+        help="seconds for which each row is timed (default: 60)",
     )
     add_data(parser)
     add_format(parser)
@@ -36,23 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and time, then print what the front has come to.
+    """Train and time, then print the confirmed front.
 
     Returns:
-        0; 1 if a wanted training or timing failed, diverged, or is not done.
+        0; 1 if a training or timing failed, diverged, or is not finished.
     """
     from vsam_tune.analysis.confirmation import confirmation
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.cli.unfinished import num_ended, tell_what_is_missing
+    from vsam_tune.cli.unfinished import num_ended, report_unfinished
     from vsam_tune.study.confirm import Scope, confirm, wanted_trials
     from vsam_tune.study.storage.study_storage import CONFIRM, CONFIRM_FOLDER, find_result
     from vsam_tune.study.tracking.run_kind import CONFIRM as KIND
 
-    study, root = _study(arguments), arguments.root
+    study, root = load_chosen_study(arguments), arguments.root
     scope = Scope(
         seeds=arguments.seeds,
-        possible=arguments.possible,
-        time_only=arguments.time_only,
+        possible=arguments.include_possible,
+        time_only=arguments.timing_only,
         timing_seconds=arguments.timing_seconds,
     )
     wanted = wanted_trials(study, scope, root=root, address=arguments.address)
@@ -64,37 +71,26 @@ def run(arguments: argparse.Namespace) -> int:
     table = confirmation(wanted.searched, result)
     _write(table, arguments.format)
     folder = root / study.name / CONFIRM_FOLDER
-    fix = "none, it is what that seed gives: no mean counts it"
-    trained = tell_what_is_missing(result, wanted.replicates, folder, kind=KIND, fix=fix)
-    fix = "--time-only, with a larger --timing-seconds"
-    timed = tell_what_is_missing(result, wanted.timings, folder, kind=KIND, fix=fix, what="timings")
+    fix = "none: the configuration diverges with this seed, and the means leave it out"
+    trained = report_unfinished(result, wanted.replicates, folder, kind=KIND, fix=fix)
+    fix = "repeat the command with --timing-only and a larger --timing-seconds"
+    timed = report_unfinished(result, wanted.timings, folder, kind=KIND, fix=fix, what="timings")
     return max(trained, timed, _tell_of_withheld_speeds(table))
 
 
 def _tell_of_withheld_speeds(confirmation: "Confirmation") -> int:
-    """Name the rows whose timing could not be believed; return 1 where there are any."""
+    """Name the rows with an unreliable timing; return 1 if there are any."""
     labels = confirmation.without_speed
     if labels:
         sys.stderr.write(
-            f"{confirmation.study}: no ais_vs_sam of {', '.join(labels)}: their timings disagree within themselves."
-            " Fix: --time-only, with a larger --timing-seconds\n"
+            f"{confirmation.study}: no ais_vs_sam of {', '.join(labels)}: the parts of their timings disagree."
+            " Fix: repeat the command with --timing-only and a larger --timing-seconds\n"
         )
     return int(bool(labels))
 
 
-def _study(arguments: argparse.Namespace) -> "Study":
-    """Return the study of a file; or, of a name, the one that was searched under it."""
-    from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.storage.study_storage import load_definition
-
-    file = Path(arguments.study)
-    if file.suffix in (".yaml", ".yml"):
-        return load_study(file, overrides(arguments))
-    return load_definition(arguments.study, arguments.root, overrides(arguments))
-
-
 def _write(confirmation: "Confirmation", format: str) -> None:  # noqa: A002 - named like the option
-    """Write a row for each configuration; for people what remains and the pick below. Warnings go to stderr."""
+    """Write a row for each configuration; below a table notes for people. Warnings go to stderr."""
     if format == "json":
         sys.stdout.write(render_json(confirmation.as_json()) + "\n")
     elif format == "csv":
@@ -109,8 +105,9 @@ def _write(confirmation: "Confirmation", format: str) -> None:  # noqa: A002 - n
     disturbed = [row.label for row in confirmation.rows if row.alone is False]
     if disturbed:
         sys.stderr.write(
-            f"{confirmation.study}: others used the processors while {', '.join(disturbed)} were timed: ais is too low,"
-            " ais_vs_sam less so. Fix: --time-only when the machine is idle\n"
+            f"{confirmation.study}: other programs used the processors during the timing of {', '.join(disturbed)}:"
+            " ais is too low, ais_vs_sam is less affected. Fix: repeat the command with --timing-only on an idle"
+            " machine\n"
         )
 
 
@@ -142,7 +139,7 @@ def _shown(row: "Row") -> dict[str, Any]:
 
 
 def _within(name: str, value: float | None, interval: "Interval | None") -> str:
-    """Return `VALUE [LOW, HIGH]` with the digits of the metric."""
+    """Return `VALUE [LOW, HIGH]` with the decimals of the metric."""
     ends = f" [{', '.join(number_text(name, end) for end in interval)}]" if interval else ""
     return f"{number_text(name, value)}{ends}"
 
@@ -152,22 +149,22 @@ def _signed(name: str, value: float | None) -> str:
 
 
 def _remarks(confirmation: "Confirmation") -> list[str]:
-    """Return what remains of the front, the pick, and how speed was measured; one line each."""
+    """Return notes on the front, the pick, and the measurement of speed; one line each."""
     front, timing, pick = confirmation.front, confirmation.timing, confirmation.pick
-    not_judged = f", {front['not_judged']} not judged yet" if front["not_judged"] else ""
+    not_judged = f", {front['not_judged']} not decided yet" if front["not_judged"] else ""
     lines = [
         f"{front['remaining']} of {front['searched']} points remain on the front of {confirmation.study}{not_judged}",
-        "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed less searched",
+        "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed minus searched",
     ]
     if pick is not None:
         test = pick["test_accuracy"] or {}
         accuracy = _within("test_accuracy", test.get("mean"), test.get("interval")) or "not reported"
         lines.append(
-            f"pick: {pick['label']}, the knee of the confirmed means; test accuracy {accuracy}, a fair estimate: the"
-            " test set has chosen nothing"
+            f"pick: {pick['label']}, the knee of the confirmed means; test accuracy {accuracy}, a fair estimate, since"
+            " the test set played no part in the selection"
         )
     if not confirmation.timed:
-        lines.append("speed: not timed alone, for the trainable is one's own; its objectives are those of the seeds")
+        lines.append("speed: not timed alone, since the trainable is custom; the speeds are those of the seeds")
     elif timing is not None:
         how = "alone" if timing["alone"] else "not alone"
         lines.append(f"speed: timing {timing['timing']} on {timing['device']}, {how}, one row at a time")

@@ -1,7 +1,7 @@
-"""Say what this machine, or a Ray cluster, can do, and what AIS is worth on it.
+"""Check this machine or a Ray cluster: versions, cores, memory, disk, GPUs, and other users of them.
 
-Versions, cores, memory, disk, GPUs; who else uses them now. On this machine it also times short bursts of training for
-ten seconds: how much AIS varies, what two trials side by side cost each, and how many to run.
+On this machine, ten seconds of training also measure how reliable AIS (average images per second) is: how much it
+varies, how much two trials at the same time slow each other, and how many trials to run at the same time.
 """
 
 import argparse
@@ -13,16 +13,18 @@ from vsam_tune.cli.render import render_rows
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--address", metavar="HOST:PORT", help="an existing Ray cluster (this machine)")
-    parser.add_argument("--quick", action="store_true", help="time nothing")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="address of a running Ray cluster (default: this machine)"
+    )
+    parser.add_argument("--quick", action="store_true", help="skip the measurement of AIS")
     add_format(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line a problem.
+    """Print one line for each check.
 
     Returns:
-        0; 1 if something that a search needs is not there.
+        0; 1 if something that a search needs is missing.
     """
     from vsam_tune.study.doctor import examine
 

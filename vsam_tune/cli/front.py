@@ -1,22 +1,28 @@
-"""Print the front of a study: its trials, hypervolume and knee. Pick one, and export it for `vsam-tune train`."""
+"""Print the front of a study: its trials, the hypervolume and the knee.
+
+With --pick or --export, print the configuration of one trial instead, or write it to a file for `vsam-tune train`.
+"""
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_format, add_study
-from vsam_tune.cli.render import render_json, render_rows, spread_text
-from vsam_tune.registry.never_adapted import NEVER_ADAPTED, NEVER_ADAPTED_FIX, rate_never_adapted
+from vsam_tune.cli.arguments import add_format, add_study, nearest
+from vsam_tune.cli.columns import Spread
+from vsam_tune.cli.front_notes import front_notes
+from vsam_tune.cli.invocation import command_line
+from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.errors import InputError, problem
+from vsam_tune.registry.metrics import METRICS, SHOWN
 
 if TYPE_CHECKING:
     from vsam_tune.analysis.results import Noise, StudyResult, TrialRecord
     from vsam_tune.cli.render import Format
 
-_SHOWN = ("sampled_fraction", "gradient_evaluations", "ideal_ais_vs_sam", "efficiency")  # where they are reported
-_EFFICIENCY = (0.9, 1.1)  # within it a trial is as fast as its passes say
+_ALL = ("all",)
+_IN_CSV = ("sampled_fraction", "gradient_evaluations", "ideal_ais_vs_sam", "efficiency")  # where they are reported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,125 +30,180 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     add_format(parser)
     parser.add_argument(
+        "--columns",
+        type=_names,
+        metavar="COLUMNS",
+        help="'all', or names of columns separated by commas (default: objectives, sampled_fraction, parameters)",
+    )
+    parser.add_argument(
+        "--include-possible",
+        action="store_true",
+        help="also list the trials that may be optimal given the measurement noise",
+    )
+    parser.add_argument(
         "--noise",
         choices=("aware", "ignore"),
         default="aware",
-        help="aware: also the trials beside the front that noise cannot exclude; ignore: the plain front (aware)",
+        help="ignore: take the measured values as exact, so that no other trial may be optimal (default: aware)",
     )
-    parser.add_argument("--pick", metavar="RULE", help="choose a trial: knee, or trial=N")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write the picked configuration (knee) to FILE")
+    parser.add_argument("--pick", metavar="PICK", help="print the configuration of one trial: knee, or trial=N")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write that configuration to FILE (default: knee)")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas.
+
+    Raises:
+        argparse.ArgumentTypeError: if the list is empty.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} contains no name")
+    return names
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the front, or what was picked of it.
+    """Print the front, or the configuration that was picked from it.
 
     Returns:
         0; 1 if no trial has completed.
+
+    Raises:
+        InputError: if options exclude each other.
     """
     from vsam_tune.study.storage.study_storage import load_result
 
+    if arguments.columns and arguments.format == "json":
+        raise InputError(problem("--columns", "", None, "JSON contains all columns", "remove --columns"))
+    if arguments.include_possible and arguments.noise == "ignore":
+        rule = "excludes --noise ignore, which takes the measured values as exact"
+        raise InputError(problem("--include-possible", "", None, rule, "remove one of the two"))
     result = load_result(arguments.study, arguments.root)
     if not result.front():
-        sys.stderr.write(f"{result.name}: no trial has completed. Fix: vsam-tune search {arguments.study}\n")
+        fix = command_line("trials", arguments.study, root=arguments.root)
+        sys.stderr.write(f"{result.name}: no trial has completed. Fix: {fix} shows the state of the trials\n")
         return 1
     if arguments.pick is not None or arguments.export is not None:
         return _pick(result, arguments)
-    write_front(result, arguments.format, arguments.noise)
+    write_front(
+        result,
+        arguments.format,
+        arguments.noise,
+        columns=arguments.columns,
+        include_possible=arguments.include_possible,
+    )
     return 0
 
 
-def write_front(result: "StudyResult", format: "Format", noise: "Noise" = "aware") -> None:  # noqa: A002 - named like the option
-    """Write the front to stdout: rows, and for people the counts, the hypervolume and the knee below.
+def write_front(
+    result: "StudyResult",
+    format: "Format",  # noqa: A002 - named like the option
+    noise: "Noise" = "aware",
+    *,
+    columns: Sequence[str] | None = None,
+    include_possible: bool = False,
+) -> None:
+    """Write the front to stdout as a table, or in another format; below a table notes for people.
 
     Args:
         result: of a study with a front.
-        format: one of `render.FORMATS`.
-        noise: `aware` adds the trials that noise cannot exclude, marked, below the front.
+        format: one of `render.FORMATS`. JSON and CSV also contain the trials that may be optimal.
+        noise: `ignore` leaves out the trials that may be optimal.
+        columns: names, or `all`; None for those that a person needs to choose, and in CSV for a fixed list.
+        include_possible: whether tables also list the trials that may be optimal.
+
+    Raises:
+        InputError: if there is no column of a name.
     """
     if format == "json":
         sys.stdout.write(render_json(result.as_json(noise)) + "\n")
         return
     front, possible = result.front(), result.possible() if noise == "aware" else ()
-    records = (*front, *possible)
-    names = [each.name for each in result.objectives]
-    reported = {name for record in records for name in record.metrics} - set(names)
-    shown = [name for name in _SHOWN if name in reported]
-    params = list(dict.fromkeys(name for record in records for name in record.params))
+    records = (*front, *possible) if include_possible or format == "csv" else front
     cells = _exact if format == "csv" else _readable
+    names = _shown_columns(result, records, columns, is_csv=format == "csv", include_possible=include_possible)
     rows = [
         {
             "trial": record.number,
-            **cells(record, (*names, *shown)),
             **record.params,
+            **cells(record),
             "front": "yes" if record in front else "possible",
             "knee": "<- knee" if record.number == result.knee() else "",
         }
         for record in records
     ]
-    errors = [f"errors.{name}" for name in names] if format == "csv" else []
-    columns = ["trial", *names, *errors, *shown, *params, "front", "knee"]
-    sys.stdout.write(render_rows(rows, columns, format) + "\n")
+    sys.stdout.write(render_rows(rows, names, format) + "\n")
     if format == "table":
-        sys.stdout.write("".join(f"{line}\n" for line in ("", *_remarks(result, front, possible, noise))))
+        notes = front_notes(result, front, possible, records, noise=noise)
+        sys.stdout.write("".join(f"{line}\n" for line in ("", *notes)))
 
 
-def _exact(record: "TrialRecord", names: Sequence[str]) -> dict[str, Any]:
-    """Return a trial's values and metrics with all digits, and the errors of its values as `errors.NAME`."""
-    errors = {f"errors.{name}": error for name, error in record.errors.items()}
-    return {name: record.values.get(name, record.metrics.get(name)) for name in names} | errors
-
-
-def _readable(record: "TrialRecord", names: Sequence[str]) -> dict[str, Any]:
-    """Return a trial's values and metrics, those with an error as `VALUE ± ERROR`."""
-    from vsam_tune.analysis.results import standard_error
-
-    cells: dict[str, Any] = {}
-    for name in names:
-        value, error = record.values.get(name, record.metrics.get(name)), standard_error(record.metrics, name)
-        cells[name] = spread_text(name, value, error) if value is not None and error else value
-    return cells
-
-
-def _remarks(
-    result: "StudyResult", front: Sequence["TrialRecord"], possible: Sequence["TrialRecord"], noise: "Noise"
+def _shown_columns(
+    result: "StudyResult",
+    records: Sequence["TrialRecord"],
+    asked: Sequence[str] | None,
+    *,
+    is_csv: bool,
+    include_possible: bool,
 ) -> list[str]:
-    """Return what is to be said below the table; one line each."""
-    counts = ", ".join(f"{count} {state}" for state, count in result.counts().items() if count)
-    corner = ", ".join(f"{name} {value:.4g}" for name, value in (result.effective_reference_point() or {}).items())
-    fixed = "" if result.reference_point else ", provisional"
-    volume = f"hypervolume {result.hypervolume():.6g} from ({corner}{fixed})"
-    lines = [f"{len(front)} on the front of {result.name} ({counts}); {volume}"]
-    if noise == "aware" and any(error for record in front for error in record.errors.values()):
-        threshold = f"{result.front_quantile():.2f} standard errors of a difference"
-        lines.append(
-            f"{len(possible)} more that noise cannot exclude (possible), at {threshold}; ±: one standard error"
+    """Return the names of the columns in their order.
+
+    Raises:
+        InputError: if there is no column of a name that was asked for.
+    """
+    objectives = [each.name for each in result.objectives]
+    reported = {name for record in records for name in record.metrics}
+    params = list(dict.fromkeys(name for record in records for name in record.params))
+    metrics = [name for name in (*METRICS, *sorted(reported - METRICS.keys())) if name in reported]
+    every = _unique("trial", *objectives, *(name for name in metrics if not name.endswith("_error")), *params)
+    every += ["front", "knee"]
+    if asked is not None and tuple(asked) != _ALL:
+        return _known(asked, _unique(*every, *metrics, *(f"errors.{name}" for name in objectives)))
+    if asked is not None:
+        return every
+    if is_csv:
+        shown = [name for name in _IN_CSV if name in reported]
+        return _unique(
+            "trial", *objectives, *(f"errors.{name}" for name in objectives), *shown, *params, "front", "knee"
         )
-    return [*lines, *_inefficient([*front, *possible]), *_never_adapted([*front, *possible])]
+    shown = [name for name in SHOWN if name in reported]
+    return _unique("trial", *objectives, *shown, *params, *(["front"] if include_possible else []), "knee")
 
 
-def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
-    """Return a line on the trials that are not as fast as their gradient evaluations say, where there are any."""
-    low, high = _EFFICIENCY
-    found = {record.number: record.metrics.get("efficiency", math.nan) for record in records}
-    outside = [f"trial {number} ({value:.2f})" for number, value in found.items() if value < low or value > high]
-    if not outside:
-        return []
-    means = "below: it costs more than its passes; above: its passes cost less than SAM's"
-    return [f"efficiency not within {low} to {high}: {', '.join(outside)}; {means}"]
+def _known(asked: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names that were asked for.
+
+    Raises:
+        InputError: if one of them does not exist.
+    """
+    for name in asked:
+        if name not in names:
+            near = nearest(name, names)
+            fix = f"write {near}" if near else f"write all, or some of {', '.join(names)}"
+            raise InputError(problem("--columns", "", name, "there is no such column", fix))
+    return list(asked)
 
 
-def _never_adapted(records: Sequence["TrialRecord"]) -> list[str]:
-    """Return a line on the trials whose sampling rate, meant to adapt, stayed the initial one, where there are any."""
-    found = [record for record in records if rate_never_adapted(record.metrics)]
-    listed = ", ".join(f"trial {record.number}" for record in found)
-    return [f"{NEVER_ADAPTED}: {listed}. Fix, if it should: {NEVER_ADAPTED_FIX}"] if found else []
+def _unique(*names: str) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _exact(record: "TrialRecord") -> dict[str, Any]:
+    """Return a trial's values and metrics with all digits, and the errors of its values as `errors.NAME`."""
+    return {**record.metrics, **record.values, **{f"errors.{name}": error for name, error in record.errors.items()}}
+
+
+def _readable(record: "TrialRecord") -> dict[str, Any]:
+    """Return a trial's values and metrics; objectives with their standard errors."""
+    errors = {f"errors.{name}": error for name, error in record.errors.items()}
+    spreads = {name: Spread(value, record.errors[name] or None) for name, value in record.values.items()}
+    return {**record.metrics, **errors, **spreads}
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     import yaml
 
     from vsam_tune.atomic_file import write_text
-    from vsam_tune.errors import InputError, problem
     from vsam_tune.study.file.study_file import export
     from vsam_tune.study.storage.study_storage import load_definition
 
@@ -160,7 +221,6 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
         raise InputError(problem("--export", "", str(arguments.export), rule, "name another file")) from error
-    sys.stdout.write(
-        f"trial {record.number} -> {arguments.export}\nnext: vsam-tune train {arguments.export} --seeds 3\n"
-    )
+    next_step = command_line("train", arguments.export, "--seeds", 3)
+    sys.stdout.write(f"trial {record.number} -> {arguments.export}\nnext: {next_step}\n")
     return 0

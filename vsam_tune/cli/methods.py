@@ -1,4 +1,4 @@
-"""List the methods: what each costs, what it takes, what was chosen, where it comes from."""
+"""List the methods: cost, memory, hyper-parameters with their defaults, and source."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the methods; return 0. JSON has all that METHODS has, and each hyper-parameter's meaning and bounds."""
+    """Print the methods; return 0. JSON has everything in METHODS, such as the bounds of a hyper-parameter."""
     rows: list[dict[str, Any]] = [{"name": name, **asdict(method)} for name, method in METHODS.items()]
     if arguments.format != "json":
         for row in rows:

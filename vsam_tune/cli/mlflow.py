@@ -1,27 +1,28 @@
-"""Open the MLflow UI on the store of a study; end it with Ctrl-C.
+"""Start the MLflow UI for a study, and print the addresses of its trials: as a table and as charts.
 
-Prints the addresses of the study's trials, as a table and as charts.
+Ctrl-C ends the UI.
 """
 
 import argparse
 import os
 import sys
 
-from vsam_tune.cli.arguments import add_root, positive
+from vsam_tune.cli.arguments import add_study, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study file or name (the only one under the root)")
-    add_root(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=positive, metavar="N", default=5000, help="the port to listen at (5000)")
-    parser.add_argument("--allowed-hosts", metavar="NAMES", help="host names that the server answers, with commas")
-    parser.add_argument("--url", action="store_true", help="print the addresses alone, and start nothing")
+    add_study(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address on which the UI listens (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=positive, metavar="N", default=5000, help="port on which the UI listens (default: 5000)"
+    )
+    parser.add_argument("--allowed-hosts", metavar="NAMES", help="host names that the UI accepts, separated by commas")
+    parser.add_argument("--url", action="store_true", help="only print the addresses; start no UI")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the address and become the server; return 0 where one is running already."""
+    """Print the addresses and become the server; return 0 if a server is not needed."""
     from vsam_tune.study.tracking.mlflow_server import check_port, experiment_id, server_command, tracked_study
     from vsam_tune.study.tracking.mlflow_view import runs_page
 
@@ -43,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     if not serve:
         return 0
-    sys.stderr.write(f"MLflow serves {uri}; it answers in some seconds; Ctrl-C ends it\n")
+    sys.stderr.write(f"The MLflow UI for {uri} starts in a few seconds. Ctrl-C ends it.\n")
     command, environment = server_command(
         uri, host=arguments.host, port=arguments.port, allowed_hosts=arguments.allowed_hosts
     )
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the server says is log
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the server writes a log
     return os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter

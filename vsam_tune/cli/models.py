@@ -1,4 +1,4 @@
-"""List the networks, with their number of parameters for ten classes."""
+"""List the networks: number of parameters (for ten classes), options and source."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What a person sees while trials run: a live table on a terminal, plain lines elsewhere. On stderr."""
+"""The progress of running trials on stderr: a live table on a terminal, plain lines elsewhere."""
 
 import math
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.render import number_text
+from vsam_tune.cli.columns import number_text
 from vsam_tune.registry.metrics import SHOWN
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vsam_tune.analysis.results import TrialRecord
 
-_ENDED_ROWS = 12  # of the live table: the newest
+_ENDED_ROWS = 12  # of the live table, for the newest trials that ended
 
 
 @dataclass(slots=True)
@@ -31,19 +31,19 @@ class _Row:
 
 
 class Progress:
-    """Shows trials as they start, report and end; a `Listener` of `study.events`, to be used as a context.
+    """Shows trials as they start, report and end; a `Listener` of `study.execution.events`, and a context manager.
 
     Args:
-        objectives: names of what is shown of each trial.
-        total: trials that the run is to end with; None if its budget is another.
-        ended: trials that had ended before.
+        objectives: names of the metrics to show of each trial.
+        total: trials at the end of the run; None if the budget does not count trials.
+        ended: trials that ended before the run.
     """
 
     def __init__(self, objectives: Sequence[str], *, total: int | None, ended: int) -> None:
         self._objectives, self._total, self._ended = objectives, total, ended
         self._rows: dict[int, _Row] = {}
         self._seconds: list[float] = []  # of the trials that ended in this run
-        self._side_by_side = 1  # the most trials that ran at a time
+        self._side_by_side = 1  # the largest number of trials at a time
         self._live: Live | None = None
 
     def __enter__(self) -> "Progress":
@@ -66,7 +66,7 @@ class Progress:
         self._side_by_side = max(self._side_by_side, sum(row.state == "running" for row in self._rows.values()))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:
-        """Show how far the trial is."""
+        """Show the progress of the trial."""
         self._rows[number].point = point
 
     def ended(self, record: "TrialRecord") -> None:
@@ -88,7 +88,7 @@ class Progress:
         return [name for name in dict.fromkeys((*self._objectives, *SHOWN)) if name in row.point]
 
     def _summary(self) -> str:
-        """Return how many trials ended, and how long the rest will take at the pace so far."""
+        """Return how many trials ended, and the time that the rest needs at the pace so far."""
         of = f"/{self._total}" if self._total else ""
         if not self._rows:
             return f"{self._ended}{of} ended; starting Ray"
@@ -102,7 +102,7 @@ class Progress:
     def _table(self) -> "Table":
         from rich.table import Table
 
-        rows = dict(self._rows)  # a copy: rich asks from a thread of its own
+        rows = dict(self._rows)  # a copy: rich calls this from another thread
         names = list(dict.fromkeys((*self._objectives, *SHOWN)))
         params = list(dict.fromkeys(name for row in rows.values() for name in row.params))
         table = Table(box=None, title=self._summary(), title_justify="left", title_style="bold")

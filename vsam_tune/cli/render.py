@@ -1,15 +1,15 @@
-"""What a command lists, as a table for people, their pages and papers, JSON or CSV for programs: text for stdout."""
+"""Rows as text for stdout: a table for people, Markdown and LaTeX for their pages, JSON and CSV for programs."""
 
 import csv
 import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from vsam_tune.registry.metrics import metric_of
+from vsam_tune.cli.columns import Column, column_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 FORMATS: tuple[Format, ...] = ("table", "json", "csv", "markdown", "latex")
 
-_SIGNIFICANT_DIGITS = 3
+_PAGE_WIDTH = 100  # of a table: a wider one gets heads of several lines
+_GAP = 2  # characters between columns
 _TABLE_WIDTH = 10_000  # wider than any row: the terminal wraps, nothing is cut
 
 
@@ -52,101 +53,72 @@ def render_json(value: object) -> str:
     return json.dumps(_finite(value), indent=2, allow_nan=False, default=_as_text)
 
 
-def number_text(name: str, value: object) -> str:
-    """Return a value as a person wants to read it, on one line: numbers with the digits that mean something.
-
-    Args:
-        name: of the metric, hyper-parameter or column, which decides the digits.
-        value: a number; anything else that a row may hold is shown as it is, None as nothing.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return _rounded(name, value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={number_text(str(key), held)}" for key, held in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(number_text(name, held) for held in value)
-    return " ".join(str(value).split())
+def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Column]:
+    return [column_of(name, [row.get(name) for row in rows]) for name in names]
 
 
-def spread_text(name: str, center: float | None, deviation: float | None) -> str:
-    """Return `CENTER ± DEVIATION` on one line, to the second digit of the deviation; without what is not known.
-
-    Args:
-        name: of the metric, which decides the digits where it has a number of them.
-        center: a value or a mean; None for not known.
-        deviation: its standard error or standard deviation.
-    """
-    if not center or not deviation or not math.isfinite(deviation) or _decimals(name, center) is not None:
-        return " ± ".join(number_text(name, value) for value in (center, deviation) if value is not None)
-    decimals = max(0, 1 - math.floor(math.log10(deviation)))
-    return f"{center:,.{decimals}f} ± {deviation:,.{decimals}f}"
-
-
-def _decimals(name: str, value: float) -> int | None:
-    """Return how many decimals a metric always has; None where it has as many as its value needs."""
-    decimals = metric_of(name).decimals
-    return 0 if decimals is None and abs(value) >= 10**_SIGNIFICANT_DIGITS else decimals
-
-
-def _rounded(name: str, value: float) -> str:
-    decimals = _decimals(name, value)
-    if decimals is not None:
-        return f"{value:,.{decimals}f}"
-    if 0.99 < value < 1:  # what is left to 1 means something: a decay of 0.9995
-        return f"{value:.{_SIGNIFICANT_DIGITS + 2}g}"
-    return f"{value:.{_SIGNIFICANT_DIGITS}g}"
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    return _drawn(table, columns, _right_aligned(rows, columns), _cells(rows, columns))
+    columns = _columns(rows, names)
+    widths = [max((len(cell) for cell in column.cells), default=0) for column in columns]
+    heads = [[column.head] for column in columns]
+    widest = [max(width, len(head[0])) for width, head in zip(widths, heads, strict=True)]
+    if sum(widest) + _GAP * (len(widest) - 1) > _PAGE_WIDTH:
+        heads = [_folded(column.head, width) for column, width in zip(columns, widths, strict=True)]
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    padded = [_padded(column, head) for column, head in zip(columns, heads, strict=True)]
+    for head, _ in padded:
+        table.add_column(head, vertical="bottom")
+    return _drawn(table, [cells for _, cells in padded])
 
 
-def _markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def _folded(head: str, width: int) -> list[str]:
+    """Return a head in lines of at most this width, where its words allow it; they end at underscores."""
+    lines = [""]
+    for word in re.findall(r"[^_]*_|[^_]+$", head):
+        if lines[-1] and len(lines[-1] + word) > width:
+            lines.append("")
+        lines[-1] += word
+    return lines
+
+
+def _padded(column: Column, head: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the head and the cells of a column; numbers and their heads end at the same place."""
+    if not column.numeric:
+        return "\n".join(head), column.cells
+    width = max(map(len, (*head, *column.cells)))
+    return "\n".join(f"{line:>{width}}" for line in head), [f"{cell:>{width}}" for cell in column.cells]
+
+
+def _markdown(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     from rich import box
     from rich.table import Table
 
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows, columns)]
-    drawn = _drawn(Table(box=box.MARKDOWN), columns, _right_aligned(rows, columns), cells)
+    columns = _columns(rows, names)
+    table = Table(box=box.MARKDOWN)
+    for column in columns:
+        table.add_column(column.head, justify="right" if column.numeric else "left")
+    drawn = _drawn(table, [[cell.strip().replace("|", "\\|") for cell in column.cells] for column in columns])
     return drawn.strip("\n")  # rich leaves room for edges that the box does not have
 
 
-def _latex(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def _latex(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     import pandas as pd
 
-    alignment = "".join("r" if right else "l" for right in _right_aligned(rows, columns))
-    frame = pd.DataFrame(_cells(rows, columns), columns=list(columns), dtype=object)
+    columns = _columns(rows, names)
+    alignment = "".join("r" if column.numeric else "l" for column in columns)
+    cells = list(zip(*([cell.strip() for cell in column.cells] for column in columns), strict=True))
+    frame = pd.DataFrame(cells, columns=list(names), dtype=object)
     text = frame.to_latex(index=False, escape=True, column_format=alignment).rstrip("\n")
     return re.sub(r"(?<!\w)-(?=\d)", "$-$", text.replace("±", r"$\pm$"))  # signs, set as mathematics sets them
 
 
-def _cells(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[list[str]]:
-    return [[number_text(column, row.get(column)) for column in columns] for row in rows]
-
-
-def _right_aligned(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[bool]:
-    """Return for each column whether it holds numbers, and nothing else."""
-    held = [[row[column] for row in rows if row.get(column) is not None] for column in columns]
-    return [
-        bool(values) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        for values in held
-    ]
-
-
-def _drawn(table: "Table", columns: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]) -> str:
+def _drawn(table: "Table", columns: Iterable[Sequence[str]]) -> str:
+    """Return a table with these columns of cells as text."""
     from rich.console import Console
 
-    for column, numeric in zip(columns, right, strict=True):
-        table.add_column(column, justify="right" if numeric else "left")
-    for row in cells:
+    for row in zip(*columns, strict=True):
         table.add_row(*row)
     text = io.StringIO()
     # Everything is said here: what is printed must not depend on the terminal, FORCE_COLOR or COLUMNS.

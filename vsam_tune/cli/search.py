@@ -1,7 +1,7 @@
-"""Search for the front of a study: accuracy against images a second, or whatever its objectives are.
+"""Search the Pareto front of a study: by default accuracy against speed.
 
-State is kept under DIR / study name. A study that was interrupted goes on with the same command; one whose budget is
-spent says so, and goes on with a larger one.
+All state is stored in DIR/NAME, NAME being the name of the study. Repeat the command to resume an interrupted search.
+A finished search continues if the budget grows, for example with --trials.
 """
 
 import argparse
@@ -9,21 +9,24 @@ import sys
 from pathlib import Path
 
 from vsam_tune.cli.arguments import add_engine, add_root, add_study_file, overrides
+from vsam_tune.cli.invocation import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study_file(parser)
     add_root(parser)
-    parser.add_argument("--fresh", action="store_true", help="refuse a study that was started before")
+    parser.add_argument(
+        "--no-resume", action="store_true", help="start a new study only: refuse one that was started before"
+    )
     add_engine(parser, workers=None)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, then print the front and where to look next.
+    """Search, then print the front and the next steps.
 
     Returns:
-        0 when the budget is spent; 1 when the search ended before, or no trial completed.
+        0 if the budget is spent; 1 if the search was interrupted, or no trial completed.
     """
     from vsam_tune.cli.front import write_front
     from vsam_tune.cli.progress import Progress
@@ -41,32 +44,36 @@ def run(arguments: argparse.Namespace) -> int:
             listeners=[progress],
             workers=arguments.workers,
             address=arguments.address,
-            fresh=arguments.fresh,
+            fresh=arguments.no_resume,
         )
     counts = result.counts()
+    failed = [record.number for record in result.trials if record.state == "fail"]
     if outcome == "finished before":
-        fix = "a larger budget goes on: --trials N"
-        sys.stderr.write(f"{study.name} is finished: {counts['complete']} complete, {counts['pruned']} pruned; {fix}\n")
+        summary = f"{counts['complete']} complete, {counts['pruned']} pruned"
+        sys.stderr.write(f"{study.name} is finished: {summary}. A larger budget continues it: --trials N\n")
     if result.front():
         write_front(result, "table")
         sys.stdout.write(_next_steps(arguments.root, study.name))
-    if counts["fail"]:
-        failed = ", ".join(str(record.number) for record in result.trials if record.state == "fail")
-        sys.stderr.write(f"{study.name}: trials {failed} failed. Fix: vsam-tune show {arguments.study} N says why\n")
+    if failed:
+        fix = command_line("show", study.name, failed[0], root=arguments.root)
+        sys.stderr.write(
+            f"{study.name}: trials that failed: {', '.join(map(str, failed))}. Fix: {fix} shows the reason\n"
+        )
     if outcome == "interrupted":
-        sys.stderr.write(f"{study.name}: the search ended early. Fix: the same command goes on\n")
+        sys.stderr.write(f"{study.name}: the search was interrupted. Fix: repeat the command to resume it\n")
     elif not result.front():
-        sys.stderr.write(f"{study.name}: no trial completed. Fix: vsam-tune trials {arguments.study} says why\n")
+        fix = command_line("trials", study.name, root=arguments.root)
+        sys.stderr.write(f"{study.name}: no trial completed. Fix: {fix} shows the reasons\n")
     return 1 if outcome == "interrupted" or not result.front() else 0
 
 
 def _next_steps(root: Path, name: str) -> str:
-    at = "" if root == Path("runs") else f" --root {root}"
     steps = {
-        f"vsam-tune front {name}{at} --pick knee --export best.yaml": "the configuration at the knee, as a file",
-        "vsam-tune train best.yaml --seeds 3": "final training, with test accuracy",
-        f"vsam-tune mlflow {name}{at}": "every trial and its trajectory in the MLflow UI",
-        f"vsam-tune plot {name}{at} --out front.html": "the front as a picture",
+        command_line(
+            "front", name, "--pick", "knee", "--export", "best.yaml", root=root
+        ): "export the knee for `train`",
+        command_line("mlflow", name, root=root): "see all trials in the MLflow UI",
+        command_line("plot", name, "--out", "front.html", root=root): "draw the front",
     }
     width = max(map(len, steps))
-    return "\nnext:\n" + "".join(f"  {command:<{width}}  {what}\n" for command, what in steps.items())
+    return "\nnext:\n" + "".join(f"  {command:<{width}}  {purpose}\n" for command, purpose in steps.items())

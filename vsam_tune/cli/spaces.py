@@ -1,4 +1,7 @@
-"""List what a search varies by default for each method, and what `space: {NAME: true}` switches on besides."""
+"""List the parameters that a search varies for each method.
+
+Those with `searched` vary by default; `space: {NAME: true}` in a study file adds one of the others.
+"""
 
 import argparse
 import sys
@@ -10,7 +13,7 @@ from vsam_tune.registry.methods import METHODS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("method", nargs="*", metavar="METHOD", type=_method, help="only these (all)")
+    parser.add_argument("method", nargs="*", metavar="METHOD", type=_method, help="methods to list (default: all)")
     add_format(parser)
 
 
@@ -18,10 +21,10 @@ def _method(name: str) -> str:
     """Return the name of a method.
 
     Raises:
-        argparse.ArgumentTypeError: if there is none of this name.
+        argparse.ArgumentTypeError: if there is no method of this name.
     """
     if name not in METHODS:
-        raise argparse.ArgumentTypeError(f"{name!r} must be one of {', '.join(METHODS)}")
+        raise argparse.ArgumentTypeError(f"invalid choice: {name!r} (choose from {', '.join(METHODS)})")
     return name
 
 

@@ -1,10 +1,11 @@
-"""List the studies under a root: how many trials each has, by state, and its hypervolume."""
+"""List the studies under a folder: the number of trials in each state, and the hypervolume."""
 
 import argparse
 import sys
 
 from vsam_tune.cli.arguments import add_format, add_root
 from vsam_tune.cli.render import render_rows
+from vsam_tune.study.storage.folder import study_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,22 +18,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the studies.
 
     Returns:
-        0, also where there is none; 1 if one cannot be read.
+        0, also if there is no study; 1 if a study cannot be read.
     """
     from vsam_tune.analysis.results import STATES
     from vsam_tune.errors import InputError
-    from vsam_tune.study.storage.study_storage import DATABASE, find_result
+    from vsam_tune.study.storage.study_storage import find_result
 
     rows, unread = [], 0
-    for database in sorted(arguments.root.glob(f"*/{DATABASE}")):
+    for name in study_names(arguments.root):
         try:
-            result = find_result(database.parent)
+            result = find_result(arguments.root / name)
         except InputError as error:
             sys.stderr.write(f"{error}\n")
             unread += 1
             continue
-        if result is None:  # it has baselines alone
-            rows.append({"study": database.parent.name, **dict.fromkeys(STATES, 0)})
+        if result is None:  # only baselines were trained
+            rows.append({"study": name, **dict.fromkeys(STATES, 0)})
             continue
         counts = result.counts()
         rows.append({

@@ -1,7 +1,7 @@
-"""Final training: the configuration of FILE, on the whole training set (validation part included), under several seeds.
+"""Train the configuration of FILE on the whole training set (validation part included), with several seeds.
 
-FILE is what `vsam-tune front --export` wrote, or a few lines by hand. Reports test accuracy and AIS, mean and
-standard deviation over the seeds. A training that was interrupted goes on with the same command.
+FILE is the output of `vsam-tune front --export`, or a few lines written by hand. Reports test accuracy and AIS (average
+images per second), with means and standard deviations over the seeds. Repeat the command to resume a training.
 """
 
 import argparse
@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_data, add_engine, add_format, overrides, positive
+from vsam_tune.cli.arguments import ONE_AT_A_TIME, add_data, add_engine, add_format, overrides, positive
+from vsam_tune.cli.columns import number_text
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
@@ -17,26 +18,28 @@ if TYPE_CHECKING:
     from vsam_tune.study.file.sections import Resources
 
 _SUMMARIZED = ("test_accuracy", "ais", "ais_vs_sam", "sampled_fraction", "gradient_evaluations")
-_BESIDE = ("test_accuracy_error", "ais_error", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")  # in JSON
+_ONLY_IN_JSON = ("test_accuracy_error", "ais_error", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE", help="an exported configuration")
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="how many replicates (1)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where state and checkpoints go (runs/FILE.train)")
-    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="processors of a replicate (1)")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="number of seeds (default: 1)")
     parser.add_argument(
-        "--gpus", type=float, default=0.0, metavar="N", help="GPUs of a replicate, or a part of one (0)"
+        "--out", type=Path, metavar="DIR", help="folder for state and checkpoints (default: runs/FILE.train)"
     )
-    parser.add_argument("--tracking-uri", metavar="URI", help="of MLflow (a file in DIR)")
+    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="processors of one training (default: 1)")
+    parser.add_argument(
+        "--gpus", type=float, default=0.0, metavar="N", help="GPUs of one training, such as 1 or 0.5 (default: 0)"
+    )
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow tracking URI (default: a file in DIR)")
     add_data(parser)
     add_format(parser)
-    add_engine(parser, workers=1)  # side by side is sooner done, and slower for each: AIS would show it
+    add_engine(parser, workers=ONE_AT_A_TIME)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, then print the replicates and what they have in common.
+    """Train, then print the replicates, their means and standard deviations.
 
     Returns:
         0; 1 if a replicate failed or diverged.
@@ -64,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in summary["seeds"] if each["state"] != "complete"]
     for each in unfinished:
         why = f" ({each['why']})" if each["why"] else ""
-        fix = "other settings, and another --out DIR" if each["state"] == "pruned" else "the same command"
+        fix = "change the settings, and write another --out" if each["state"] == "pruned" else "repeat the command"
         sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Fix: {fix}\n")
     return 1 if unfinished else 0
 
 
 def _resources(arguments: argparse.Namespace) -> "Resources":
-    """Return what a replicate takes.
+    """Return the processors and GPUs of one replicate.
 
     Raises:
-        InputError: if `--cpus` or `--gpus` is no such number.
+        InputError: if `--cpus` or `--gpus` has an invalid value.
     """
     from vsam_tune.study.file.problems import parse, refuse
     from vsam_tune.study.file.sections import Resources
@@ -85,14 +88,14 @@ def _resources(arguments: argparse.Namespace) -> "Resources":
 
 
 def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
-    """Return the replicates, and mean and sample standard deviation of what they measured.
+    """Return the replicates, and the means and sample standard deviations of their metrics.
 
     Args:
         result: of the final training.
-        folder: where it is.
+        folder: of its files.
 
     Returns:
-        `seeds`, a row each with its `checkpoint`; and by name of a metric `mean` and `std`, None below two seeds.
+        `seeds`, one row each with its `checkpoint`; and by name of a metric `mean` and `std` (None for one seed).
     """
     from statistics import mean, stdev
 
@@ -102,7 +105,7 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
             "replicate": replicate,
             "state": record.state,
             "seed": record.seed,
-            **{name: record.metrics.get(name) for name in (*_SUMMARIZED, *_BESIDE)},
+            **{name: record.metrics.get(name) for name in (*_SUMMARIZED, *_ONLY_IN_JSON)},
             "checkpoint": str(folder / str(record.folder) / "checkpoint.pt") if record.state == "complete" else None,
             "why": record.why,
         }
@@ -110,7 +113,7 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
     ]
     complete = [record for record in newest.values() if record.state == "complete"]
     spread = {}
-    for name in (*_SUMMARIZED, *_BESIDE):
+    for name in (*_SUMMARIZED, *_ONLY_IN_JSON):
         values = [float(record.metrics[name]) for record in complete if name in record.metrics]
         if not values:
             continue
@@ -120,7 +123,11 @@ def summarize(result: "StudyResult", folder: Path) -> dict[str, Any]:
 
 def _means(summary: dict[str, Any]) -> str:
     lines = [
-        {"": name, "mean": summary[name]["mean"], "standard deviation": summary[name]["std"]}
+        {
+            "": name,
+            "mean": number_text(name, summary[name]["mean"]),
+            "standard deviation": number_text(name, summary[name]["std"]),
+        }
         for name in _SUMMARIZED
         if name in summary
     ]

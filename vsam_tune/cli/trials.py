@@ -1,4 +1,4 @@
-"""List all trials of a study: state, parameters, objectives, and why one was stopped or failed."""
+"""List all trials of a study: state, objectives, parameters, and the reason why a trial was stopped or failed."""
 
 import argparse
 import sys

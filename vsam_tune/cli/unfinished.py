@@ -1,4 +1,4 @@
-"""What is not done of a list of wanted trials: for commands that train replicates."""
+"""Trials of a list that are not finished: for commands that train replicates."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]])
     return sum(record is not None and record.state in FINISHED for record in newest)
 
 
-def tell_what_is_missing(
+def report_unfinished(
     result: "StudyResult",
     wanted: Sequence[Mapping[str, Any]],
     folder: Path,
@@ -27,15 +27,15 @@ def tell_what_is_missing(
     fix: str,
     what: str = "trainings",
 ) -> int:
-    """Say on stderr which of the wanted trials have not completed.
+    """Write to stderr which of the wanted trials have not completed.
 
     Args:
-        result: all trials as they stand.
+        result: with all trials.
         wanted: parameters of the wanted ones.
         folder: of their files.
-        kind: what they are called.
-        fix: for those that diverged, which stay so.
-        what: the wanted trials are.
+        kind: decides their titles.
+        fix: for trials that diverged; a repetition would diverge again.
+        what: the plural that the message uses for the trials.
 
     Returns:
         The exit code: 0 if all are complete, 1 otherwise.
@@ -46,15 +46,15 @@ def tell_what_is_missing(
         if record is None or record.state in ("waiting", "running"):
             left += 1
         elif record.state != "complete":
-            shown_fix = "the same command" if record.state == "fail" else fix
+            repair = "repeat the command" if record.state == "fail" else fix
             name, where = kind.title(record.number, params), folder / str(record.folder)
-            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Fix: {shown_fix}\n")
+            sys.stderr.write(f"{where}: {name} is {record.state} ({record.why}). Fix: {repair}\n")
     if left:
-        rule = f"{left} of {len(wanted)} {what} are not done"
-        sys.stderr.write(f"{result.name}: {rule}. Fix: the same command goes on\n")
+        rule = f"{left} of {len(wanted)} {what} are not finished"
+        sys.stderr.write(f"{result.name}: {rule}. Fix: repeat the command to resume\n")
     return 0 if all(record is not None and record.state == "complete" for _, record in newest) else 1
 
 
 def _newest(result: "StudyResult", params: Mapping[str, Any]) -> "TrialRecord | None":
-    """Return the newest trial with these parameters: one that failed may have been repeated."""
+    """Return the newest trial with these parameters: a failed one may have been repeated."""
     return next((record for record in reversed(result.trials) if record.params == params), None)

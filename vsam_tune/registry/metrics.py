@@ -169,12 +169,12 @@ _ERRORS = ("_seed_error", "_error")  # suffixes: standard errors, in the unit of
 def metric_of(name: str) -> Metric:
     """Return what is known of a metric; a name that is not listed is its own title.
 
-    A standard error, such as `ais_error`, has the unit and the decimals of its metric.
+    A standard error, such as `ais_error` or `errors.ais`, has the unit and the decimals of its metric.
     """
     if name in METRICS:
         return METRICS[name]
     for suffix in _ERRORS:
-        known = METRICS.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        known = METRICS.get(name.removeprefix("errors.").removesuffix(suffix))
         if known is not None:
             return Metric(title=name, unit=known.unit, decimals=known.decimals)
     return Metric(title=name)

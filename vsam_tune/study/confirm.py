@@ -153,7 +153,7 @@ def wanted_trials(study: Study, scope: Scope, *, root: Path, address: str | None
     """
     if scope.time_only and study.custom_trainable:
         rule = "is one's own: nobody else knows how to time it"
-        raise InputError(problem(study.file, "trainable", study.trainable, rule, "leave --time-only out"))
+        raise InputError(problem(study.file, "trainable", study.trainable, rule, "remove --timing-only"))
     searched = _searched(study, root)
     home = root / study.name
     earlier = find_result(home, CONFIRM)

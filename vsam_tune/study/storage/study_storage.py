@@ -9,6 +9,7 @@ What Optuna has no field for is in user attributes: of the study `study` (the re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,8 @@ from sqlalchemy.exc import DatabaseError
 from vsam_tune.analysis.results import FINISHED, Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.storage.database import connected, open_or_create
+from vsam_tune.study.storage.folder import DATABASE as DATABASE
+from vsam_tune.study.storage.folder import study_names
 from vsam_tune.study.storage.trial_record import trial_record
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"
 BASELINES = ".baselines"  # after the study's name: the Optuna study of its baselines, in the same file
 BASELINES_FOLDER = "baselines"  # in the study's folder: files of their trials
@@ -333,8 +335,9 @@ def study_folder(study: str, root: Path) -> Path:
         name = load_study(Path(study)).name
     folder = root / name
     if not (folder / DATABASE).is_file():
-        known = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
-        fix = f"one of {', '.join(known)}, or {_SEARCH}" if known else _SEARCH
+        known = study_names(root)
+        near = get_close_matches(name, known, n=1)
+        fix = f"write {near[0]}" if near else f"one of {', '.join(known)}, or {_SEARCH}" if known else _SEARCH
         raise InputError(problem(root, "", name, "holds no study of this name", fix))
     return folder
 

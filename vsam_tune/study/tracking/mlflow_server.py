@@ -5,31 +5,24 @@ import sys
 from pathlib import Path
 
 from vsam_tune.errors import InputError, problem
-from vsam_tune.study.storage.study_storage import DATABASE, study_folder
+from vsam_tune.study.storage.study_storage import study_folder
 from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
 from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
 
 
-def tracked_study(study: str | None, root: Path) -> tuple[str, str | None]:
+def tracked_study(study: str, root: Path) -> tuple[str, str | None]:
     """Return where a study is logged, and what its MLflow experiment is found by.
 
     Args:
-        study: a study file or name; None for the only study under the root.
+        study: a study file, or a study's name.
         root: the folder that holds the studies' folders.
 
     Returns:
         (tracking URI, study id); the id is None where tracking never began.
 
     Raises:
-        InputError: if there is no such study, or several to choose from.
+        InputError: if there is no such study.
     """
-    if study is None:
-        names = sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
-        if len(names) != 1:
-            rule = f"holds {len(names)} studies{': ' + ', '.join(names) if names else ''}"
-            fix = f"vsam-tune mlflow {names[0]}" if names else "vsam-tune search STUDY.yaml"
-            raise InputError(problem(root, "", None, rule, fix))
-        study = names[0]
     folder = study_folder(study, root)
     tracked = read_tracking_state(folder)
     if tracked is None:

@@ -1,0 +1,87 @@
+"""Shell completion through argcomplete, which calls the program with what was typed in its environment.
+
+choice: argcomplete rather than a generated script (shtab), since names of studies change while the shell runs.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from vsam_tune.cli.invocation import ROOT
+from vsam_tune.registry.methods import METHODS
+from vsam_tune.registry.metrics import METRICS
+from vsam_tune.study.storage.folder import study_names
+
+Completer = Callable[..., Iterable[str]]
+
+
+def complete(commands: Mapping[str, tuple[str, str]]) -> None:
+    """Answer the shell, and exit.
+
+    Args:
+        commands: (module, summary) by name, as `main.COMMANDS`.
+    """
+    import argcomplete
+
+    parser = argparse.ArgumentParser(prog="vsam-tune", allow_abbrev=False)
+    parsers = parser.add_subparsers()
+    typed = os.environ.get("COMP_LINE", "").split()
+    for name, (module, summary) in commands.items():
+        command = parsers.add_parser(name, help=summary, allow_abbrev=False)
+        if name in typed:  # the others need no options
+            import_module(module).add_arguments(command)
+            _add_completers(command)
+    argcomplete.autocomplete(parser)
+    sys.exit(1)  # reached only if argcomplete was not called by a shell
+
+
+def _add_completers(parser: argparse.ArgumentParser) -> None:
+    for action in parser._actions:
+        completer = _COMPLETERS.get(action.metavar if isinstance(action.metavar, str) else action.dest)
+        if completer is not None:
+            vars(action)["completer"] = completer  # where argcomplete looks for it
+
+
+def _studies(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Return the studies under the root, and study files."""
+    root = getattr(parsed_args, "root", None) or ROOT
+    return [*study_names(root), *_study_files(prefix)]
+
+
+def _study_files(prefix: str, **_: object) -> list[str]:
+    """Return YAML files and folders; hidden ones only where the prefix starts with their dot."""
+    folder, slash, start = prefix.rpartition("/")
+    found = [path for path in sorted(Path(folder + slash or ".").glob("*")) if start or not path.name.startswith(".")]
+    return [f"{path}/" if path.is_dir() else str(path) for path in found if path.is_dir() or path.suffix == ".yaml"]
+
+
+def _methods(**_: object) -> Iterable[str]:
+    return METHODS
+
+
+def _listed(names: Callable[[], Iterable[str]]) -> Completer:
+    """Return the completer of a list with commas."""
+
+    def completer(prefix: str, **_: object) -> list[str]:
+        before, comma, _last = prefix.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names()]
+
+    return completer
+
+
+def _picks(**_: object) -> list[str]:
+    return ["knee", "trial="]
+
+
+_COMPLETERS: Mapping[str, Completer] = {  # by metavar
+    "STUDY": _studies,
+    "STUDY.yaml": _study_files,
+    "FILE": _study_files,
+    "METHOD": _methods,
+    "METHODS": _listed(lambda: METHODS),
+    "COLUMNS": _listed(lambda: ["all", "trial", *METRICS, "front", "knee"]),
+    "PICK": _picks,
+}
