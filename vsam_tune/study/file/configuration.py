@@ -154,7 +154,7 @@ def configure(draft: Configured, problems: Sequence[Problem]) -> tuple[Configure
     found = list(check_task(draft.task, custom_trainable=custom))
     task = complete_task(draft.task, draft.file.parent, custom_trainable=custom)
     draft, of_names = _with_names(draft.model_copy(update={"task": task}))
-    found += of_names
+    found += [each for each in of_names if each.key not in {other.key for other in problems}]
     if {each.key for each in (*problems, *found)} & {"trainable", "method", "method.name"}:
         return None, found
     of_settings = list(check_configuration(draft))

@@ -30,7 +30,8 @@ def named_reader(example: str) -> Callable[[object], NamedSettings]:
         settings = {key: setting for key, setting in content.items() if key != "name"}
         name = content.get("name", example)
         if not isinstance(name, str) or not name:
-            raise broken("name", "must be text" if name else "is missing", f"write {example}")
+            rule = "is missing" if name is None else "must not be empty" if name == "" else "must be text"
+            raise broken("name", rule, f"write {example}")
         return NamedSettings(name if "name" in content else "", settings)
 
     return read

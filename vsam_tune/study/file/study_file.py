@@ -79,11 +79,7 @@ class StudyFile(Configuration):
 
 
 class Study(StudyFile):
-    """A study: a study file that was checked and completed.
-
-    Attributes:
-        space: the searched parameters, each after those that its condition names.
-    """
+    """A study file after all checks, complete; in its space, each parameter comes after those of its condition."""
 
     space: Space
 
@@ -102,11 +98,7 @@ class Study(StudyFile):
         return {"name": self.name, **super().resolved()}
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
-        """Return the dotted keys that differ from the file of an earlier start, and must not between two starts.
-
-        Args:
-            resolved: what `resolved` returned at the earlier start.
-        """
+        """Return the dotted keys that must not differ from those that an earlier start `resolved`, but do."""
         return differing_keys(self.resolved(), resolved)
 
     def chosen(self, params: Mapping[str, JsonValue]) -> tuple[NamedSettings, NamedSettings]:
@@ -116,11 +108,7 @@ class Study(StudyFile):
 
 
 class Export(Configuration):
-    """One configuration, everything fixed, for a final training.
-
-    Attributes:
-        source: where its settings come from; empty for one written by hand.
-    """
+    """One configuration, everything fixed, for a final training; one that is written by hand has no source."""
 
     source: Source = Source()
 
@@ -198,13 +186,9 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
 def export(
     study: Study, trial_number: int, params: Mapping[str, JsonValue], values: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return the content of a file that `load_export` reads: the configuration of one trial.
+    """Return the content of a file that `load_export` reads: the configuration of a trial, by its number.
 
-    Args:
-        study: that the trial belongs to.
-        trial_number: of the trial.
-        params: its searched parameters by name.
-        values: its objectives by name.
+    `params` are its searched parameters, `values` its objectives, both by name.
     """
     source = Source(study=study.name, trial=trial_number, values=dict(values), params=dict(params))
     base_optimizer, method = study.chosen(params)
