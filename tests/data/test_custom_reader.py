@@ -92,7 +92,9 @@ def test_a_function_that_takes_no_request_is_an_error(monkeypatch):
     monkeypatch.setattr(custom_extensions, "stripes", lambda: None)
     with pytest.raises(InputError) as caught:
         load_task(READER)
-    assert caught.value.lines == (f"{READER}: too many positional arguments. Fix: it takes no arguments.",)
+    assert caught.value.lines == (
+        f"{READER}: too many positional arguments. Fix: add arguments to it, since it has none.",
+    )
 
 
 def test_an_input_error_of_the_reader_passes_through(monkeypatch):

@@ -95,7 +95,7 @@ def test_a_truncated_image_is_named(folder, suffix, kept):
     content = file.read_bytes()
     file.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
     line = line_of(folder, resize=4)
-    assert line.startswith(f"{file}: is no readable image (")
+    assert line.startswith(f"{file}: is not a readable image (")
     assert line.endswith("Fix: replace or remove this file.")
 
 

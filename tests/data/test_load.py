@@ -130,7 +130,7 @@ def lines_of(data, **arguments):
 @pytest.mark.parametrize("resize", [0, -1, 9])
 def test_images_do_not_grow(resize):
     assert lines_of("digits", resize=resize) == (
-        f"digits: resize = {resize}: must be in 1 to 8, the size of the images. Fix: write 8 or less.",
+        f"digits: resize = {resize}: must be from 1 to 8, the size of the images. Fix: write 8 or less.",
     )
 
 

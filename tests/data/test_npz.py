@@ -95,7 +95,7 @@ def test_a_test_part_may_lack_a_class(write):
         ),
         (
             {"y_train": LABELS - 1},
-            "train label = -1: labels must be in 0 to 1, those of the training part; 2 are not. "
+            "train label = -1: labels must be from 0 to 1, as in the training part; 2 are not. "
             "Fix: correct or remove these images.",
         ),
         (
@@ -110,7 +110,7 @@ def test_a_test_part_may_lack_a_class(write):
         ),
         (
             {"y_test": np.array([0, 1, 3])},
-            "test label = 3: labels must be in 0 to 2, those of the training part; 1 are not. "
+            "test label = 3: labels must be from 0 to 2, as in the training part; 1 are not. "
             "Fix: correct or remove these images.",
         ),
         ({"x_test": GREY[:0], "y_test": LABELS[:0]}, "test: holds no images. Fix: add images to it."),
@@ -149,7 +149,7 @@ def test_a_truncated_file(tmp_path, save, kept):
     content = path.read_bytes()
     path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
     (line,) = lines_of(Request(name="npz", path=path))
-    assert line.startswith("is no readable NumPy archive (")
+    assert line.startswith("is not a readable NumPy archive (")
     assert line.endswith("Fix: write or copy it again with numpy.savez.")
 
 
@@ -160,13 +160,13 @@ def test_a_flipped_bit_fails_the_checksum(tmp_path):
     content[content.index(GREY.tobytes()) + 50] ^= 1
     path.write_bytes(content)
     (line,) = lines_of(Request(name="npz", path=path))
-    assert line.startswith("is no readable NumPy archive (Bad CRC-32 for file 'x_train.npy')")
+    assert line.startswith("is not a readable NumPy archive (Bad CRC-32 for file 'x_train.npy')")
 
 
 def test_one_array_is_not_an_archive(tmp_path):
     np.save(tmp_path / "one.npy", GREY)
     (line,) = lines_of(Request(name="npz", path=tmp_path / "one.npy"))
-    assert line == "holds one array, no archive. Fix: use numpy.savez."
+    assert line == "holds an array, not an archive. Fix: use numpy.savez."
 
 
 def test_pickled_objects_are_refused_not_run(tmp_path):

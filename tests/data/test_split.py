@@ -71,8 +71,8 @@ def test_a_subset_that_is_too_small_or_too_large(size):
     with pytest.raises(InputError) as error:
         subset_index("d", shuffled([20, 20]), num_classes=2, size=size, seed=0)
     assert error.value.lines == (
-        f"d: subset = {size}: must be 40, or in 2 to 38: every class on both sides. "
-        "Fix: write such a number, or leave it out.",
+        f"d: subset = {size}: must be 40, or from 2 to 38, so that every class is on both sides. "
+        "Fix: write a number in that range, or leave it out.",
     )
 
 

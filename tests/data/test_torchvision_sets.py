@@ -130,7 +130,7 @@ def test_a_truncated_fashion_mnist_file(fashion, name, kept):
 )
 def test_not_downloaded(tmp_path, name, folder):
     assert line_of(Request(name=name, root=tmp_path)) == (
-        f"{tmp_path}: '{name}': is not there. Fix: use --download, or set data_root to the folder that holds {folder}."
+        f"{tmp_path}: '{name}': is missing. Fix: use --download, or set data_root to the folder that holds {folder}."
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -178,7 +178,7 @@ def test_no_permission_to_make_the_folder(tmp_path):
 def test_the_default_root_is_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_root() == tmp_path / "vsam-tune" / "data"
-    assert line_of(Request(name="cifar10")).startswith(f"{tmp_path}/vsam-tune/data: 'cifar10': is not there")
+    assert line_of(Request(name="cifar10")).startswith(f"{tmp_path}/vsam-tune/data: 'cifar10': is missing")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert str(default_root()) == "/home/somebody/.cache/vsam-tune/data"

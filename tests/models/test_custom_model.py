@@ -69,7 +69,8 @@ def test_the_check_changes_no_statistics(monkeypatch):
 def test_an_option_that_the_builder_does_not_take(monkeypatch):
     line = refused(monkeypatch, custom_extensions.tiny, depth=3)
     assert line == (
-        "got an unexpected keyword argument 'depth'. Fix: it takes in_channels, image_size, num_classes, width, bias."
+        "got an unexpected keyword argument 'depth'. Fix: use its arguments: in_channels, image_size, num_classes, "
+        "width, bias."
     )
 
 

@@ -99,7 +99,7 @@ def test_a_call_that_fits(arguments, options):
 def test_a_call_that_does_not_fit(arguments, options, rule):
     with pytest.raises(InputError) as caught:
         check_call(three, *arguments, where="here", options=options)
-    assert caught.value.lines == (f"here: {rule}. Fix: it takes a, b, c.",)
+    assert caught.value.lines == (f"here: {rule}. Fix: use its arguments: a, b, c.",)
 
 
 def test_a_function_without_a_signature_is_not_checked():

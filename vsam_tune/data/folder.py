@@ -78,7 +78,7 @@ def _decoded(file: Path, resize: int | None) -> Tensor:
         with Image.open(file) as image:
             pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
     except _DAMAGE as error:
-        rule = f"is no readable image ({error})"
+        rule = f"is not a readable image ({error})"
         raise InputError(problem(file, "", None, rule, "replace or remove this file")) from error
     if resize is None:
         return pixels

@@ -147,6 +147,6 @@ def _squared(data: str, images: Images, resize: int | None) -> Images:
             raise InputError(problem(data, "", None, rule, f"set resize: {min(height, width)}"))
         return images
     if not 1 <= resize <= min(height, width):
-        rule = f"must be in 1 to {min(height, width)}, the size of the images"
+        rule = f"must be from 1 to {min(height, width)}, the size of the images"
         raise InputError(problem(data, "resize", resize, rule, f"write {min(height, width)} or less"))
     return Images(resized(images.x, resize), images.y)

@@ -57,7 +57,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         with path.open("rb") as file:  # np.load would leave the file open after an error
             archive = np.load(file, allow_pickle=False)  # a pickle could run any code
             if isinstance(archive, np.ndarray):
-                raise InputError(problem(path, "", None, "holds one array, no archive", "use numpy.savez"))
+                raise InputError(problem(path, "", None, "holds an array, not an archive", "use numpy.savez"))
             missing = [key for key in _ARRAYS if key not in archive.files]
             if missing:
                 rule = f"must hold {', '.join(_ARRAYS)}; it lacks {', '.join(missing)}"
@@ -65,7 +65,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
                 raise InputError(problem(path, "", None, rule, fix))
             return {key: archive[key] for key in _ARRAYS}
     except _DAMAGE as error:
-        rule = f"is no readable NumPy archive ({_reason(error)})"
+        rule = f"is not a readable NumPy archive ({_reason(error)})"
         raise InputError(problem(path, "", None, rule, "write or copy it again with numpy.savez")) from error
 
 

@@ -81,7 +81,7 @@ def _label_problems(where: object, part: str, y: Tensor, num_classes: int) -> li
     wrong = y[(y < 0) | (y >= num_classes)]
     if len(wrong) == 0:
         return []
-    rule = f"labels must be in 0 to {num_classes - 1}, those of the training part; {len(wrong)} are not"
+    rule = f"labels must be from 0 to {num_classes - 1}, as in the training part; {len(wrong)} are not"
     return [problem(where, f"{part} label", int(wrong[0]), rule, "correct or remove these images")]
 
 

@@ -20,8 +20,10 @@ def subset_index(data: str, y: Tensor, *, num_classes: int, size: int, seed: int
         return torch.arange(size)
     rest = len(y) - size
     if size < num_classes or rest < num_classes:
-        rule = f"must be {len(y)}, or in {num_classes} to {len(y) - num_classes}: every class on both sides"
-        raise InputError(problem(data, "subset", size, rule, "write such a number, or leave it out"))
+        rule = (
+            f"must be {len(y)}, or from {num_classes} to {len(y) - num_classes}, so that every class is on both sides"
+        )
+        raise InputError(problem(data, "subset", size, rule, "write a number in that range, or leave it out"))
     _check_classes(data, y, num_classes)
     return _stratified(y, rest, derive_seed(seed, "subset"))[0]
 

@@ -48,7 +48,7 @@ def read(request: Request) -> Source:
                 problem(root / folder, "", None, rule, "delete this folder, then use --download")
             ) from error
         fix = f"use --download, or set data_root to the folder that holds {folder}"
-        raise InputError(problem(root, "", request.name, "is not there", fix)) from error
+        raise InputError(problem(root, "", request.name, "is missing", fix)) from error
     return checked_source(root / folder, *(_images(part) for part in parts))
 
 

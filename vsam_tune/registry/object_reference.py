@@ -53,5 +53,5 @@ def check_call(function: Callable[..., Any], *arguments: object, where: str, opt
         signature.bind(*arguments, **options)
     except TypeError as error:
         takes = ", ".join(signature.parameters)
-        fix = f"it takes {takes or 'no arguments'}"
+        fix = f"use its arguments: {takes}" if takes else "add arguments to it, since it has none"
         raise InputError(problem(where, "", None, str(error), fix)) from error
