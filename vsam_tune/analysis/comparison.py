@@ -24,29 +24,29 @@ _SAM = "sam"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One method over its replicates; None for what is not known.
+    """One method over its replicates; None for unknown values.
 
     Attributes:
         method: its label among the baselines.
-        seeds: replicates that are complete.
+        seeds: number of complete replicates.
         test_accuracy_mean: in percent.
         test_accuracy_std: sample standard deviation over the replicates, in points.
-        sampled_fraction: of the iterations, mean.
-        ais: images a second, median.
+        sampled_fraction: fraction of sampled iterations, mean.
+        ais: average images per second, median.
         percent_of_sam: `ais` in percent of SAM's.
-        gradient_evaluations: an iteration, mean.
-        paper: the paper's own run of this method on the task it is held against; where it has none, what it quotes.
-        quoted: what the paper quotes from another one beside its own run.
-        incomplete: replicates that were started or are waiting, and are not complete: failed, diverged, running.
+        gradient_evaluations: per iteration, mean.
+        paper: the paper's own run of this method on the compared task; without one, the result that the paper quotes.
+        quoted: the result that the paper quotes from another paper, in addition to its own run.
+        incomplete: number of replicates that are failed, diverged, running or waiting.
         sampling_number: iterations with a second gradient, mean.
         ais_std: sample standard deviation over the replicates.
         ais_vs_sam: AIS over SAM's in the same minutes of each replicate, mean.
-        ais_vs_sam_error: one standard error of it, from the replicates' own errors.
-        forward_passes: without a backward, an iteration, mean.
+        ais_vs_sam_error: one standard error of `ais_vs_sam`, from the errors of the replicates.
+        forward_passes: passes without a backward pass per iteration, mean.
         seconds: of training in one replicate, without evaluations; median.
         seconds_std: sample standard deviation over the replicates.
         epochs: trained in one replicate, mean.
-        trial: the number in the search of the configuration that was picked; None for a method at its defaults.
+        trial: number of the picked trial in the search; None for a method at its defaults.
         difference_to_sam: mean of the differences in test accuracy to SAM's replicates of the same number, in points.
         difference_low: lower end of its 95 % t-interval.
         difference_high: upper end.
@@ -87,8 +87,8 @@ class Comparison:
         study: its name.
         task: its resolved `task:`.
         rows: in the order of the baselines.
-        sam: the label of the row that the others are held against: `sam`, or else the first of that method; None for
-            none.
+        sam: the label of the row that the others are compared with: `sam`, or else the first of that method; None
+            without such a row.
         pairs: by method, how many replicates it has in common with SAM; SAM itself left out.
     """
 

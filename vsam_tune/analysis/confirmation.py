@@ -28,25 +28,25 @@ Estimates = Mapping[str, Estimate | None]  # by objective
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One configuration over its fresh seeds; None for what is not known.
+    """One configuration over its fresh seeds; None for unknown values.
 
     Attributes:
-        trial: its number in the search; None for a method that the front is held against.
+        trial: its number in the search; None for a method that the front is compared with.
         label: its label.
-        plain_front: whether it stands on the plain front of the search as that is now.
-        searched: what the search had of it, by objective.
-        confirmed: means over the fresh seeds, by objective; `ais` and `ais_vs_sam` as they were timed alone.
+        plain_front: whether it is on the current plain front of the search.
+        searched: its values in the search, by objective.
+        confirmed: means over the fresh seeds, by objective; `ais` and `ais_vs_sam` from its separate timing.
         interval: of the confirmed value at 95 %, low and high, by objective.
-        shrinkage: confirmed less searched, by objective.
+        shrinkage: the confirmed value minus the searched value, by objective.
         test_accuracy: mean, std and interval over the seeds, in percent.
-        seeds: replicates that are complete.
+        seeds: number of complete replicates.
         on_front: whether no other trial of the front is significantly better in one objective and, by its mean, worse
             in none.
-        replicates: whether every searched value, with its own error, meets the confirmed interval, and no trial of the
-            front is significantly better in all objectives.
-        alone: whether nobody else used the processors while it was timed.
-        device: where it was timed.
-        timing: all that the timing measured.
+        replicates: whether every searched value, with its own error, overlaps the confirmed interval, and no trial of
+            the front is significantly better in all objectives.
+        alone: whether no other process used the processors during the timing.
+        device: the device of the timing.
+        timing: all results of the timing.
     """
 
     trial: int | None
@@ -73,7 +73,7 @@ class Confirmation:
         study: its name.
         objectives: of the search, in order.
         seeds: the most that a row has.
-        rows: the trials first, then the methods that they are held against.
+        rows: the trials first, then the methods that they are compared with.
         pick: the row at the knee of the confirmed means: `trial`, `label`, `confirmed`, `test_accuracy`, and
             `left_out`, what a seed gave for the row that the others picked, mean over the seeds; None without one.
         timing: the one that is shown: `timing`, `device`, `rows`, `alone`; None where nothing was timed.
