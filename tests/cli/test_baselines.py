@@ -76,7 +76,7 @@ def test_programs_get_numbers_by_the_names_that_compare_has(tmp_path: Path, caps
     assert [list(row) for row in rows] == [list(each) for each in printed["rows"]]
 
 
-def test_a_training_that_diverged_is_told_and_is_exit_code_1(
+def test_a_training_that_diverged_is_shown_and_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = trained(tmp_path, diverged=True)
@@ -89,7 +89,7 @@ def test_a_training_that_diverged_is_told_and_is_exit_code_1(
     assert main(["baselines", *arguments, "--methods", "sgd"]) == 0
 
 
-def test_what_failed_or_is_not_done_is_told_by_its_newest_training(
+def test_failed_and_missing_trainings_are_shown_by_the_newest_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trials = [

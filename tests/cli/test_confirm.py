@@ -192,7 +192,7 @@ def test_a_timing_that_was_disturbed_is_warned_of(confirmed: Confirmed, capsys: 
     assert (f"speed: timing 2 on {device()}, alone" in out, err) == (True, "")
 
 
-def test_a_seed_that_diverged_is_told_and_is_exit_code_1(
+def test_a_seed_that_diverged_is_shown_and_is_exit_code_1(
     confirmed: Confirmed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert confirmed.finish(diverged=True)(*THREE) == 1

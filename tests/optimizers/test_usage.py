@@ -5,7 +5,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 
-def test_a_loop_of_ones_own_with_scheduler_checkpoint_and_half_precision_autocast(tmp_path):
+def test_a_custom_loop_with_scheduler_checkpoint_and_half_precision_autocast(tmp_path):
     from vsam_tune.optimizers import VSAM
 
     generator = torch.Generator().manual_seed(0)

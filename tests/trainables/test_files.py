@@ -57,7 +57,7 @@ def test_a_reused_worker_resumes_as_well(new_worker, tmp_path):
     assert equal_state(end_of(worker), end)
 
 
-def test_a_final_training_that_was_told_to_nobody_is_told_again(new_worker, tmp_path):
+def test_a_final_training_whose_report_was_lost_reports_again(new_worker, tmp_path):
     config = trial_config(tmp_path, final=True)
     result = steps(new_worker(config))[-1]
     assert equal_state(steps(new_worker(config)), [result])  # nothing is trained or timed again

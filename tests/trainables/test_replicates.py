@@ -87,7 +87,7 @@ def test_a_trial_goes_on_within_a_replicate(name, iteration, at, new_worker, tmp
 
 
 @pytest.mark.usefixtures("checkpoint_always")
-def test_the_end_of_a_replicate_that_was_told_to_nobody_is_told_again(new_worker, tmp_path):
+def test_the_end_of_a_replicate_whose_report_was_lost_is_reported_again(new_worker, tmp_path):
     worker = new_worker(config(tmp_path))
     worker.step()
     ended = worker.step()

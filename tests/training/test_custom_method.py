@@ -79,7 +79,7 @@ def test_a_constructor_that_takes_any_setting_gets_it(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["stripes", "Images"])
-def test_what_is_no_method_is_told(name):
+def test_what_is_not_a_method_is_an_error(name):
     with pytest.raises(InputError) as caught:
         build(name)
     assert caught.value.lines == (

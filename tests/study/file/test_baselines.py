@@ -144,7 +144,7 @@ def test_sgd_long_trains_longer_than_the_others(tmp_path: Path) -> None:
     assert epochs == {"sgd": 40, "sgd_long": 80}
 
 
-def test_methods_of_ones_own_take_what_the_study_fixes_for_the_same_one(tmp_path: Path) -> None:
+def test_a_custom_method_takes_the_settings_that_the_study_fixes_for_it(tmp_path: Path) -> None:
     study = study_of(
         tmp_path,
         trainable="mine:Toy",
@@ -160,7 +160,7 @@ def test_methods_of_ones_own_take_what_the_study_fixes_for_the_same_one(tmp_path
     }
 
 
-def test_a_method_of_ones_own_is_a_row_as_well(tmp_path: Path) -> None:
+def test_a_custom_method_can_be_a_row(tmp_path: Path) -> None:
     own = {"name": "mine:MySAM", "radius": 0.1}
     rows = rows_of(tmp_path, "sam", own, {**own, "label": "mine"}, shared={"momentum": 0.8, "rho": 0.2})
     assert list(rows) == ["sam", "mine:MySAM(radius=0.1)", "mine"]
@@ -200,7 +200,7 @@ def test_other_baselines_make_no_other_search(tmp_path: Path) -> None:
     assert study_of(tmp_path, baselines={"methods": ["sam"], "seeds": 9}).differences(former) == []
 
 
-def test_a_row_that_cannot_be_is_told_when_it_is_wanted_and_keeps_no_search_from_starting(tmp_path: Path) -> None:
+def test_an_invalid_row_is_an_error_for_baselines_but_not_for_a_search(tmp_path: Path) -> None:
     short = {"method": {"name": "vsam", "window": 4}, "space": {"num_slices": {"high": 2}}, "initial": []}
     study = study_of(tmp_path, **short)
     with pytest.raises(InputError) as caught:

@@ -74,7 +74,7 @@ def test_the_base_optimizer_may_be_searched_as_ever(tmp_path: Path) -> None:
     assert study.initial == ({"lr": 0.05},)
 
 
-def test_rows_of_baselines_may_be_of_ones_own(tmp_path: Path) -> None:
+def test_rows_of_baselines_may_be_custom_methods(tmp_path: Path) -> None:
     rows = "baselines: {methods: [sgd, mine:Method, {name: mine:Other, label: other, kind: x}]}\n"
     study = study_of(tmp_path, STUDY + rows)
     labels = [(row.label, row.method.settings) for row in wanted_rows(study, root=tmp_path)][1:]

@@ -108,7 +108,7 @@ def test_a_warm_up_in_epochs_is_left_to_the_trial(tmp_path: Path) -> None:
     assert study_of(tmp_path, text).settings()["method"]["warmup_iterations"] == {"epochs": 1.5}
 
 
-def test_a_trainable_of_ones_own_gets_names_that_are_not_known_here(tmp_path: Path) -> None:
+def test_a_custom_trainable_gets_unknown_names(tmp_path: Path) -> None:
     text = "trainable: a:B\ntask: {data: mine, options: {size: 3}}\nmethod: {name: toy, depth: [1, 2]}\n"
     study = study_of(tmp_path, f"{text}space: {{x: {{type: float, low: 0, high: 1}}}}\n")
     trial = study.settings({"x": 0.5})
@@ -117,14 +117,14 @@ def test_a_trainable_of_ones_own_gets_names_that_are_not_known_here(tmp_path: Pa
     assert list(study.space) == ["x"]
 
 
-def test_a_trainable_of_ones_own_can_have_a_known_method(tmp_path: Path) -> None:
+def test_a_custom_trainable_can_have_a_known_method(tmp_path: Path) -> None:
     study = study_of(tmp_path, "trainable: a:B\nmethod: {name: sam, extra: 1}\n")
     assert list(study.space) == ["rho"]
     assert study.settings()["method"] == {"name": "sam", "rho": 0.05, "extra": 1}
 
 
 @pytest.mark.parametrize("value", ["!!binary aGVsbG8=", ".nan", "!!set {a, b}", "!!timestamp 2026-01-01"])
-def test_settings_of_ones_own_are_plain_json(value: str, tmp_path: Path) -> None:
+def test_custom_settings_are_plain_json(value: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"method\.depth.*must be plain JSON"):
         study_of(tmp_path, f"trainable: a:B\nmethod: {{name: toy, depth: {value}}}\nspace: {{lr: true}}\n")
     with pytest.raises(InputError, match=r"task\.options.*must be"):

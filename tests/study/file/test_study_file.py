@@ -210,7 +210,7 @@ def test_a_study_is_frozen(tmp_path: Path) -> None:
         study.task.epochs = 3  # type: ignore[misc] # that is the point
 
 
-def test_exports_are_told_from_studies(tmp_path: Path) -> None:
+def test_exports_are_distinguished_from_studies(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a study, not an export"):
         load_export(write(tmp_path, SMALLEST))
     with pytest.raises(InputError, match="is an export, not a study"):

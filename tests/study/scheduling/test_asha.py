@@ -62,7 +62,7 @@ def test_a_trial_is_compared_at_rungs_alone(tmp_path: Path) -> None:
     }
 
 
-def test_a_stopped_trial_is_told_with_the_rung(tmp_path: Path) -> None:
+def test_a_stopped_trial_is_recorded_with_the_rung(tmp_path: Path) -> None:
     driver = toy_driver(tmp_path)
     for number in range(3):
         driver.start()
