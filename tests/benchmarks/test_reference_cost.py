@@ -3,7 +3,7 @@
 import torch
 
 from benchmarks.reference_cost import table, trained
-from tests.support.trial import trial_config
+from tests.support.digits_trial import trial_config
 from trainables.build import data_arguments, load_data
 
 

@@ -16,11 +16,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]  # se
 OWN = """\
 name: own
 task:
-  data: my_things:stripes
-  model: {name: my_things:tiny, width: 2}
+  data: extensions:stripes
+  model: {name: extensions:tiny, width: 2}
   epochs: 3
   batch_size: 32
-method: my_things:Timid
+method: extensions:Timid
 space: {share: {type: float, low: 0.1, high: 1.0}}
 budget: {trials: 2}
 """
@@ -56,7 +56,7 @@ def rows(folder: Path, *arguments: str) -> dict:
 
 
 def test_own_data_model_and_methods_are_checked_searched_and_trained(tmp_path):
-    shutil.copy(custom_extensions.__file__, tmp_path / "my_things.py")
+    shutil.copy(custom_extensions.__file__, tmp_path / "extensions.py")
     (tmp_path / "own.yaml").write_text(OWN)
     facts = rows(tmp_path, "check", "own.yaml")
     assert (facts["train_images"], facts["parameters"]) == (192, 407)
@@ -66,7 +66,7 @@ def test_own_data_model_and_methods_are_checked_searched_and_trained(tmp_path):
     assert replicate["test_accuracy"] > 90
     assert replicate["gradient_evaluations"] == 2
 
-    (tmp_path / "term.yaml").write_text("task: {epochs: 1}\nmethod: {name: my_things:Confidence, weight: 0.2}\n")
+    (tmp_path / "term.yaml").write_text("task: {epochs: 1}\nmethod: {name: extensions:Confidence, weight: 0.2}\n")
     (replicate,) = rows(tmp_path, "train", "term.yaml")["seeds"]
     assert replicate["gradient_evaluations"] == 1
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.controller import CONTINUE, STOP, Controller
 from tests.support.kinds import models_by_kind, small_section
+from tests.support.ray_controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.study.file.sections import TrialScheduler
 from vsam_tune.study.scheduling.build import TRIAL_SCHEDULERS, build_trial_scheduler

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.support import custom_extensions
-from tests.support.trial import trial_config
+from tests.support.digits_trial import trial_config
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import load_task
 from vsam_tune.data.source import Source

@@ -1,4 +1,4 @@
-"""CIFAR and Fashion-MNIST from fabricated files in the published formats; nothing leaves the machine."""
+"""CIFAR and Fashion-MNIST from fake files in the published formats; nothing leaves the machine."""
 
 import gzip
 import hashlib

@@ -33,7 +33,7 @@ def test_the_reader_gives_a_task(study: Study) -> None:
 
 
 def test_the_network_is_built_and_learns(study: Study) -> None:
-    from tests.support.trial import trial_config
+    from tests.support.digits_trial import trial_config
     from trainables.build import build_trainer, data_arguments, load_data
 
     settings = study.settings(dict(study.initial[0]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.reference import mesa as reference
-from tests.support.regression import BASE, NUM_CLASSES, Regression, epochs, relative_error, weights_of
+from tests.support.softmax_regression import BASE, NUM_CLASSES, Regression, epochs, relative_error, weights_of
 from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import MESA

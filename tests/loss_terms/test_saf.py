@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.reference import saf as reference
-from tests.support.regression import BASE, NUM_CLASSES, NUM_IMAGES, Regression, epochs, relative_error
+from tests.support.softmax_regression import BASE, NUM_CLASSES, NUM_IMAGES, Regression, epochs, relative_error
 from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import SAF

@@ -26,7 +26,7 @@ def write(root: Path, **files: str) -> None:
         (root / name.replace("__", ".")).write_text(text + "\n", encoding="utf-8")
 
 
-def made_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+def fake_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
@@ -88,7 +88,7 @@ def test_gpus_are_read_as_nvidia_smi_lists_them(tmp_path: Path, monkeypatch: pyt
         'echo "NVIDIA H100 80GB HBM3, 81559, 1024, 1755, 1980, 40"\n'
         'echo "Card, one, [N/A], [N/A], 345, [Not Supported], [N/A]"'
     )
-    made_nvidia_smi(tmp_path, monkeypatch, answer)
+    fake_nvidia_smi(tmp_path, monkeypatch, answer)
     first, second = gpus()
     assert first == Gpu(
         name="NVIDIA H100 80GB HBM3",
@@ -119,7 +119,7 @@ def test_an_error_of_nvidia_smi_is_shown(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vsam_tune.machine.hardware._SECONDS", 0.2 if "sleep" in script else 10.0)
-    made_nvidia_smi(tmp_path, monkeypatch, script)
+    fake_nvidia_smi(tmp_path, monkeypatch, script)
     with pytest.raises(OSError, match="^" + said):
         gpus()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.building import ONE_PIXEL, SMALL, SMALLEST, build
+from tests.support.networks import ONE_PIXEL, SMALL, SMALLEST, build
 from vsam_tune.errors import InputError
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.data_and_models import MODELS

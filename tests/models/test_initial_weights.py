@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.building import build
+from tests.support.networks import build
 from vsam_tune.registry.data_and_models import MODELS
 
 

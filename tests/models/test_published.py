@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.building import SMALLEST
 from tests.support.multiply_adds import multiply_adds
+from tests.support.networks import SMALLEST
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.data_and_models import MODELS
 

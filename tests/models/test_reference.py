@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.reference import networks
-from tests.support.building import build
+from tests.support.networks import build
 
 
 def drawn(name, image_size, **options):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.building import LARGE, SMALL, build
+from tests.support.networks import LARGE, SMALL, build
 
 
 def gradients(model, *, batch_size, dtype=torch.float32, memory_format=torch.contiguous_format):

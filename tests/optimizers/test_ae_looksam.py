@@ -8,7 +8,7 @@ import torch
 from tests.reference import ae_looksam as reference
 from tests.reference.ae_sam import Rule
 from tests.reference.looksam import direction
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows
 from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import AELookSAM
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.reference import esam as reference
-from tests.support.problems import assert_follows, train
+from tests.support.gradient_problems import assert_follows, train
 from tests.support.sample_problems import SampleNetwork, SampleQuadratic, ranges
 from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import ESAM, SAM

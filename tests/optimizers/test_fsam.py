@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tests.reference import fsam as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import InterruptedPassError, TinyTrial, fail_in_call
 from vsam_tune.optimizers import FSAM
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.reference import looksam as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import TinyTrial, equal_state, same_trajectory, saved_and_loaded
 from vsam_tune.optimizers import SAM, LookSAM
 

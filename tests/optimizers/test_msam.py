@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tests.reference import msam as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import MSAM
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.reference import looksam as reference
-from tests.support.problems import Quadratic
+from tests.support.gradient_problems import Quadratic
 from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import LookSAM
 from vsam_tune.optimizers.orthogonal_direction import projection

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.reference import periodic_sam as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import PeriodicSAM
 

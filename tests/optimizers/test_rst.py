@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.reference import rst as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import (
     TinyTrial,
     equal_state,

@@ -6,7 +6,7 @@ import torch
 
 from tests.reference import sam as reference
 from tests.reference import sgd as sgd_reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from vsam_tune.optimizers import SAM
 
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}

@@ -7,7 +7,7 @@ from torch import nn
 
 from tests.reference import sam as sam_reference
 from tests.reference import sam_on as reference
-from tests.support.problems import assert_follows, train
+from tests.support.gradient_problems import assert_follows, train
 from tests.support.sample_problems import SampleNetwork, SampleQuadratic, ranges
 from tests.support.tiny_trial import TinyTrial
 from vsam_tune.optimizers import SAM, SAMON

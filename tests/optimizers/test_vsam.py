@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.reference import vsam as reference
-from tests.support.problems import Quadratic, TinyNetwork, assert_follows, train
+from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
 from tests.support.tiny_trial import TinyTrial, same_trajectory
 from vsam_tune.optimizers import SAM, VSAM, PeriodicSAM
 from vsam_tune.registry.never_adapted import rate_never_adapted

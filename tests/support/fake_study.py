@@ -42,7 +42,7 @@ def config(params: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def settings(number: int) -> dict[str, Any]:
-    """Return what Ray's trial holds of a fabricated trial: its settings and its parameters."""
+    """Return what Ray's trial holds of a fake trial: its settings and its parameters."""
     return {**config(PARAMS, number), "params": PARAMS}
 
 
@@ -88,7 +88,7 @@ def write_trajectory(path: Path, iterations: int = 40) -> dict[str, np.ndarray]:
     return columns
 
 
-def fabricate_trial(folder: Path, number: int) -> None:
+def write_fake_trial(folder: Path, number: int) -> None:
     """Leave what a trial that ended leaves: learning curve and trajectory."""
     report(folder, number)
     write_trajectory(folder / trial_folder(number) / "trajectory.parquet")

@@ -12,7 +12,7 @@ from vsam_tune.study.tracking.mlflow_store import MlflowStore, find_experiment, 
 from vsam_tune.study.tracking.tracking_state import default_uri
 
 
-class Shelf:
+class MlflowFolder:
     """A folder with its store, and MLflow's client on it."""
 
     def __init__(self, folder: Path) -> None:

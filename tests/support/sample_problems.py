@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.support.problems import TinyNetwork
+from tests.support.gradient_problems import TinyNetwork
 from tests.support.tiny_trial import closure_of
 
 

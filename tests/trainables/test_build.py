@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch._dynamo.utils import counters
 
+from tests.support.digits_trial import SEARCH_IMAGES, steps, trial_config
 from tests.support.methods import others_slow
 from tests.support.properties import expensive
 from tests.support.tiny_trial import equal_state, optimizer_class
-from tests.support.trial import SEARCH_IMAGES, steps, trial_config
 from trainables.build import build_trainer, data_arguments, load_data
 from trainables.classification import Classification
 from trainables.dry_run import dry_run, warm_up

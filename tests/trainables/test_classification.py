@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from tests.support.digits_trial import EVALUATED, SEARCH_IMAGES, saved_in, steps, trial_config, without_ais
 from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import EVALUATED, SEARCH_IMAGES, saved_in, steps, trial_config, without_ais
 from trainables import build
 from trainables.build import data_arguments, load_data
 from vsam_tune.registry.methods import METHODS

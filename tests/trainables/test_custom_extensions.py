@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.digits_trial import end_of, steps, trial_config
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import end_of, steps, trial_config
 from trainables.dry_run import dry_run
 
 TASK = {

@@ -4,10 +4,10 @@ import errno
 
 import pytest
 
+from tests.support.digits_trial import end_of, saved_in, steps, trial_config, without_ais
 from tests.support.full_disk import fill_disk
 from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import end_of, saved_in, steps, trial_config, without_ais
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.digits_trial import saved_in, train, trial_config
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import saved_in, train, trial_config
 from vsam_tune.registry.methods import METHODS
 
 READ_INTERVAL = 3  # a checkpoint each: most are within an epoch of 23

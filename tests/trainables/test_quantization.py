@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.digits_trial import end_of, steps, trial_config, without_ais
 from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables.build import build_trainer, data_arguments, load_data
 from trainables.dry_run import dry_run, warm_up
 from vsam_tune.errors import InputError

@@ -6,8 +6,8 @@ import statistics
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.digits_trial import EVALUATED, end_of, steps, trial_config, without_ais
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import EVALUATED, end_of, steps, trial_config, without_ais
 from tests.trainables.test_files import crash_in
 from vsam_tune.training.standard_errors import accuracy_error
 from vsam_tune.trial import trial_seed

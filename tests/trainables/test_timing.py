@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.trial import trial_config
+from tests.support.digits_trial import trial_config
 from trainables.timing import FEWEST_BLOCKS, STEPS, Timing, speed_of, with_fraction
 from vsam_tune.training.speed.iteration_timer import Block, IterationTime, Kind, Seconds
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from tests.support.digits_trial import end_of, steps, trial_config, without_ais
 from tests.support.methods import others_slow
 from tests.support.tiny_trial import equal_state
-from tests.support.trial import end_of, steps, trial_config, without_ais
 from trainables import build
 from vsam_tune.registry.methods import METHODS
 

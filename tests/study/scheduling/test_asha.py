@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.controller import CONTINUE, STOP, Controller
 from tests.support.properties import expensive
+from tests.support.ray_controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.scheduling.asha import Asha

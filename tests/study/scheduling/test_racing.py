@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.study.test_search import searched
-from tests.support.controller import CONTINUE, STOP, Controller
+from tests.support.ray_controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, toy_plan
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.scheduling.asha import Asha

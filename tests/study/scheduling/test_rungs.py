@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tests.reference import asha as reference
-from tests.support.controller import CONTINUE, STOP
+from tests.support.ray_controller import CONTINUE, STOP
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.scheduling.rungs import advances, advances_on, newest_rung, rows_met, rung_epochs
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from tests.support.fake_study import fabricate_trial, report, settings, write_trajectory
-from tests.support.mlflow_folder import Shelf
+from tests.support.fake_study import report, settings, write_fake_trial, write_trajectory
+from tests.support.mlflow_folder import MlflowFolder
 from vsam_tune.study.storage.study_storage import trial_folder
 from vsam_tune.study.tracking.mlflow_store import (
     THINNED,
@@ -24,8 +24,8 @@ from vsam_tune.study.tracking.mlflow_store import (
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "made")
+def place(tmp_path: Path) -> MlflowFolder:
+    return MlflowFolder(tmp_path / "made")
 
 
 def test_curve_points_stand_at_their_iteration_and_time() -> None:
@@ -33,18 +33,18 @@ def test_curve_points_stand_at_their_iteration_and_time() -> None:
     assert curve_points(curve) == [("loss", 2.0, 5, 18), ("loss", 1.0, 7, 2)]
 
 
-def test_names_that_mlflow_refuses_are_spelt_with_underscores(shelf: Shelf) -> None:
-    report(shelf.folder, 0, **{"acc@5": 99.0, "train/loss": 0.5})
-    shelf.log(shelf.open(), 0)
-    assert set(shelf.runs()["trial 0"].data.metrics) == {"val_accuracy", "acc_5", "train/loss"}
+def test_names_that_mlflow_refuses_are_spelt_with_underscores(place: MlflowFolder) -> None:
+    report(place.folder, 0, **{"acc@5": 99.0, "train/loss": 0.5})
+    place.log(place.open(), 0)
+    assert set(place.runs()["trial 0"].data.metrics) == {"val_accuracy", "acc_5", "train/loss"}
 
 
-def test_what_is_not_finite_is_no_point(shelf: Shelf) -> None:
-    report(shelf.folder, 0, epochs=[1], loss=1.0)
-    report(shelf.folder, 0, epochs=[2], loss=math.nan)
-    report(shelf.folder, 0, epochs=[3], loss=math.inf)
-    shelf.log(shelf.open(), 0, "pruned")
-    assert shelf.history(shelf.runs()["trial 0"], "loss") == [(10, 1.0)]
+def test_what_is_not_finite_is_no_point(place: MlflowFolder) -> None:
+    report(place.folder, 0, epochs=[1], loss=1.0)
+    report(place.folder, 0, epochs=[2], loss=math.nan)
+    report(place.folder, 0, epochs=[3], loss=math.inf)
+    place.log(place.open(), 0, "pruned")
+    assert place.history(place.runs()["trial 0"], "loss") == [(10, 1.0)]
 
 
 def test_a_trajectory_column_has_a_point_where_it_has_a_number(tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_thinned_rows_are_evenly_spread(count: int) -> None:
     assert steps.max() - steps.min() <= 1
 
 
-def test_points_travel_in_batches(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    fabricate_trial(shelf.folder, 0)
-    report(shelf.folder, 0, epochs=range(5, 700))
-    write_trajectory(shelf.folder / trial_folder(0) / "trajectory.parquet", 2000)
+def test_points_travel_in_batches(place: MlflowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fake_trial(place.folder, 0)
+    report(place.folder, 0, epochs=range(5, 700))
+    write_trajectory(place.folder / trial_folder(0) / "trajectory.parquet", 2000)
     calls: list[int] = []
     log_batch = MlflowClient.log_batch
 
@@ -102,13 +102,13 @@ def test_points_travel_in_batches(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
     monkeypatch.setattr(MlflowClient, "log_metric", refused)
     monkeypatch.setattr(MlflowClient, "log_param", refused)
-    shelf.log(shelf.open(), 0)
+    place.log(place.open(), 0)
     assert sum(calls) == 699 + 4 * THINNED
     assert len(calls) <= 4  # params, curve, trajectory, tags
 
 
-def test_a_running_trial_sends_only_what_is_new(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, sent = shelf.open(), []
+def test_a_running_trial_sends_only_what_is_new(place: MlflowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, sent = place.open(), []
     log_batch = MlflowClient.log_batch
 
     def noted(client: MlflowClient, run_id: str, metrics: Any = (), **others: Any) -> None:
@@ -117,20 +117,20 @@ def test_a_running_trial_sends_only_what_is_new(shelf: Shelf, monkeypatch: pytes
 
     monkeypatch.setattr(MlflowClient, "log_batch", noted)
     for epoch in (1, 2, 3):
-        report(shelf.folder, 0, epochs=[epoch])
-        shelf.log(store, 0, None)
-    shelf.log(store, 0, None)
+        report(place.folder, 0, epochs=[epoch])
+        place.log(store, 0, None)
+    place.log(store, 0, None)
     assert sent == [10, 20, 30]
 
 
-def test_a_curve_is_read_from_the_trials_own_folder(shelf: Shelf) -> None:
-    report(shelf.folder, 0, epochs=[1])
-    report(shelf.folder, 1, epochs=[1, 2])
-    store = shelf.open()
-    shelf.log(store, 0)
-    shelf.log(store, 1)
-    assert shelf.history(shelf.runs()["trial 0"], "val_accuracy") == [(10, 81.0)]
-    assert shelf.history(shelf.runs()["trial 1"], "val_accuracy") == [(10, 81.0), (20, 82.0)]
+def test_a_curve_is_read_from_the_trials_own_folder(place: MlflowFolder) -> None:
+    report(place.folder, 0, epochs=[1])
+    report(place.folder, 1, epochs=[1, 2])
+    store = place.open()
+    place.log(store, 0)
+    place.log(store, 1)
+    assert place.history(place.runs()["trial 0"], "val_accuracy") == [(10, 81.0)]
+    assert place.history(place.runs()["trial 1"], "val_accuracy") == [(10, 81.0), (20, 82.0)]
 
 
 def test_stamps_become_tags_and_the_commit_mlflows_own() -> None:

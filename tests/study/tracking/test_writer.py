@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support import fake_study
-from tests.support.fake_study import fabricate_trial, record, report, result, settings
-from tests.support.mlflow_folder import Shelf
+from tests.support.fake_study import record, report, result, settings, write_fake_trial
+from tests.support.mlflow_folder import MlflowFolder
 from tests.support.toy_study import toy_plan
 from vsam_tune.study.execution import runner
 from vsam_tune.study.execution.runner import Run
@@ -28,38 +28,38 @@ from vsam_tune.study.tracking.writer import MlflowTracking
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "made")
+def place(tmp_path: Path) -> MlflowFolder:
+    return MlflowFolder(tmp_path / "made")
 
 
-def track(shelf: Shelf, **arguments: Any) -> MlflowTracking:
+def track(place: MlflowFolder, **arguments: Any) -> MlflowTracking:
     plain = {"tags": {}, "config": fake_study.config, "run_tags": {"vsam_tune.device": "a desk"}}
-    return MlflowTracking(None, "made", shelf.folder, **{**plain, **arguments})
+    return MlflowTracking(None, "made", place.folder, **{**plain, **arguments})
 
 
-def study_id(shelf: Shelf) -> str:
-    tracked = read_tracking_state(shelf.folder)
+def study_id(place: MlflowFolder) -> str:
+    tracked = read_tracking_state(place.folder)
     assert tracked is not None
     return tracked.study_id
 
 
-def live(writer: MlflowTracking, shelf: Shelf, number: int, state: str | None = "complete") -> None:
+def live(writer: MlflowTracking, place: MlflowFolder, number: int, state: str | None = "complete") -> None:
     """Have a trial start, report four epochs, and end."""
     writer.started(number, settings(number))
     for epoch in (1, 2, 3, 4):
-        report(shelf.folder, number, epochs=[epoch])
+        report(place.folder, number, epochs=[epoch])
         writer.reported(number, {})
     if state:
         writer.ended(record(number, state))
 
 
-def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(shelf: Shelf) -> None:
-    writer = track(shelf, tags={"mlflow.note.content": "hello"})
+def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(place: MlflowFolder) -> None:
+    writer = track(place, tags={"mlflow.note.content": "hello"})
     for number, state in enumerate(("complete", "pruned", "fail", None)):
-        live(writer, shelf, number, state)
+        live(writer, place, number, state)
     trials = [record(0), record(1, "pruned"), record(2, "fail"), record(3, "running")]
     assert writer.close(result(trials)) == ""
-    runs = shelf.runs(study_id(shelf))
+    runs = place.runs(study_id(place))
     assert {name: run.info.status for name, run in runs.items()} == {
         "trial 0": "FINISHED",
         "trial 1": "KILLED",
@@ -67,19 +67,19 @@ def test_what_happens_to_trials_is_in_mlflow_when_the_writer_closes(shelf: Shelf
         "trial 3": "RUNNING",
         "summary": "FINISHED",
     }
-    assert len(shelf.history(runs["trial 3"], "val_accuracy")) == 4
+    assert len(place.history(runs["trial 3"], "val_accuracy")) == 4
     assert runs["trial 0"].data.params["beta"] == "0.13"
     assert runs["trial 0"].data.tags["vsam_tune.device"] == "a desk"
-    assert (shelf.folder / "mlflow-artifacts").is_dir()
+    assert (place.folder / "mlflow-artifacts").is_dir()
 
 
-def test_points_are_logged_while_a_trial_runs(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_are_logged_while_a_trial_runs(place: MlflowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.05)
-    writer = track(shelf)
-    live(writer, shelf, 0, None)
+    writer = track(place)
+    live(writer, place, 0, None)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        runs = shelf.runs(study_id(shelf)) if shelf.client.search_experiments(filter_string="name = 'made'") else {}
+        runs = place.runs(study_id(place)) if place.client.search_experiments(filter_string="name = 'made'") else {}
         if "trial 0" in runs and runs["trial 0"].data.metrics:
             break
         time.sleep(0.05)
@@ -89,69 +89,71 @@ def test_points_are_logged_while_a_trial_runs(shelf: Shelf, monkeypatch: pytest.
     assert writer.close(result([record(0, "running")])) == ""
 
 
-def test_a_driver_that_was_killed_is_gone_on_from_in_the_same_runs(shelf: Shelf) -> None:
-    writer = track(shelf)
-    live(writer, shelf, 0)
-    live(writer, shelf, 1, None)
+def test_a_driver_that_was_killed_is_gone_on_from_in_the_same_runs(place: MlflowFolder) -> None:
+    writer = track(place)
+    live(writer, place, 0)
+    live(writer, place, 1, None)
     writer.close(result([record(0), record(1, "running")]))
-    before = {name: run.info.run_id for name, run in shelf.runs(study_id(shelf)).items()}
-    writer = track(shelf)
+    before = {name: run.info.run_id for name, run in place.runs(study_id(place)).items()}
+    writer = track(place)
     writer.started(1, settings(1))
     writer.ended(record(1))
     assert writer.close(result([record(0), record(1)])) == ""
-    runs = shelf.runs(study_id(shelf))
+    runs = place.runs(study_id(place))
     assert {name: run.info.run_id for name, run in runs.items()} == before
-    assert [step for step, _ in shelf.history(runs["trial 1"], "val_accuracy")] == [10, 20, 30, 40]
+    assert [step for step, _ in place.history(runs["trial 1"], "val_accuracy")] == [10, 20, 30, 40]
 
 
-def test_trials_that_ended_unseen_are_logged_in_full_at_the_next_close(shelf: Shelf) -> None:
+def test_trials_that_ended_unseen_are_logged_in_full_at_the_next_close(place: MlflowFolder) -> None:
     for number in (0, 1):
-        fabricate_trial(shelf.folder, number)
+        write_fake_trial(place.folder, number)
     trials = [record(0), record(1, "pruned"), record(2, "running"), record(3, "waiting")]
-    assert track(shelf).close(result(trials)) == ""
-    runs = shelf.runs(study_id(shelf))
+    assert track(place).close(result(trials)) == ""
+    runs = place.runs(study_id(place))
     assert sorted(runs) == ["summary", "trial 0", "trial 1"]
-    seen = Shelf(shelf.folder.parent / "seen")
+    seen = MlflowFolder(place.folder.parent / "seen")
     writer = track(seen)
     live(writer, seen, 0)
     assert writer.close(result([record(0)])) == ""
     assert runs["trial 0"].data.params == seen.runs(study_id(seen))["trial 0"].data.params
     assert "vsam_tune.device" not in runs["trial 0"].data.tags  # of the process that ran it, which nobody noted
-    assert len(shelf.history(runs["trial 0"], "l2_psf")) == 10
+    assert len(place.history(runs["trial 0"], "l2_psf")) == 10
 
 
 def test_one_trial_that_cannot_be_logged_keeps_out_no_other(
-    shelf: Shelf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    place: MlflowFolder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.05)
-    broken = shelf.folder / trial_folder(0) / "trajectory.parquet"
-    writer = track(shelf)
+    broken = place.folder / trial_folder(0) / "trajectory.parquet"
+    writer = track(place)
     with caplog.at_level(logging.WARNING):
-        report(shelf.folder, 0)
+        report(place.folder, 0)
         broken.write_bytes(b"no table")
         writer.started(0, settings(0))
         writer.ended(record(0))
         for number in (1, 2):
-            live(writer, shelf, number)
+            live(writer, place, number)
         failure = writer.close(result([record(0), record(1), record(2)]))
     assert "Parquet" in failure
     warnings = [entry.getMessage() for entry in caplog.records if entry.name == "vsam_tune.study.tracking.writer"]
     assert len(warnings) == 1
     assert "trials go on and are logged later" in warnings[0]
-    runs = shelf.runs(study_id(shelf))
+    runs = place.runs(study_id(place))
     assert [runs[f"trial {number}"].info.status for number in range(3)] == ["RUNNING", "FINISHED", "FINISHED"]
     assert "summary" in runs
-    assert lacks_a_part(shelf.folder, None)
+    assert lacks_a_part(place.folder, None)
     fake_study.write_trajectory(broken)
-    assert track(shelf).close(result([record(0), record(1), record(2)])) == ""
-    assert shelf.runs(study_id(shelf))["trial 0"].info.status == "FINISHED"
-    assert not lacks_a_part(shelf.folder, None)
+    assert track(place).close(result([record(0), record(1), record(2)])) == ""
+    assert place.runs(study_id(place))["trial 0"].info.status == "FINISHED"
+    assert not lacks_a_part(place.folder, None)
 
 
-def test_a_store_that_hangs_holds_neither_the_search_nor_close(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_hangs_holds_neither_the_search_nor_close(
+    place: MlflowFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released = threading.Event()
     monkeypatch.setattr(MlflowStore, "log_trial", lambda *_, **__: released.wait(60))
-    writer = track(shelf)
+    writer = track(place)
     try:
         began = time.monotonic()
         for _ in range(1000):
@@ -161,13 +163,13 @@ def test_a_store_that_hangs_holds_neither_the_search_nor_close(shelf: Shelf, mon
         assert time.monotonic() - began < 1
         assert writer.close(result([record(0)]), timeout_seconds=0.5).endswith("mlflow.db is too slow")
         assert time.monotonic() - began < 5
-        assert lacks_a_part(shelf.folder, None)
+        assert lacks_a_part(place.folder, None)
     finally:
         released.set()
         writer._thread.join(30)
 
 
-def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_cuts_the_wait_for_the_next_try_short(place: MlflowFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 60.0)
     monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.0)
     failed, log_trial = threading.Event(), MlflowStore.log_trial
@@ -179,8 +181,8 @@ def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch:
         log_trial(*arguments, **options)
 
     monkeypatch.setattr(MlflowStore, "log_trial", fail_once)
-    writer = track(shelf)
-    live(writer, shelf, 0)
+    writer = track(place)
+    live(writer, place, 0)
     assert failed.wait(30)
     began = time.monotonic()
     assert writer.close(result([record(0)])) == ""
@@ -188,7 +190,7 @@ def test_closing_cuts_the_wait_for_the_next_try_short(shelf: Shelf, monkeypatch:
 
 
 def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    place: MlflowFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "_GATHER_SECONDS", 0.0)
     opening, released = threading.Event(), threading.Event()
@@ -199,10 +201,10 @@ def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
         return MlflowStore(*arguments, **options)
 
     monkeypatch.setattr(writer_module, "MlflowStore", open_slowly)
-    writer = track(shelf)
-    live(writer, shelf, 0)
+    writer = track(place)
+    live(writer, place, 0)
     assert opening.wait(30)
-    live(writer, shelf, 1)
+    live(writer, place, 1)
     answers: list[str] = []
     closing = threading.Thread(target=lambda: answers.append(writer.close(result([record(0), record(1)]))))
     closing.start()
@@ -210,7 +212,7 @@ def test_a_trial_that_ends_while_the_writer_is_busy_keeps_its_marks(
     released.set()
     closing.join(60)
     assert answers == [""]
-    assert shelf.runs(study_id(shelf))["trial 1"].data.tags["vsam_tune.device"] == "a desk"
+    assert place.runs(study_id(place))["trial 1"].data.tags["vsam_tune.device"] == "a desk"
 
 
 # ---- what the study's folder knows
@@ -254,15 +256,15 @@ def test_two_folders_have_two_marks(tmp_path: Path) -> None:
 def test_a_finished_study_is_logged_at_the_next_start_where_mlflow_lacks_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf(tmp_path / "toy")
+    place = MlflowFolder(tmp_path / "toy")
     plan = toy_plan(tmp_path)
-    with Run(plan, shelf.folder) as run:
+    with Run(plan, place.folder) as run:
         storage = run.open_storage()
         for _ in range(4):
             trial = storage.ask()
             trial.suggest_float("x", -1.5, 1.5)
             storage.complete(trial, [1.0, 2.0], {"epoch": 4.0, "loss": 1.0, "cost": 2.0})
         assert run.catch_up(storage) == storage.result()
-        assert sorted(shelf.runs(study_id(shelf))) == ["summary", *(f"trial {number}" for number in range(4))]
+        assert sorted(place.runs(study_id(place))) == ["summary", *(f"trial {number}" for number in range(4))]
         monkeypatch.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
         assert run.catch_up(storage) == storage.result()
