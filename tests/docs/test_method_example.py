@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from tests.support.docs.pages import ROOT, blocks
 from tests.support.tiny_trial import batches, tiny_network
 from vsam_tune.data.loader import Batch
+from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
 
@@ -56,6 +57,6 @@ def test_the_optimizer_of_the_page_is_sam_in_its_part_of_the_run():
 @pytest.mark.usefixtures("mine")
 def test_the_loss_term_of_the_page_adds_to_the_loss_after_its_start():
     optimizer, _, penalties = trained({"name": "mine:SmallLogits", "weight": 0.1, "start_epoch": 1})
-    assert type(optimizer) is torch.optim.SGD
+    assert (type(optimizer), type(optimizer.base)) == (PlainOptimizer, torch.optim.SGD)
     assert [penalty is None for penalty in penalties] == [True] * 10 + [False] * 10
     assert all(penalty > 0 for penalty in penalties[10:])
