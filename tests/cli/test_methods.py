@@ -28,8 +28,9 @@ def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture
 
 def test_a_table_and_csv_have_a_line_a_method(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["methods"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split()[:3] == ["name", "gradient_evaluations", "forward_passes"]
+    first, second, *lines = capsys.readouterr().out.splitlines()  # long titles take two lines
+    assert first.split() == ["gradient_", "forward_"]
+    assert second.split()[:3] == ["name", "evaluations", "passes"]
     assert [line.split()[0] for line in lines] == list(METHODS)
     assert "ema_decay=0.9995" in lines[list(METHODS).index("mesa")]
     assert main(["methods", "--format", "csv"]) == 0
