@@ -50,8 +50,8 @@ def test_baselines_that_are_done_are_printed_with_what_comes_next(
     table, next_step = out.split("\n\n")
     assert [line.split() for line in table.splitlines()] == [
         ["method", "seeds", "test_accuracy", "sampled_fraction", "ais"],
-        ["sgd", "2", "90.50", "±", "0.71", "0", "1,000"],
-        ["sam", "2", "92.25", "±", "0.35", "1", "1,000"],
+        ["sgd", "2", "90.50", "±", "0.71", "0.000", "1,000"],
+        ["sam", "2", "92.25", "±", "0.35", "1.000", "1,000"],
     ]
     assert (next_step, err) == (f"next: vsam-tune compare mine --root {tmp_path / 'runs'}\n", "")
     assert main(["baselines", *arguments, "--methods", "sam", "--seeds", "1"]) == 0

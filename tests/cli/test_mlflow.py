@@ -23,13 +23,14 @@ def test_the_addresses_are_the_only_output(tmp_path: Path, capsys: pytest.Captur
     report(folder, 0)
     writer = MlflowTracking(None, "made", folder, tags={}, config=config, run_tags={})
     assert writer.close(result([record(0)])) == ""
-    for study in (["made"], []):  # the only study need not be named
+    only = f"study: made, the only one in {tmp_path}\n"
+    for study, err in ((["made"], ""), ([], only)):
         assert main(["mlflow", *study, "--root", str(tmp_path), "--port", "5055", "--url"]) == 0
         page = "http://127.0.0.1:5055/#/experiments/2/runs?viewStateShareKey=study"
         assert capsys.readouterr() == (
             f"trials: {page}&workflowType=machine_learning\n"
             f"charts: {page}&compareRunsMode=CHART&workflowType=machine_learning\n",
-            "",
+            err,
         )
 
 

@@ -122,7 +122,7 @@ def test_a_png_without_kaleido_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     line = refusal("mine", "--out", tmp_path / "front.png")
     assert line.endswith(
-        "a PNG needs kaleido, which is not installed. Fix: pip install kaleido, or write --out FILE.html."
+        "a PNG needs kaleido, which is not installed. Fix: install kaleido with pip, or write --out FILE.html."
     )
 
 
