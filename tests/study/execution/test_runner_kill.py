@@ -199,7 +199,7 @@ def test_an_interrupt_from_the_keyboard_loses_nothing_either(search: Search) -> 
     _, stderr = driver.communicate()
     assert driver.returncode == 1
     assert "Traceback" not in stderr
-    assert "Fix: the same command goes on" in stderr
+    assert "Fix: repeat the command to resume" in stderr
     wait_until(lambda: not search.processes(), seconds=15)
     finish(search, search.result())
 
