@@ -1,4 +1,4 @@
-"""Figures of a study: pure functions from `vsam_tune.analysis.results` to plotly. Shapes tell what colours tell."""
+"""Figures of a study: pure functions from `vsam_tune.analysis.results` to plotly. Shapes repeat what colours say."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -20,12 +20,12 @@ def front_figure(result: StudyResult) -> go.Figure:
     are not connected.
 
     Args:
-        result: the study as it stands; it may be empty.
+        result: the study so far; it may be empty.
 
     Returns:
-        A figure with one trace for the dominated trials, one for those among them that noise cannot exclude, one
-        for the front, one for its knee, and, in the legend alone, how many trials it does not show, and why. The
-        front and what noise cannot exclude carry bars of one standard error.
+        A figure with one trace for the dominated trials, one for those that may also be optimal, one for
+        the front, one for its knee, and, in the legend alone, how many trials it does not show, and why. The
+        front and the trials that may be optimal carry bars of one standard error.
     """
     shown = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
     front, possible = result.front(), result.possible()
@@ -66,7 +66,7 @@ def _dominated_trace(result: StudyResult, trials: Sequence[TrialRecord]) -> go.S
 
 
 def _possible_traces(result: StudyResult, possible: Sequence[TrialRecord]) -> list[go.Scatter]:
-    """Return the trials beside the front that noise cannot exclude, where there are any."""
+    """Return the trials that may also be optimal given the measurement noise, where there are any."""
     if not possible:
         return []
     return [
