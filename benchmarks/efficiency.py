@@ -23,7 +23,7 @@ from trainables.build import build_trainer
 from vsam_tune.atomic_file import write_text
 from vsam_tune.machine.contention import Contention
 from vsam_tune.registry.data_and_models import MODELS
-from vsam_tune.study.storage.study_storage import load_result
+from vsam_tune.study.storage.stored_study import load_result
 
 TASK = """\
 name: efficiency

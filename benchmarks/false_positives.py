@@ -28,7 +28,7 @@ from vsam_tune.analysis.comparison import compare
 from vsam_tune.analysis.paired_tests import SIGNIFICANCE
 from vsam_tune.analysis.results import StudyResult, TrialRecord, standard_error
 from vsam_tune.cli.render import render_rows
-from vsam_tune.study.storage.study_storage import load_baselines, load_result
+from vsam_tune.study.storage.stored_study import load_baselines, load_result
 
 METRICS = ("val_accuracy", "ais_vs_sam", "sampled_fraction")
 _NAME, _WIDTH = "one_configuration", 1e-9
@@ -87,7 +87,7 @@ def excluded(result: StudyResult) -> dict[str, int]:
     """
     trials = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
     dominating = pareto.dominates(result.losses(trials), result.errors(trials), pareto.PAIRWISE)
-    shown = len(result.front()) + len(result.possible())
+    shown = len(result.front()) + len(result.possibly_optimal())
     return {
         "trials": len(trials),
         "front": len(result.front()),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from vsam_tune.study.storage.study_storage import load_baselines
+from vsam_tune.study.storage.stored_study import load_baselines
 
 _COLUMNS = ("sampled", "squared_norm", "threshold", "penalty", "sampling_rate")  # of a trajectory
 

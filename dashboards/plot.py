@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _front(study: str, root: Path) -> tuple[str, "go.Figure"]:
     """Return the title of the figure, and the figure."""
     from dashboards.figures.front import front_figure  # noqa: PLC0415 - plotly
-    from vsam_tune.study.storage.study_storage import load_result  # noqa: PLC0415 - Optuna
+    from vsam_tune.study.storage.stored_study import load_result  # noqa: PLC0415 - Optuna
 
     result = load_result(study, root)
     return f"the front of {result.name}", front_figure(result)
@@ -69,7 +69,7 @@ def _baselines(study: str, root: Path) -> tuple[str, "go.Figure"]:
     """Return the title of the figure, and the figure."""
     from dashboards.figures.comparison import comparison_figure  # noqa: PLC0415 - plotly
     from vsam_tune.analysis.comparison import compare  # noqa: PLC0415 - scipy
-    from vsam_tune.study.storage.study_storage import load_baselines  # noqa: PLC0415 - Optuna
+    from vsam_tune.study.storage.stored_study import load_baselines  # noqa: PLC0415 - Optuna
 
     result = load_baselines(study, root)
     return f"the baselines of {result.name}", comparison_figure(compare(result))

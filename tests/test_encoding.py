@@ -16,17 +16,17 @@ TEXT = "5 \u00b5m, \u00df"  # micro sign, sharp s
 SEARCH = """
 import logging, sys
 from pathlib import Path
-from tests.support.toy_study import TRAINABLE
+from tests.support.toy_study import TRAINABLE, on_disk
 from tests.support.without_ray import end_with
 from trainables.error_file import with_error_file
 from trainables.trial_log import TrialLog
 from vsam_tune.cli.main import main
-from vsam_tune.study.execution.runner import Run
+from vsam_tune.study.execution.runner import export_definition
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage.learning_curve import append_point, mend_curve, read_curve
-from vsam_tune.study.storage.study_storage import load_result
+from vsam_tune.study.storage.learning_curve import append_point, repair_curve, read_curve
+from vsam_tune.study.storage.stored_study import load_result
 
 folder, text = Path(sys.argv[1]), sys.stdin.buffer.read().decode("utf-8")
 root = folder / "runs"
@@ -42,33 +42,34 @@ sampler: {{kind: random}}
 budget: {{trials: 2}}
 '''.encode("utf-8"))
 plan = search_plan(load_study(folder / "toy.yaml"))
-with Run(plan, root / "toy") as run:
-    searcher = OptunaSearcher(run.open_storage(), plan, folder=run.folder, workers=2, stamps={})
-    trials = [run.folder / "trials" / f"0000{number}" for number in range(2)]
-    for number, trial in enumerate(trials):
-        trial.mkdir(parents=True)
-        searcher.suggest(str(number))
-    end_with(searcher, "0", {"epoch": 4, "loss": 1.0, "cost": 2.0})
+home = root / "toy"
+searcher = OptunaSearcher(on_disk(plan, home), plan, folder=home, workers=2, stamps={})
+trials = [home / "trials" / f"0000{number}" for number in range(2)]
+for number, trial in enumerate(trials):
+    trial.mkdir(parents=True)
+    searcher.suggest(str(number))
+export_definition(plan, home)
+end_with(searcher, "0", {"epoch": 4, "loss": 1.0, "cost": 2.0})
 
-    class Worker:
-        folder = trials[1]
+class Worker:
+    folder = trials[1]
 
-        @with_error_file
-        def step(self):
-            raise ValueError(text)
+    @with_error_file
+    def step(self):
+        raise ValueError(text)
 
-    try:
-        Worker().step()
-    except ValueError:
-        pass
-    assert text in searcher.note_error("1", "")
-    searcher.on_trial_complete(trial_id="1", error=True)
+try:
+    Worker().step()
+except ValueError:
+    pass
+assert text in searcher.note_error("1", "")
+searcher.on_trial_complete(trial_id="1", error=True)
 log = TrialLog()
 log.open(trials[0] / "log.txt")
 logging.getLogger("vsam_tune").info(text)
 log.close()
 append_point(trials[0], {text: 1.0, "time_ms": 1})
-assert mend_curve(trials[0]) == read_curve(trials[0]) == [{text: 1.0, "time_ms": 1}]
+assert repair_curve(trials[0]) == read_curve(trials[0]) == [{text: 1.0, "time_ms": 1}]
 result = load_result("toy", root)
 assert text in result.trials[1].error
 for options in (["show", "toy", "0"], ["show", "toy", "1"], ["trials", "toy"]):

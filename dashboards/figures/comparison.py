@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards.figures.labels import place_labels
-from vsam_tune.analysis.comparison import Comparison, Row
+from vsam_tune.analysis.comparison import ComparedRow, Comparison
 from vsam_tune.registry.metrics import METRICS
 
 _BLUE, _ORANGE, _GREY = "#0b5394", "#d55e00", "#9a9a9a"  # apart in lightness too
@@ -31,7 +31,7 @@ class _Point(NamedTuple):
         is_sam: whether it is the reference of the comparison.
     """
 
-    row: Row
+    row: ComparedRow
     x: float
     x_std: float | None
     y: float
@@ -128,7 +128,7 @@ def _symbol(point: _Point) -> str:
     return "circle" if point.row.trial is None else "diamond"
 
 
-def _passes(row: Row) -> float | None:
+def _passes(row: ComparedRow) -> float | None:
     """Return how often a training goes over its images, forward and backward."""
     if row.gradient_evaluations is None or row.epochs is None:
         return None

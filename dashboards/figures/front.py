@@ -28,7 +28,7 @@ def front_figure(result: StudyResult) -> go.Figure:
         front and the trials that may be optimal carry bars of one standard error.
     """
     shown = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
-    front, possible = result.front(), result.possible()
+    front, possible = result.front(), result.possibly_optimal()
     numbers = {trial.number for trial in (*front, *possible)}
     figure = go.Figure([
         _dominated_trace(result, [trial for trial in shown if trial.number not in numbers]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vsam_tune.analysis.published_tables import PaperRow, beside, rows_of, tables, task_of, tasks
+from vsam_tune.analysis.published_tables import PaperRow, published_rows_for, rows_of, tables, task_of, tasks
 
 R18 = rows_of("cifar10/resnet18", quantized=False)
 WRN100 = rows_of("cifar100/wrn28_10", quantized=False)
@@ -11,7 +11,7 @@ TASK = {"data": "cifar10", "model": {"name": "resnet18"}, "epochs": 200, "batch_
 
 
 def own(label, rows, method=None):
-    return beside(label, method or {"name": label}, rows)[0]
+    return published_rows_for(label, method or {"name": label}, rows)[0]
 
 
 def test_the_tables_are_all_there():
@@ -96,13 +96,13 @@ def test_table_5_is_of_quantized_networks_and_the_others_are_not():
 
 
 def test_a_method_has_its_own_run_and_what_is_quoted_apart():
-    run, quoted = beside("esam", {"name": "esam"}, R18)
+    run, quoted = published_rows_for("esam", {"name": "esam"}, R18)
     assert (run.accuracy, run.note) == (96.55, "")
     assert (quoted.accuracy, quoted.note) == (96.56, "as reported by Du et al. 2022a")
-    assert beside("mesa", {"name": "mesa"}, R18)[0] is None
-    assert beside("mesa", {"name": "mesa"}, R18)[1].accuracy == 96.24
-    assert beside("msam", {"name": "msam"}, R18) == (None, None)
-    assert beside("mine:Optimizer", {"name": "mine:Optimizer"}, R18) == (None, None)
+    assert published_rows_for("mesa", {"name": "mesa"}, R18)[0] is None
+    assert published_rows_for("mesa", {"name": "mesa"}, R18)[1].accuracy == 96.24
+    assert published_rows_for("msam", {"name": "msam"}, R18) == (None, None)
+    assert published_rows_for("mine:Optimizer", {"name": "mine:Optimizer"}, R18) == (None, None)
 
 
 def test_table_3_comes_first_and_the_others_fill_in():

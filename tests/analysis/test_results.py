@@ -152,7 +152,7 @@ def test_of_equal_trials_one_excludes_another_in_a_twentieth_of_searches():
                 for n, (*values, error) in enumerate(zip(accuracies, speeds, errors, strict=True))
             )
         )
-        excluded += len(result.front()) + len(result.possible()) < 16
+        excluded += len(result.front()) + len(result.possibly_optimal()) < 16
     assert excluded / searches < 0.09
 
 
@@ -169,17 +169,17 @@ NOISY = study(
 def test_possible_are_the_trials_beside_the_front_that_no_other_one_beats_beyond_noise():
     assert NOISY.front_quantile() == pytest.approx(2.817, abs=0.001)
     assert [each.number for each in NOISY.front()] == [1]
-    assert [each.number for each in NOISY.possible()] == [0, 2]  # 92 - 87 is beyond noise
+    assert [each.number for each in NOISY.possibly_optimal()] == [0, 2]  # 92 - 87 is beyond noise
 
 
 def test_without_errors_nothing_is_possible():
-    assert MIXED.possible() == EMPTY.possible() == ()
+    assert MIXED.possibly_optimal() == EMPTY.possibly_optimal() == ()
 
 
 def test_a_trial_that_did_not_complete_or_diverged_is_not_possible():
     errors = {"val_accuracy_error": 1.0, "ais_error": 10.0}
     rest = [trial(4, 91.0, 1000.0, feasible=False, **errors), trial(5, 91.0, 1000.0, state="pruned", **errors)]
-    assert [each.number for each in study(*NOISY.trials, *rest).possible()] == [0, 2]
+    assert [each.number for each in study(*NOISY.trials, *rest).possibly_optimal()] == [0, 2]
 
 
 def test_noise_takes_no_trial_off_the_front():
@@ -187,7 +187,7 @@ def test_noise_takes_no_trial_off_the_front():
     errors = {"val_accuracy_error": 1.0, "ais_error": 10.0}
     result = study(trial(0, 95.0, 1000.0, **errors), trial(1, 80.0, 1001.0, **errors))
     assert [each.number for each in result.front()] == [0, 1]
-    assert result.possible() == ()
+    assert result.possibly_optimal() == ()
 
 
 NOISE = st.sampled_from([0.0, 1.0, 10.0])
@@ -201,7 +201,7 @@ def test_the_front_is_the_same_with_errors_and_shares_no_trial_with_the_possible
             for n, (a, s, error_a, error_s) in enumerate(values)
         )
     )
-    front, possible = ({each.number for each in found} for found in (noisy.front(), noisy.possible()))
+    front, possible = ({each.number for each in found} for found in (noisy.front(), noisy.possibly_optimal()))
     plain = study(*(trial(n, *each[:2]) for n, each in enumerate(values)))
     assert front == {each.number for each in plain.front()}
     assert not front & possible

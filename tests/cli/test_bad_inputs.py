@@ -19,7 +19,8 @@ from PIL import Image
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution import preflight
 from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage
+from vsam_tune.study.storage.folder import RESOLVED
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 HERE = Path(__file__).parent
 SECTIONS = yaml.safe_load((HERE / "bad_inputs.yaml").read_text(encoding="utf-8"))

@@ -10,11 +10,11 @@ import pytest
 
 from tests.support.fake_baselines import metrics, replicate, result_of
 from tests.support.fake_study import empty_store
+from tests.support.toy_study import on_disk
 from vsam_tune.cli.baselines import _names
 from vsam_tune.cli.main import main
-from vsam_tune.cli.unfinished import num_ended, report_unfinished
-from vsam_tune.study.baselines import baselines_plan, wanted_rows
-from vsam_tune.study.execution.runner import Run
+from vsam_tune.cli.unfinished import report_unfinished
+from vsam_tune.study.baselines import BaselinesJob, wanted_rows
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.tracking.run_kind import BASELINE
 
@@ -29,15 +29,14 @@ def trained(folder: Path, *, diverged: bool = False) -> list[str]:
     home.mkdir(parents=True)
     (home / "mlflow.db").write_bytes(empty_store())
     study = load_study(file)
-    plan = baselines_plan(study, wanted_rows(study, root=folder / "runs"))
-    with Run(plan, home / "baselines", home) as run:
-        storage = run.open_storage()
-        for params in plan.enqueued:
-            trial, accuracy = storage.take([params]), ACCURACIES[params["label"], params["replicate"]]
-            if diverged and params == {"label": "sam", "replicate": 1}:
-                storage.prune(trial, "diverged at iteration 120", {"epoch": 1.0}, diverged=True)
-            else:
-                storage.complete(trial, [accuracy, 1000.0], metrics(params["label"], accuracy))
+    (plan,) = BaselinesJob(study=study, home=home, rows=wanted_rows(study, root=folder / "runs")).plans()
+    storage = on_disk(plan, home)
+    for params in plan.enqueued:
+        trial, accuracy = storage.take([params]), ACCURACIES[params["label"], params["replicate"]]
+        if diverged and params == {"label": "sam", "replicate": 1}:
+            storage.prune(trial, "diverged at iteration 120", {"epoch": 1.0}, diverged=True)
+        else:
+            storage.complete(trial, [accuracy, 1000.0], metrics(params["label"], accuracy))
     return [str(file), "--root", str(folder / "runs")]
 
 
@@ -100,8 +99,7 @@ def test_failed_and_missing_trainings_are_shown_by_the_newest_one(
     ]
     wanted = [{"label": label, "replicate": i} for i in (0, 1) for label in ("sgd", "sam")]
     result = result_of(trials)
-    assert num_ended(result, wanted) == 1
-    assert num_ended(None, wanted) == 0
+    assert result.num_finished_of(wanted) == 1
     assert report_unfinished(result, wanted, tmp_path, kind=BASELINE, fix="") == 1
     where = tmp_path / "trials" / "00001"
     assert capsys.readouterr().err.splitlines() == [

@@ -11,12 +11,14 @@ import pytest
 
 from tests.support.fake_study import empty_store
 from tests.support.printed_table import read_heads
+from tests.support.toy_study import on_disk
 from vsam_tune.cli.main import main
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.confirm import Scope, confirm_plan, wanted_trials
-from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search_plan
+from vsam_tune.study.storage.folder import CONFIRM
+from vsam_tune.study.storage.stored_study import find_result
 
 STUDY = """\
 name: mine
@@ -49,27 +51,26 @@ class Confirmed:
         self.home.mkdir(parents=True)
         (self.home / "mlflow.db").write_bytes(empty_store())
         self.study = load_study(self.file)
-        with Run(search_plan(self.study), self.home) as run:
-            storage = run.open_storage()
-            for values in SEARCHED:
-                trial = storage.ask()
-                trial.suggest_float("lr", 0.05, 0.2)
-                storage.complete(trial, values, {"sampled_fraction": 0.25, "val_accuracy_error": 0.5})
+        storage = on_disk(search_plan(self.study), self.home)
+        for values in SEARCHED:
+            trial = storage.ask()
+            trial.suggest_float("lr", 0.05, 0.2)
+            storage.complete(trial, values, {"sampled_fraction": 0.25, "val_accuracy_error": 0.5})
 
     def finish(
         self, *, alone: float = 1.0, time_only: bool = False, diverged: bool = False, withheld: Collection[str] = ()
     ) -> "Confirmed":
-        wanted = wanted_trials(self.study, Scope(seeds=3, time_only=time_only), root=self.root)
+        so_far = find_result(self.home, CONFIRM)
+        wanted = wanted_trials(self.study, Scope(seeds=3, time_only=time_only), root=self.root, earlier=so_far)
         for trials in (wanted.replicates, wanted.timings):
             plan = confirm_plan(self.study, wanted, trials)
-            with Run(plan, self.home / "confirm", self.home) as run:
-                storage = run.open_storage()
-                for each in trials:
-                    trial = storage.take([each])
-                    if diverged and each == {"label": "sam", "replicate": 1}:
-                        storage.prune(trial, "diverged at iteration 20", {"epoch": 1.0}, diverged=True)
-                        continue
-                    storage.complete(trial, [1000.0], {"ais": 1000.0, **self._metrics(each, alone, withheld)})
+            storage = on_disk(plan, self.home)
+            for each in (wanted.to_params() for wanted in trials):
+                trial = storage.take([each])
+                if diverged and each == {"label": "sam", "replicate": 1}:
+                    storage.prune(trial, "diverged at iteration 20", {"epoch": 1.0}, diverged=True)
+                    continue
+                storage.complete(trial, [1000.0], {"ais": 1000.0, **self._metrics(each, alone, withheld)})
         return self
 
     def _metrics(self, params: dict[str, Any], alone: float, withheld: Collection[str]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.fake_study import config, record, report, result, study_folder
 from vsam_tune.cli.main import main
-from vsam_tune.study.storage.study_storage import DATABASE
+from vsam_tune.study.storage.folder import DATABASE
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import write_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking

@@ -35,7 +35,8 @@ def end(progress, number, state="complete", **changed):
 
 
 def test_a_trial_that_ends_is_a_line_with_its_objectives_parameters_and_how_far_the_study_is(capsys, clock):
-    with Progress(["val_accuracy"], total=4, ended=1) as progress:
+    with Progress(["val_accuracy"]) as progress:
+        progress.planned(4, 1)
         start(progress, 1)
         progress.reported(1, POINT)
         clock[0] = 61.0
@@ -47,7 +48,8 @@ def test_a_trial_that_ends_is_a_line_with_its_objectives_parameters_and_how_far_
 
 
 def test_the_time_left_counts_trials_side_by_side(capsys, clock):
-    with Progress([], total=6, ended=0) as progress:
+    with Progress([]) as progress:
+        progress.planned(6, 0)
         for number in range(2):
             start(progress, number)
         clock[0] = 3600.0
@@ -68,7 +70,8 @@ def test_the_time_left_counts_trials_side_by_side(capsys, clock):
     ],
 )
 def test_a_trial_that_did_not_complete_says_why_and_a_failed_one_does_not_count(state, why, line, capsys):
-    with Progress([], total=None, ended=0) as progress:
+    with Progress([]) as progress:
+        progress.planned(None, 0)
         start(progress, 0)
         end(progress, 0, state, **why)
     assert capsys.readouterr().err == line.replace("(so)", "(ValueError: so)") + " ended\n"
@@ -77,7 +80,8 @@ def test_a_trial_that_did_not_complete_says_why_and_a_failed_one_does_not_count(
 def test_a_terminal_has_a_live_table_of_those_that_run_and_the_newest_that_ended(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("COLUMNS", "120")
-    with Progress(["val_accuracy"], total=20, ended=0) as progress:
+    with Progress(["val_accuracy"]) as progress:
+        progress.planned(20, 0)
         for number in range(15):
             start(progress, number)
             progress.reported(number, POINT)

@@ -7,9 +7,7 @@ import pytest
 
 from tests.support.ended_study import STUDY, Searched
 from vsam_tune.cli.main import main
-from vsam_tune.study.execution.runner import Run
-from vsam_tune.study.file.study_file import load_study
-from vsam_tune.study.search import search_plan
+from vsam_tune.study.execution.runner import locked
 
 
 @pytest.fixture
@@ -43,9 +41,9 @@ def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys:
 
 
 def test_a_study_that_another_process_searches_is_refused(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
-    with Run(search_plan(load_study(copied.file)), copied.folder):
+    with locked(copied.folder):
         assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
-    line = f"{copied.folder}: another process works on this study. Fix: wait for it, or end it.\n"
+    line = f"{copied.folder}: another process works on this study. Fix: wait until it has finished, or end it.\n"
     assert capsys.readouterr() == ("", line)
 
 

@@ -201,7 +201,7 @@ def test_a_race_decides_on_those_that_pass(kind: str, tmp_path: Path) -> None:
     assert last == STOP
     record = driver.storage.record(second)
     assert (record.state, record.stopped) == ("complete", None)
-    assert record.raced == "raced out after replicate 1: dominated beyond noise"
+    assert record.stopped_by_racing == "raced out after replicate 1: dominated beyond noise"
 
 
 @every_kind

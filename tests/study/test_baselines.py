@@ -11,16 +11,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
 from tests.support.fake_study import empty_store
-from tests.support.toy_study import toy_study
+from tests.support.toy_study import on_disk, toy_study
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError
-from vsam_tune.study.baselines import baselines, baselines_plan, past_the_end, wanted_rows
+from vsam_tune.study.baselines import BaselinesJob, baselines, past_the_end, wanted_rows
 from vsam_tune.study.execution import runner
-from vsam_tune.study.execution.runner import Run
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search, search_plan
-from vsam_tune.study.storage.study_storage import BASELINES, DATABASE, find_result, load_baselines, load_result
+from vsam_tune.study.storage.folder import BASELINES, DATABASE
+from vsam_tune.study.storage.stored_study import find_result, load_baselines, load_result
 from vsam_tune.study.tracking.mlflow_store import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 from vsam_tune.trial import trial_seed
@@ -177,12 +177,11 @@ def started(folder: Path, *, complete: int) -> Trained:
     """Return baselines of which so many trials are complete, one was left behind, and the others wait."""
     made = Trained(folder)
     study = toy_study(folder, **SECTIONS)
-    plan = baselines_plan(study, wanted_rows(study, root=made.root))
-    with Run(plan, made.home / "baselines", made.home) as run:
-        storage = run.open_storage()
-        for _ in range(complete):
-            storage.complete(storage.take(plan.enqueued), [90.0, 1000.0], {"test_accuracy": 90.0, "ais": 1000.0})
-        storage.take(plan.enqueued)
+    (plan,) = BaselinesJob(study=study, home=made.home, rows=wanted_rows(study, root=made.root)).plans()
+    storage = on_disk(plan, made.home)
+    for _ in range(complete):
+        storage.complete(storage.take(plan.enqueued), [90.0, 1000.0], {"test_accuracy": 90.0, "ais": 1000.0})
+    storage.take(plan.enqueued)
     return made
 
 
@@ -241,8 +240,7 @@ def test_a_row_without_a_training_may_change(tmp_path: Path) -> None:
 
 def test_a_task_that_differs_from_the_searchs_is_refused(tmp_path: Path) -> None:
     made = Trained(tmp_path)
-    with Run(search_plan(toy_study(tmp_path, **SECTIONS)), made.home) as run:
-        run.open_storage()
+    on_disk(search_plan(toy_study(tmp_path, **SECTIONS)), made.home)
     with pytest.raises(InputError) as caught:
         made.train(sections={**SECTIONS, "task": {"epochs": 3, "seed": 6}})
     rule = f"differs from what was trained in {made.home}"

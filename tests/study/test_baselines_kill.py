@@ -9,7 +9,8 @@ import pytest
 from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.support.toy_study import write_toy
 from vsam_tune.analysis.results import StudyResult
-from vsam_tune.study.storage.study_storage import DATABASE, load_baselines
+from vsam_tune.study.storage.folder import DATABASE
+from vsam_tune.study.storage.stored_study import load_baselines
 
 SECTIONS = {
     "trainable": "tests.support.trainables.replicate:Replicate",

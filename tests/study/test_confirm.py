@@ -1,5 +1,6 @@
 """The confirmation of a front on a real Ray, with a light custom trainable; and the plans of the built-in one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,23 +8,20 @@ import optuna
 import pytest
 
 from tests.study.test_baselines import NOWHERE, Trained
-from tests.support.toy_study import toy_study
+from tests.support.toy_study import on_disk, toy_study
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult
+from vsam_tune.analysis.row_trials import Replicate, Timing
 from vsam_tune.errors import InputError
 from vsam_tune.machine.hardware import device
-from vsam_tune.study.confirm import TIMING, Scope, Wanted, confirm, confirm_plan, wanted_trials
-from vsam_tune.study.execution.runner import Run, budget_spent
+from vsam_tune.study.confirm import TIMING, ConfirmJob, Scope, Wanted, confirm_plan, wanted_trials
+from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.study_file import Study, load_study
+from vsam_tune.study.scheduling.budget import budget_spent
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage.study_storage import (
-    CONFIRM,
-    DATABASE,
-    StudyStorage,
-    find_result,
-    load_confirm,
-    load_result,
-)
+from vsam_tune.study.storage.folder import CONFIRM, DATABASE
+from vsam_tune.study.storage.stored_study import find_result, load_confirm, load_result
+from vsam_tune.study.storage.study_storage import StudyStorage
 from vsam_tune.trial import trial_seed
 
 SECTIONS: dict[str, Any] = {
@@ -45,18 +43,18 @@ class Confirmed(Trained):
         """Store a search that tried these, as `Confirmed` would report them without luck."""
         initial = [{"x": x} for x in xs]
         study = self.study(initial=initial, budget={"trials": len(xs) or 1}, **sections)
-        with Run(search_plan(study), self.home) as run:
-            storage = run.open_storage()
-            for x in xs[storage.num_trials("complete") :]:
-                trial = storage.ask()
-                trial.suggest_float("x", -1.5, 1.5)
-                storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], {"epoch": 3})
+        storage = on_disk(search_plan(study), self.home)
+        for x in xs[storage.num_trials("complete") :]:
+            trial = storage.ask()
+            trial.suggest_float("x", -1.5, 1.5)
+            storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], {"epoch": 3})
         return self
 
     def confirm(self, address: str = NOWHERE, scope: Scope = TWO, **sections: Any) -> StudyResult:
         sections = {"initial": [{"x": x} for x in (-1.0, 0.0, 1.0, 1.4)], **sections}
         study = self.study(**sections)
-        return confirm(study, scope, root=self.root, workers=2, address=address)[0]
+        job = ConfirmJob(study=study, scope=scope, root=self.root, address=address)
+        return Runner(job.home).run(job, workers=2, address=address)[0]
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +182,7 @@ def test_a_search_that_goes_on_is_confirmed_with_a_warning(tmp_path: Path, caplo
     sections = {"initial": [{"x": 1.0}], "budget": {"trials": 9}}
     with pytest.raises(InputError, match="no Ray cluster answers"):
         made.confirm(**sections)
-    assert "the search of toy is not finished (1 complete, 0 pruned): its front may move" in caplog.text
+    assert "the search of toy is not finished (1 complete, 0 pruned): its front may change" in caplog.text
 
 
 # ---- our own trainable: trainings, then timings
@@ -211,38 +209,40 @@ def own(tmp_path: Path) -> Study:
     file.write_text(STUDY)
     study = load_study(file)
     plan = search_plan(study)
-    with Run(plan, tmp_path / "runs" / "mine") as run:
-        storage = run.open_storage()
-        for number, values in enumerate(VALUES):
-            trial = storage.ask()
-            trial.suggest_float("lr", 0.05, 0.2)
-            storage.complete(trial, values, {"sampled_fraction": 0.2 + number / 100})
+    storage = on_disk(plan, tmp_path / "runs" / "mine")
+    for number, values in enumerate(VALUES):
+        trial = storage.ask()
+        trial.suggest_float("lr", 0.05, 0.2)
+        storage.complete(trial, values, {"sampled_fraction": 0.2 + number / 100})
     return study
 
 
+def confirmed_so_far(study: Study) -> StudyResult | None:
+    return find_result(study.file.parent / "runs" / "mine", CONFIRM)
+
+
 def wanted_of(study: Study, **scope: Any) -> Wanted:
-    return wanted_trials(study, Scope(**scope), root=study.file.parent / "runs")
+    return wanted_trials(study, Scope(**scope), root=study.file.parent / "runs", earlier=confirmed_so_far(study))
 
 
 def open_confirmation(study: Study, wanted: Wanted, trials: Any) -> StudyStorage:
     home = study.file.parent / "runs" / "mine"
-    with Run(confirm_plan(study, wanted, trials), home / "confirm", home) as run:
-        return run.open_storage()
+    return on_disk(confirm_plan(study, wanted, trials), home)
 
 
 def finish(study: Study, wanted: Wanted, trials: Any) -> None:
     storage = open_confirmation(study, wanted, trials)
     for each in trials:
-        fraction = {"sampled_fraction": 0.3 + each["replicate"] / 10} if "replicate" in each else {}
-        storage.complete(storage.take([each]), [1000.0], {"ais": 1000.0, **fraction})
+        fraction = {"sampled_fraction": 0.3 + each.replicate / 10} if isinstance(each, Replicate) else {}
+        storage.complete(storage.take([each.to_params()]), [1000.0], {"ais": 1000.0, **fraction})
 
 
 def test_sgd_and_sam_train_beside_the_front_with_the_settings_of_their_baselines(own: Study) -> None:
     wanted = wanted_of(own, seeds=2)
     assert list(wanted.rows) == LABELS
-    assert wanted.replicates == [{"label": label, "replicate": i} for i in (0, 1) for label in LABELS]
+    assert wanted.replicates == [Replicate(label, i) for i in (0, 1) for label in LABELS]
     plan = confirm_plan(own, wanted, wanted.replicates)
-    configs = [plan.trial_config(each, number, "") for number, each in enumerate(wanted.replicates)]
+    configs = [plan.trial_config(each.to_params(), number, "") for number, each in enumerate(wanted.replicates)]
     assert {each["seed"] for each in configs[:4]} == {trial_seed(own.task.seed, "confirm", 0)}
     assert all(each["test"] and not each["final"] and each["replicates"] == 1 for each in configs)
     assert [each["method"]["name"] for each in configs[:4]] == ["vsam", "vsam", "sgd", "sam"]
@@ -257,24 +257,28 @@ def test_sgd_and_sam_train_beside_the_front_with_the_settings_of_their_baselines
 
 def test_possible_trials_are_confirmed_on_request(own: Study) -> None:
     home = own.file.parent / "runs"
-    with Run(search_plan(own), home / "mine") as run:
-        storage = run.open_storage()
-        trial = storage.ask()
-        trial.suggest_float("lr", 0.05, 0.2)
-        noisy = {"sampled_fraction": 0.2, "val_accuracy_error": 1.0, "ais_error": 50.0}
-        storage.complete(trial, [94.0, 590.0], noisy)
+    storage = on_disk(search_plan(own), home / "mine")
+    trial = storage.ask()
+    trial.suggest_float("lr", 0.05, 0.2)
+    noisy = {"sampled_fraction": 0.2, "val_accuracy_error": 1.0, "ais_error": 50.0}
+    storage.complete(trial, [94.0, 590.0], noisy)
     assert list(wanted_of(own, possible=True).rows) == ["vsam trial 1", "vsam trial 0", "vsam trial 3", "sgd", "sam"]
     assert list(wanted_of(own).rows) == LABELS
 
 
 def test_rows_are_timed_at_the_mean_fraction_of_their_seeds(own: Study) -> None:
     wanted = wanted_of(own, seeds=2, timing_seconds=7)
-    assert wanted.timings == [{"label": label, "timing": 1, "device": device()} for label in LABELS]
+    assert wanted.timings == [Timing(label, 1, device()) for label in LABELS]
     searched = confirm_plan(own, wanted, wanted.timings)
-    assert [searched.config(each, 0)["sampled_fraction"] for each in wanted.timings] == pytest.approx([0.21, 0.2, 0, 1])
+    assert [searched.config(each.to_params(), 0)["sampled_fraction"] for each in wanted.timings] == pytest.approx([
+        0.21,
+        0.2,
+        0,
+        1,
+    ])
     finish(own, wanted, wanted.replicates[:5])
     plan = confirm_plan(own, wanted, wanted.timings, result=load_confirm("mine", own.file.parent / "runs"))
-    configs = [plan.config(each, 0) for each in wanted.timings]
+    configs = [plan.config(each.to_params(), 0) for each in wanted.timings]
     assert [each["sampled_fraction"] for each in configs] == pytest.approx([0.35, 0.3, 0.3, 0.3])
     assert {(each["seconds"], each["final"], "test" in each) for each in configs} == {(7, False, False)}
     assert plan.trainable == TIMING
@@ -287,23 +291,25 @@ def test_time_only_times_once_more_whatever_was_timed_before(own: Study) -> None
     finish(own, first, first.timings)
     assert wanted_of(own).timings == first.timings
     again = wanted_of(own, time_only=True).timings
-    assert again == [{**each, "timing": 2} for each in first.timings]
+    assert again == [replace(each, timing=2) for each in first.timings]
     finish(own, first, again[:2])
     assert wanted_of(own, time_only=True).timings == again  # it goes on
     assert wanted_of(own).timings == first.timings
-    elsewhere = wanted_trials(own, Scope(), root=own.file.parent / "runs", address="host:1").timings
-    assert elsewhere == [{**each, "timing": 3, "device": "a Ray cluster"} for each in first.timings]
+    root, so_far = own.file.parent / "runs", confirmed_so_far(own)
+    elsewhere = wanted_trials(own, Scope(), root=root, earlier=so_far, address="host:1").timings
+    assert elsewhere == [replace(each, timing=3, device="a Ray cluster") for each in first.timings]
 
 
 def test_a_timing_that_was_left_behind_is_no_trial_of_the_trainings(own: Study) -> None:
     wanted = wanted_of(own, seeds=1)
     finish(own, wanted, wanted.replicates)
     storage = open_confirmation(own, wanted, wanted.timings)
-    storage.take(wanted.timings)
+    replicates, timings = ([each.to_params() for each in some] for some in (wanted.replicates, wanted.timings))
+    storage.take(timings)
     assert budget_spent(confirm_plan(own, wanted, wanted.replicates), storage)
     assert not budget_spent(confirm_plan(own, wanted, wanted.timings), storage)
-    assert storage.unfinished(wanted.replicates) == []
-    assert len(storage.unfinished(wanted.timings)) == len(storage.unfinished()) == 1
+    assert storage.unfinished(replicates) == []
+    assert len(storage.unfinished(timings)) == len(storage.unfinished()) == 1
 
 
 def test_a_row_that_was_trained_may_not_change(own: Study) -> None:

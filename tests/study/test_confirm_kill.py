@@ -11,7 +11,7 @@ import pytest
 from tests.study.execution.test_runner_kill import Search, kill, output_of_all, timeless, wait_for_trials, wait_until
 from tests.study.test_confirm import SECTIONS, Confirmed
 from tests.support.toy_study import write_toy
-from vsam_tune.study.storage.study_storage import load_confirm
+from vsam_tune.study.storage.stored_study import load_confirm
 
 SLOW = {"method": {"name": "toy", "seconds": 0.15}}
 XS = [-1.0, 1.0]

@@ -11,14 +11,15 @@ import yaml
 from tests.support.fake_study import empty_store
 from tests.support.toy_study import on_disk, toy_study, write_toy
 from vsam_tune.cli.main import main
-from vsam_tune.study.baselines import baselines_plan, wanted_rows
+from vsam_tune.study.baselines import BaselinesJob, wanted_rows
 from vsam_tune.study.confirm import Scope, confirm_plan, wanted_trials
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import load_export
 from vsam_tune.study.final_training import final_plan
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.search import search_plan
-from vsam_tune.study.storage.study_storage import RESOLVED, load_result
+from vsam_tune.study.storage.folder import RESOLVED
+from vsam_tune.study.storage.stored_study import load_result
 
 SECTIONS: dict[str, Any] = {
     "initial": [{"x": 1.0}, {"x": -1.0}],
@@ -68,9 +69,9 @@ class Toy:
         self.home = self.root / "toy"
         study = toy_study(folder, **SECTIONS)
         finish(search_plan(study), self.home, self.home)
-        rows = wanted_rows(study, root=self.root)
-        finish(baselines_plan(study, rows), self.home, self.home / "baselines")
-        wanted = wanted_trials(study, Scope(seeds=1), root=self.root)
+        (plan,) = BaselinesJob(study=study, home=self.home, rows=wanted_rows(study, root=self.root)).plans()
+        finish(plan, self.home, self.home / "baselines")
+        wanted = wanted_trials(study, Scope(seeds=1), root=self.root, earlier=None)
         finish(confirm_plan(study, wanted, wanted.replicates), self.home, self.home / "confirm")
 
     def run(self, command: str, *options: str, **changes: Any) -> int:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.toy_study import toy_study
+from tests.support.toy_study import on_disk, toy_study
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.study.execution.runner import Run
-from vsam_tune.study.search import search, search_plan, warnings
+from vsam_tune.study.search import range_warnings, search, search_plan
+from vsam_tune.study.storage.folder import RESOLVED
 from vsam_tune.study.storage.learning_curve import read_curve
-from vsam_tune.study.storage.study_storage import RESOLVED, load_result
+from vsam_tune.study.storage.stored_study import load_result
 from vsam_tune.trial import trial_seed
 
 RAISES, DIES, DIVERGES, ILL = 2, 1, 3, 4  # trial numbers
@@ -38,6 +38,10 @@ class Heard:
     records: list[TrialRecord] = field(default_factory=list)
     running: set[int] = field(default_factory=set)
     most_running: int = 0
+    plan: tuple[int | None, int] | None = None
+
+    def planned(self, total: int | None, ended: int) -> None:
+        self.plan = (total, ended)
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         assert config["number"] == number
@@ -191,7 +195,7 @@ def test_the_study_can_be_read_from_its_folder_alone(eventful: Searched) -> None
 def test_a_finished_study_says_so_without_running_anything(eventful: Searched) -> None:
     again = searched(eventful.folder, "127.0.0.1:1", **EVENTFUL)  # where no cluster answers
     assert (again.outcome, again.result) == ("finished before", eventful.result)
-    assert again.heard.started_trials == []
+    assert (again.heard.started_trials, again.heard.plan) == ([], (8, 8))
 
 
 @pytest.mark.ray
@@ -226,10 +230,9 @@ def test_fresh_refuses_a_study_that_exists(eventful: Searched) -> None:
 
 def test_a_driver_killed_after_the_last_trial_leaves_the_reference_point_to_the_next(tmp_path: Path) -> None:
     study = toy_study(tmp_path, budget={"trials": 2})
-    with Run(search_plan(study), tmp_path / "runs" / "toy") as run:
-        storage = run.open_storage()
-        for value in (1.0, 2.0):
-            storage.complete(storage.ask(), [value, -value], {"epoch": 4})
+    storage = on_disk(search_plan(study), tmp_path / "runs" / "toy")
+    for value in (1.0, 2.0):
+        storage.complete(storage.ask(), [value, -value], {"epoch": 4})
     result, outcome = search(study, root=tmp_path / "runs", address="127.0.0.1:1")
     assert (outcome, result.reference_point) == ("finished before", {"loss": 2.1, "cost": -0.9})
 
@@ -270,6 +273,6 @@ def test_a_range_that_reaches_past_the_end_of_a_trial_is_warned_of(tmp_path: Pat
         space={"interval": {"type": "int", "low": 10, "high": 41}, "warmup_iterations": {"high": 40, "low": 1}},
         objectives=["val_accuracy", "ais"],
     )
-    (line,) = warnings(study, {"iterations_per_epoch": 10})
+    (line,) = range_warnings(study, {"iterations_per_epoch": 10})
     assert "space.interval.high = 41: a trial has 40 iterations" in line
-    assert warnings(study, {}) == []
+    assert range_warnings(study, {}) == []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsam_tune.analysis.results import StudyResult
-from vsam_tune.study.storage.study_storage import load_result
+from vsam_tune.study.storage.stored_study import load_result
 
 STUDY = """\
 name: mine

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
-from vsam_tune.study.storage.study_storage import BASELINES, DATABASE
+from vsam_tune.study.storage.folder import BASELINES, DATABASE
 
 OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
 TASK = {"data": "digits", "model": {"name": "cnn", "width": 32}, "epochs": 40, "batch_size": 64}

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
+from vsam_tune.study.storage.folder import RESOLVED, trial_folder
 from vsam_tune.study.storage.learning_curve import append_point
-from vsam_tune.study.storage.study_storage import RESOLVED, trial_folder
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

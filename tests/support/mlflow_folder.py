@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.support.fake_study import record, settings, study_folder
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking.mlflow_store import MlflowStore, find_experiment, run_params
 from vsam_tune.study.tracking.tracking_state import default_uri
 

@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 import yaml
 
+from vsam_tune.study.execution.runner import open_storage
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.scheduling.build import build_sampler
 from vsam_tune.study.scheduling.plan import Plan
@@ -56,9 +57,6 @@ def in_memory(plan: Plan) -> StudyStorage:
 
 
 def on_disk(plan: Plan, folder: Path) -> StudyStorage:
-    """Return the storage of the plan in a folder, opened as a driver does."""
-    open_it = {"resolved": plan.resolved, "objectives": plan.objectives}
-    reader = StudyStorage.open(folder, plan.name, **open_it)
-    reader.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
-    sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
-    return StudyStorage.open(folder, plan.name, **open_it, sampler=sampler)
+    """Return the storage of the plan in a study's folder, opened as a driver does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return open_storage(plan, folder)

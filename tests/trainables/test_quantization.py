@@ -13,7 +13,7 @@ from vsam_tune.errors import InputError
 from vsam_tune.quantization.integers import check_integers
 from vsam_tune.quantization.parameter_groups import step_sizes
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.search import warnings
+from vsam_tune.study.search import range_warnings
 
 W4A4 = {"weight_bits": 4, "activation_bits": 4, "first_last_bits": 8, "activation_grad_scale": "features"}
 
@@ -136,11 +136,11 @@ def test_a_search_is_warned_of_weights_that_know_the_validation_part(trained, tm
     file = tmp_path / "a.yaml"
     file.write_text(f"name: a\nmethod: sam\ntask: {{initial_checkpoint: {trained}}}\n")
     study = load_study(file)
-    (line,) = warnings(study, {"starts_from_final_training": 1.0})
+    (line,) = range_warnings(study, {"starts_from_final_training": 1.0})
     assert line.startswith(
         f"{file}: task.initial_checkpoint: comes from a final training, which has seen the validation"
     )
-    assert warnings(study, {"starts_from_final_training": 0.0}) == []
+    assert range_warnings(study, {"starts_from_final_training": 0.0}) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a study's baselines come to: one row a method, as in the paper's table 3, with differences to SAM.
+"""The table of a study's baselines: one row a method, as in the paper's table 3, with differences to SAM.
 
 Accuracies are means over replicates. Times are medians: on a machine that others use as well, one slow run would
 move a mean of three by tens of percent.
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vsam_tune.analysis import paired_tests
+from vsam_tune.analysis.definitions import RowDefinition, Settings
 from vsam_tune.analysis.estimates import complete_replicates
-from vsam_tune.analysis.published_tables import PaperRow, beside
-from vsam_tune.analysis.results import StudyResult, TrialRecord
+from vsam_tune.analysis.published_tables import PaperRow, published_rows_for
+from vsam_tune.analysis.results import BaselinesResult, TrialRecord
+from vsam_tune.analysis.row_trials import Replicate
 
 _SAM = "sam"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ComparedRow:
     """One method over its replicates; None for unknown values.
 
     Attributes:
@@ -93,8 +95,8 @@ class Comparison:
     """
 
     study: str
-    task: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    task: Settings
+    rows: tuple[ComparedRow, ...]
     sam: str | None
     pairs: Mapping[str, int]
 
@@ -106,7 +108,7 @@ class Comparison:
         """Return Kendall's tau-b between the methods' order by test accuracy here and in the paper's own runs.
 
         Returns:
-            (tau, number of methods); a row of the paper counts once, beside the first method that it belongs to. None
+            (tau, number of methods); a row of the paper counts once, with the first method that it belongs to. None
             for fewer than two, or where all are equal.
         """
         firsts: dict[PaperRow, float] = {}
@@ -119,21 +121,21 @@ class Comparison:
         return float(stats.kendalltau(list(firsts.values()), theirs).statistic), len(firsts)
 
 
-def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
+def compare(result: BaselinesResult, paper: Sequence[PaperRow] = ()) -> Comparison:
     """Return the table of a study's baselines.
 
     Args:
-        result: of the baselines: its trials have the parameters `label` and `replicate`. Of a replicate that was
-            repeated the newest complete trial counts.
-        paper: the rows of the paper's task to show beside.
+        result: of the baselines. Of a replicate that was repeated the newest complete trial counts.
+        paper: the rows of the paper's task to show with them.
     """
-    entries: Mapping[str, Mapping[str, Any]] = result.study["rows"]
+    entries = result.study["rows"]
     complete = {label: complete_replicates(result.trials, label) for label in entries}
-    started = {label: {trial.params["replicate"] for trial in _of(result.trials, label)} for label in entries}
+    trained = {Replicate.from_params(trial.params) for trial in result.trials}
+    started = {label: sum(each is not None and each.label == label for each in trained) for label in entries}
     sam = _sam(entries)
-    held_against = complete[sam] if sam else {}
+    of_sam = complete[sam] if sam else {}
     samples = {
-        label: paired_tests.differences(_accuracies(records), _accuracies(held_against))
+        label: paired_tests.differences(_accuracies(records), _accuracies(of_sam))
         for label, records in complete.items()
         if label != sam
     }
@@ -144,11 +146,11 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
             label,
             entry,
             list(complete[label].values()),
-            incomplete=len(started[label]) - len(complete[label]),
-            sam_ais=_median(held_against.values(), "ais"),
+            incomplete=started[label] - len(complete[label]),
+            sam_ais=_median(of_sam.values(), "ais"),
             differences=compared.get(label),
             p_value=p_values.get(label),
-            papers=beside(label, entry["method"], paper),
+            papers=published_rows_for(label, entry["method"], paper),
         )
         for label, entry in entries.items()
     ]
@@ -156,13 +158,9 @@ def compare(result: StudyResult, paper: Sequence[PaperRow] = ()) -> Comparison:
     return Comparison(study=result.name, task=result.study["task"], rows=tuple(rows), sam=sam, pairs=pairs)
 
 
-def _sam(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _sam(entries: Mapping[str, RowDefinition]) -> str | None:
     labels = [label for label, entry in entries.items() if entry["method"]["name"] == _SAM and entry["trial"] is None]
     return _SAM if _SAM in labels else next(iter(labels), None)
-
-
-def _of(trials: Iterable[TrialRecord], label: str) -> list[TrialRecord]:
-    return [trial for trial in trials if trial.params.get("label") == label]
 
 
 def _accuracies(records: Mapping[int, TrialRecord]) -> dict[int, float]:
@@ -171,7 +169,7 @@ def _accuracies(records: Mapping[int, TrialRecord]) -> dict[int, float]:
 
 def _row(
     label: str,
-    entry: Mapping[str, Any],
+    entry: RowDefinition,
     records: Sequence[TrialRecord],
     *,
     incomplete: int,
@@ -179,11 +177,11 @@ def _row(
     differences: NDArray[np.float64] | None,
     p_value: float | None,
     papers: tuple[PaperRow | None, PaperRow | None],
-) -> Row:
+) -> ComparedRow:
     ais = _median(records, "ais")
     low, high = (None if differences is None else paired_tests.mean_interval(differences)) or (None, None)
     own, quoted = papers
-    return Row(
+    return ComparedRow(
         method=label,
         seeds=len(records),
         test_accuracy_mean=_mean(records, "test_accuracy"),
@@ -241,6 +239,6 @@ def _sampling_number(records: Iterable[TrialRecord]) -> float | None:
     return mean(round(metrics["sampled_fraction"] * metrics["iteration"]) for metrics in held) if held else None
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: ComparedRow) -> dict[str, Any]:
     papers = {name: held and held.as_json() for name, held in (("paper", row.paper), ("quoted", row.quoted))}
     return {**asdict(row), **papers}

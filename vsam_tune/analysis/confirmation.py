@@ -1,13 +1,13 @@
-"""What a front is worth: each row as it was searched and as fresh seeds confirm it, and which points remain.
+"""The table of a confirmation: each row as the search saw it and as fresh seeds confirm it, and which points remain.
 
-A row is significantly better than another in an objective where the 95 % interval of their difference leaves 0 out. The
-intervals are not corrected for the number of rows.
+A row is significantly better than another in an objective if the 95 % interval of their difference does not contain 0.
+The intervals are not corrected for the number of rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import stdev
-from typing import Any
+from typing import Any, TypedDict
 
 from vsam_tune.analysis.estimates import (
     QUANTILE,
@@ -19,15 +19,51 @@ from vsam_tune.analysis.estimates import (
     overlap,
     timed,
 )
-from vsam_tune.analysis.leave_one_seed_out import knee, left_out
-from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.leave_one_seed_out import fair_estimate, knee
+from vsam_tune.analysis.results import ConfirmationResult, Objective, StudyResult, TrialRecord
+from vsam_tune.analysis.row_trials import Timing
 
 _TIMED = ("ais", "ais_vs_sam")  # replicates ran side by side: their own speeds are not shown
 Estimates = Mapping[str, Estimate | None]  # by objective
 
 
+class Accuracy(TypedDict):
+    """Test accuracy over the seeds of a row, in percent."""
+
+    mean: float
+    std: float | None
+    interval: Interval | None
+
+
+class Pick(TypedDict):
+    """The row at the knee of the confirmed means.
+
+    Attributes:
+        trial: its number in the search.
+        label: its label.
+        confirmed: means over the seeds, by objective.
+        test_accuracy: over the seeds.
+        left_out: of each seed the value for the row that the other seeds pick, mean over the seeds, by objective.
+    """
+
+    trial: int | None
+    label: str
+    confirmed: dict[str, float | None]
+    test_accuracy: Accuracy | None
+    left_out: dict[str, float] | None
+
+
+class ShownTiming(TypedDict):
+    """The timing that is shown: its number and device, how many rows it holds, and whether all were timed alone."""
+
+    timing: int
+    device: str
+    rows: int
+    alone: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ConfirmedRow:
     """One configuration over its fresh seeds; None for unknown values.
 
     Attributes:
@@ -56,7 +92,7 @@ class Row:
     confirmed: dict[str, float | None]
     interval: dict[str, Interval | None]
     shrinkage: dict[str, float | None] | None
-    test_accuracy: dict[str, Any] | None
+    test_accuracy: Accuracy | None
     seeds: int
     on_front: bool | None
     replicates: bool | None
@@ -74,29 +110,28 @@ class Confirmation:
         objectives: of the search, in order.
         seeds: the most that a row has.
         rows: the trials first, then the methods that they are compared with.
-        pick: the row at the knee of the confirmed means: `trial`, `label`, `confirmed`, `test_accuracy`, and
-            `left_out`, what a seed gave for the row that the others picked, mean over the seeds; None without one.
-        timing: the one that is shown: `timing`, `device`, `rows`, `alone`; None where nothing was timed.
+        pick: the row at the knee of the confirmed means; None without one.
+        timing: the one that is shown; None where nothing was timed.
         timed: whether speed is timed at all.
     """
 
     study: str
     objectives: tuple[Objective, ...]
     seeds: int
-    rows: tuple[Row, ...]
-    pick: dict[str, Any] | None
-    timing: dict[str, Any] | None
+    rows: tuple[ConfirmedRow, ...]
+    pick: Pick | None
+    timing: ShownTiming | None
     timed: bool
 
     @property
     def front(self) -> dict[str, int]:
-        """How many rows stand on the plain front of the search, how many remain, and how many nobody can say."""
+        """How many rows are on the plain front of the search, how many remain there, and how many cannot be judged."""
         plain = [row.on_front for row in self.rows if row.plain_front]
         return {"searched": len(plain), "remaining": plain.count(True), "not_judged": plain.count(None)}
 
     @property
     def without_speed(self) -> list[str]:
-        """The rows that were timed and have no AIS over SAM's, though that is an objective: it was withheld."""
+        """The rows that were timed and have no AIS over SAM's, although it is an objective: it was unreliable."""
         name = "ais_vs_sam"
         timed = [row for row in self.rows if row.timing is not None and name in row.confirmed]
         return [row.label for row in timed if name not in (row.timing or {})]
@@ -105,7 +140,7 @@ class Confirmation:
         """Return the object that `confirm --format json` prints; other tools rely on its keys."""
         return {
             "study": self.study,
-            "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
+            "objectives": [each.definition() for each in self.objectives],
             "seeds": self.seeds,
             "rows": [asdict(row) for row in self.rows],
             "front": self.front,
@@ -116,7 +151,7 @@ class Confirmation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Measured:
-    """What is there of a row: its trial in the search, its complete replicates and its timing."""
+    """The data of a row: its trial in the search, its complete replicates and its timing."""
 
     label: str
     record: TrialRecord | None
@@ -131,13 +166,12 @@ class _Measured:
         return known if len(known) == len(self.estimates) else None
 
 
-def confirmation(searched: StudyResult, result: StudyResult) -> Confirmation:
+def summarize_confirmation(searched: StudyResult, result: ConfirmationResult) -> Confirmation:
     """Return the table of a confirmation.
 
     Args:
         searched: the search.
-        result: of the confirmation: its trials have the parameters `label` and `replicate`, or `label`, `timing` and
-            `device`. Of several timings the one that holds most rows is shown; of those the newest.
+        result: of the confirmation. Of several timings the one that holds most rows is shown; of those the newest.
     """
     objectives, is_timed = searched.objectives, result.study["timed"]
     timings = _shown_timings(result.trials)
@@ -163,20 +197,21 @@ def _shown_timings(trials: Iterable[TrialRecord]) -> dict[str, TrialRecord]:
     """Return the complete timings that are shown, by label."""
     by_number: dict[int, dict[str, TrialRecord]] = {}
     for trial in trials:
-        if "timing" in trial.params and trial.state == "complete":
-            by_number.setdefault(trial.params["timing"], {})[trial.params["label"]] = trial
+        timing = Timing.from_params(trial.params)
+        if timing is not None and trial.state == "complete":
+            by_number.setdefault(timing.timing, {})[timing.label] = trial
     return by_number[max(by_number, key=lambda number: (len(by_number[number]), number))] if by_number else {}
 
 
-def _timing(timings: Sequence[TrialRecord]) -> dict[str, Any] | None:
-    if not timings:
+def _timing(timings: Sequence[TrialRecord]) -> ShownTiming | None:
+    if not timings or (first := Timing.from_params(timings[0].params)) is None:
         return None
-    shown = {name: timings[0].params[name] for name in ("timing", "device")}
-    return {**shown, "rows": len(timings), "alone": all(each.metrics.get("alone") == 1 for each in timings)}
+    alone = all(each.metrics.get("alone") == 1 for each in timings)
+    return {"timing": first.timing, "device": first.device, "rows": len(timings), "alone": alone}
 
 
 def _measured(
-    label: str, trial: int | None, searched: StudyResult, result: StudyResult, timing: TrialRecord | None
+    label: str, trial: int | None, searched: StudyResult, result: ConfirmationResult, timing: TrialRecord | None
 ) -> _Measured:
     replicates = complete_replicates(result.trials, label)
     fractions = [each.metrics["sampled_fraction"] for each in replicates.values() if "sampled_fraction" in each.metrics]
@@ -195,11 +230,11 @@ def _measured(
     )
 
 
-def _row(row: _Measured, points: Sequence[_Measured], objectives: Sequence[Objective], plain: set[int]) -> Row:
+def _row(row: _Measured, points: Sequence[_Measured], objectives: Sequence[Objective], plain: set[int]) -> ConfirmedRow:
     record, timing = row.record, row.timing
     confirmed = _means(row.estimates)
     others = [other.known for other in points if other is not row and other.known]
-    return Row(
+    return ConfirmedRow(
         trial=record.number if record else None,
         label=row.label,
         plain_front=record is not None and record.number in plain,
@@ -225,7 +260,7 @@ def _shrinkage(record: TrialRecord, confirmed: Mapping[str, float | None]) -> di
     return {name: None if value is None else value - record.values[name] for name, value in confirmed.items()}
 
 
-def _test_accuracy(replicates: Mapping[int, TrialRecord]) -> dict[str, Any] | None:
+def _test_accuracy(replicates: Mapping[int, TrialRecord]) -> Accuracy | None:
     estimate = over_seeds(replicates, "test_accuracy")
     if estimate is None:
         return None
@@ -267,7 +302,7 @@ def _replicates(
     return not any(set(_verdicts(each, estimates, objectives)) == {1} for each in others)
 
 
-def _pick(points: Sequence[_Measured], objectives: Sequence[Objective]) -> dict[str, Any] | None:
+def _pick(points: Sequence[_Measured], objectives: Sequence[Objective]) -> Pick | None:
     """Return the point at the knee of the confirmed means; the test set has no part in it."""
     known = sorted((row for row in points if row.known), key=lambda row: row.record.number if row.record else -1)
     if not known:
@@ -276,9 +311,9 @@ def _pick(points: Sequence[_Measured], objectives: Sequence[Objective]) -> dict[
     means = [{name: each.mean for name, each in row.items()} for row in estimates]
     picked = known[knee(means, objectives)]
     return {
-        "trial": picked.record and picked.record.number,
+        "trial": picked.record.number if picked.record else None,
         "label": picked.label,
         "confirmed": _means(picked.estimates),
         "test_accuracy": _test_accuracy(picked.replicates),
-        "left_out": left_out(estimates, objectives),
+        "left_out": fair_estimate(estimates, objectives),
     }

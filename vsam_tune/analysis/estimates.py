@@ -1,4 +1,4 @@
-"""What replicates and timings say of a row: a mean, its interval, and how two rows differ."""
+"""Estimates from the replicates and timings of a row: a mean, its interval, and the difference of two rows."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from scipy import stats
 
 from vsam_tune.analysis import paired_tests
 from vsam_tune.analysis.results import TrialRecord, standard_error
+from vsam_tune.analysis.row_trials import Replicate
 
 Interval = tuple[float, float]
 QUANTILE = float(stats.norm.ppf((1 + paired_tests.CONFIDENCE) / 2))  # 1.96 standard errors
@@ -20,10 +21,10 @@ class Estimate:
     """A quantity of one row.
 
     Attributes:
-        mean: over its seeds; or what was timed.
-        interval: at `paired_tests.CONFIDENCE`; None where nothing is known of the spread.
+        mean: over its seeds; or the timed value.
+        interval: at `paired_tests.CONFIDENCE`; None if the spread is unknown.
         error: one standard error as the trials themselves state it; 0 where they state none.
-        by_seed: values by replicate; empty for what was timed.
+        by_seed: values by replicate; empty for a timing.
     """
 
     mean: float
@@ -33,12 +34,9 @@ class Estimate:
 
 
 def complete_replicates(trials: Iterable[TrialRecord], label: str) -> dict[int, TrialRecord]:
-    """Return a row's complete trials by replicate; of a replicate's own the one with the highest number."""
-    newest = {
-        trial.params["replicate"]: trial
-        for trial in trials
-        if trial.params.get("label") == label and "replicate" in trial.params and trial.state == "complete"
-    }
+    """Return a row's complete trials by replicate; of several for one replicate the one with the highest number."""
+    complete = [(Replicate.from_params(trial.params), trial) for trial in trials if trial.state == "complete"]
+    newest = {each.replicate: trial for each, trial in complete if each is not None and each.label == label}
     return dict(sorted(newest.items()))
 
 
@@ -78,7 +76,7 @@ def timed(metrics: Mapping[str, float], name: str, fractions: Sequence[float]) -
         return None
     half = QUANTILE * metrics.get(f"{name}_error", 0.0)
     spread = paired_tests.mean_interval(np.array(fractions, dtype=np.float64))
-    # that it is weighed by: seeds that came later may have moved their mean
+    # the fraction at which it was timed: later seeds may have changed their mean
     fraction = metrics.get("sampled_fraction", mean(fractions) if fractions else math.nan)
     if spread is not None and math.isfinite(ideal) and fraction < 1:
         plain = (1 / ideal - fraction) / (1 - fraction)
@@ -89,8 +87,8 @@ def timed(metrics: Mapping[str, float], name: str, fractions: Sequence[float]) -
 def difference(ours: Estimate, theirs: Estimate) -> Interval:
     """Return the interval of ours less theirs.
 
-    By the seeds that both have, pair by pair. Where there is one, or all differences are equal, and for what was timed,
-    by the standard errors that the trials state: counts without any are exact.
+    It comes from the seeds that both have, pair by pair. For a single pair, for equal differences and for timings it
+    comes from the standard errors that the trials state: counts without any are exact.
     """
     pairs = paired_tests.differences(ours.by_seed, theirs.by_seed)
     interval = paired_tests.mean_interval(pairs)

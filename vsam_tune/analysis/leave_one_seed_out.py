@@ -1,4 +1,4 @@
-"""The knee of confirmed means, and what a seed without a part in the choice gives for it."""
+"""The knee of confirmed means, and a fair estimate of it: from seeds that took no part in the choice."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -22,8 +22,8 @@ def knee(means: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) 
     return int(front[pareto.knee(losses[front])])
 
 
-def left_out(points: Sequence[Mapping[str, Estimate]], objectives: Sequence[Objective]) -> dict[str, float] | None:
-    """Return what a seed gave for the point that the other seeds pick, mean over the seeds that all points have.
+def fair_estimate(points: Sequence[Mapping[str, Estimate]], objectives: Sequence[Objective]) -> dict[str, float] | None:
+    """Return the value of each seed for the point that the other seeds pick, mean over the seeds that all points have.
 
     Args:
         points: as for `knee`.
@@ -41,9 +41,9 @@ def left_out(points: Sequence[Mapping[str, Estimate]], objectives: Sequence[Obje
     return {name: mean(pick[name].by_seed[seed] for seed, pick in picks.items()) for name in seeded}
 
 
-def _without(left_out: int, seeds: Sequence[int], point: Mapping[str, Estimate]) -> dict[str, float]:
-    """Return a point's means over the seeds but one; what was timed is as it is."""
-    kept = [seed for seed in seeds if seed != left_out]
+def _without(seed: int, seeds: Sequence[int], point: Mapping[str, Estimate]) -> dict[str, float]:
+    """Return a point's means over the seeds but one; a timing has no seeds and stays."""
+    kept = [each for each in seeds if each != seed]
     return {
-        name: mean(each.by_seed[seed] for seed in kept) if each.by_seed else each.mean for name, each in point.items()
+        name: mean(each.by_seed[other] for other in kept) if each.by_seed else each.mean for name, each in point.items()
     }

@@ -1,4 +1,4 @@
-"""The numbers of the paper's tables 1 to 5 (vSAM, arXiv 2403.08821), to stand beside a study's own.
+"""The numbers of the paper's tables 1 to 5 (vSAM, arXiv 2403.08821), to compare a study's own numbers with.
 
 `published_tables.csv` holds them as printed. Rows that the paper quotes from other papers, measured there under other
 settings and on other machines, are kept apart from its own runs.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
+from vsam_tune.analysis.definitions import Settings
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.registry.methods import METHODS
 
@@ -88,7 +89,7 @@ def task_of(task: Mapping[str, Any]) -> str | None:
         `DATASET/MODEL`; None for any other task, such as a part of the images or a narrower network.
     """
     model = dict(task["model"])
-    name = model.pop("name", None)  # a trainable of one's own may have models without one
+    name = model.pop("name", None)  # a model of a custom trainable may have no name
     changed = any(task.get(key) for key in ("subset", "resize", "label_noise"))
     if changed or name not in MODELS or model != MODELS[name].options:
         return None
@@ -107,7 +108,9 @@ def rows_of(task: str | None, *, quantized: bool) -> tuple[PaperRow, ...]:
     return tuple(replace(row, method=row.method.removeprefix(_PREFIX)) for row in rows)
 
 
-def beside(label: str, method: Mapping[str, Any], rows: Sequence[PaperRow]) -> tuple[PaperRow | None, PaperRow | None]:
+def published_rows_for(
+    label: str, method: Settings, rows: Sequence[PaperRow]
+) -> tuple[PaperRow | None, PaperRow | None]:
     """Return the paper's row for a method: by its label, or else by its name.
 
     Args:
@@ -116,7 +119,7 @@ def beside(label: str, method: Mapping[str, Any], rows: Sequence[PaperRow]) -> t
         rows: of one task.
 
     Returns:
-        (the paper's own run, what it quotes), each None where there is none.
+        (the paper's own run, the run that it quotes), each None where there is none.
     """
     for name in (label, _paper_name(method)):
         found = [row for row in rows if row.method == name]
@@ -126,7 +129,7 @@ def beside(label: str, method: Mapping[str, Any], rows: Sequence[PaperRow]) -> t
     return None, None
 
 
-def _paper_name(method: Mapping[str, Any]) -> str:
+def _paper_name(method: Settings) -> str:
     name = str(method["name"])
     if name not in _BY_PERIOD:
         return name

@@ -6,19 +6,22 @@ builds these records from Optuna; nothing here knows of it.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from vsam_tune.analysis import pareto
+from vsam_tune.analysis.definitions import BaselinesDefinition, ConfirmationDefinition, ObjectiveDefinition
 from vsam_tune.errors import InputError, problem
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
 FINISHED = ("complete", "pruned")  # what a budget of trials counts
 Noise = Literal["aware", "ignore"]  # whether a front names the trials that noise cannot exclude
+Definition = TypeVar("Definition", default=Any, covariant=True)
 
 
 def standard_error(metrics: Mapping[str, float], name: str) -> float:
@@ -41,9 +44,13 @@ class Objective:
     name: str
     direction: Literal["maximize", "minimize"]
 
+    def definition(self) -> ObjectiveDefinition:
+        """Return the objective as definitions hold it."""
+        return {"name": self.name, "direction": self.direction}
+
     @property
     def sign(self) -> float:
-        """What a value is multiplied by to be a loss, and a loss to be a value."""
+        """The factor between a value and its loss, in both directions."""
         return -1.0 if self.direction == "maximize" else 1.0
 
 
@@ -64,7 +71,7 @@ class TrialRecord:
         epochs: trained in full.
         error: what it failed of.
         stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.
-        raced: why it trained no further replicate, where a race ended it.
+        stopped_by_racing: why it trained no further replicate, where a race ended it.
         ray_trial_id: its name in Ray.
         resumed: how often it went on from a checkpoint.
         folder: where its files are, relative to the study's folder.
@@ -83,7 +90,7 @@ class TrialRecord:
     epochs: int = 0
     error: str | None = None
     stopped: str | None = None
-    raced: str | None = None
+    stopped_by_racing: str | None = None
     ray_trial_id: str | None = None
     resumed: int = 0
     folder: str | None = None
@@ -97,30 +104,48 @@ class TrialRecord:
     @property
     def why(self) -> str:
         """In a line: what stopped it, or the last line of its error; empty where neither is there."""
-        return self.stopped or self.raced or (self.error or "").split("\n")[-1]
+        return self.stopped or self.stopped_by_racing or (self.error or "").split("\n")[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `show --format json` prints; other tools rely on its keys."""
+        names = {"stopped_by_racing": "raced"}
+        return {names.get(name, name): value for name, value in asdict(self).items()} | {"errors": self.errors}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StudyResult:
-    """A study as it stands.
+class StudyResult(Generic[Definition]):
+    """A study, its trials and its definition, at one moment.
 
     Attributes:
         name: of the study.
         objectives: in the order of the study file; the first one orders the front.
         trials: by number.
         reference_point: the fixed corner of the hypervolume, by objective name; None until it is stored.
-        study: the resolved study file.
+        study: the definition, of one of the types of `analysis.definitions`.
     """
 
     name: str
     objectives: tuple[Objective, ...]
     trials: tuple[TrialRecord, ...]
     reference_point: dict[str, float] | None
-    study: dict[str, Any]
+    study: Definition
 
     def counts(self) -> dict[str, int]:
         """Return how many trials are in each state, all five of them."""
         return {state: sum(trial.state == state for trial in self.trials) for state in STATES}
+
+    def num_finished(self) -> int:
+        """Return how many trials are complete or pruned."""
+        return sum(trial.state in FINISHED for trial in self.trials)
+
+    def newest(self, params: Mapping[str, Any]) -> TrialRecord | None:
+        """Return the newest trial with these parameters, since one that failed may have been repeated."""
+        return next((trial for trial in reversed(self.trials) if trial.params == params), None)
+
+    def num_finished_of(self, wanted: Iterable[Mapping[str, Any]]) -> int:
+        """Return of how many parameters the newest trial is complete or pruned."""
+        newest = [self.newest(params) for params in wanted]
+        return sum(trial is not None and trial.state in FINISHED for trial in newest)
 
     def losses(self, trials: Iterable[TrialRecord]) -> NDArray[np.float64]:
         """Return the objectives of completed trials, everything to be minimised.
@@ -158,7 +183,7 @@ class StudyResult:
         candidates = self._candidates()
         return self._marked(candidates, pareto.front(self.losses(candidates)))
 
-    def possible(self) -> tuple[TrialRecord, ...]:
+    def possibly_optimal(self) -> tuple[TrialRecord, ...]:
         """Return the complete, feasible trials beside the front that no other one dominates beyond noise.
 
         choice: a gain counts beyond `front_quantile`, a loss beyond the pairwise one: in doubt nothing is excluded.
@@ -232,14 +257,14 @@ class StudyResult:
         """
         return {
             "study": self.name,
-            "objectives": [{"name": each.name, "direction": each.direction} for each in self.objectives],
+            "objectives": [each.definition() for each in self.objectives],
             "trials": self.counts(),
             "hypervolume": self.hypervolume(),
             "reference_point": self.effective_reference_point(),
             "points": [_point(trial) for trial in self.front()],
             "knee": self.knee(),
             "noise": noise,
-            "possible": [_point(trial) for trial in self.possible()] if noise == "aware" else [],
+            "possible": [_point(trial) for trial in self.possibly_optimal()] if noise == "aware" else [],
         }
 
     def _candidates(self) -> list[TrialRecord]:
@@ -258,6 +283,10 @@ class StudyResult:
         corner_losses = [each.sign * corner[each.name] for each in self.objectives]
         losses = self.losses(self._candidates())
         return [pareto.hypervolume(losses[:count], corner_losses) for count in counts]
+
+
+BaselinesResult = StudyResult[BaselinesDefinition]
+ConfirmationResult = StudyResult[ConfirmationDefinition]
 
 
 def _may_stand_on_front(trial: TrialRecord) -> bool:

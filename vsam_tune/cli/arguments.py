@@ -110,7 +110,7 @@ def load_chosen_study(arguments: argparse.Namespace) -> "Study":
         InputError: if the file is not valid, or there is no study of this name.
     """
     from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.storage.study_storage import load_definition
+    from vsam_tune.study.storage.stored_study import load_definition
 
     file = Path(arguments.study)
     if file.suffix in (".yaml", ".yml"):

@@ -73,31 +73,22 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if a training failed, diverged, or is not finished.
     """
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.cli.unfinished import num_ended, report_unfinished
-    from vsam_tune.study.baselines import baselines, baselines_plan, wanted_rows
-    from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
+    from vsam_tune.cli.unfinished import report_unfinished
+    from vsam_tune.study.baselines import BaselinesJob, wanted_rows
+    from vsam_tune.study.execution.runner import Runner
+    from vsam_tune.study.storage.folder import BASELINES_FOLDER
     from vsam_tune.study.tracking.run_kind import BASELINE
 
     study = load_chosen_study(arguments)
     rows = wanted_rows(study, root=arguments.root, methods=arguments.methods, picks=arguments.pick)
-    wanted = baselines_plan(study, rows, seeds=arguments.seeds).enqueued
-    former = find_result(arguments.root / study.name, BASELINES)
-    with Progress(["test_accuracy", "ais"], total=len(wanted), ended=num_ended(former, wanted)) as progress:
-        result = baselines(
-            study,
-            root=arguments.root,
-            methods=arguments.methods,
-            seeds=arguments.seeds,
-            picks=[
-                f"trial={row.trial}" for row in rows if row.trial is not None
-            ],  # another trial may be the knee by then
-            listeners=[progress],
-            workers=arguments.workers,
-            address=arguments.address,
+    job = BaselinesJob(study=study, home=(arguments.root / study.name).absolute(), rows=rows, seeds=arguments.seeds)
+    with Progress(["test_accuracy", "ais"]) as progress:
+        result, _ = Runner(job.home).run(
+            job, listeners=[progress], workers=arguments.workers, address=arguments.address
         )
     _write(result, arguments)
     folder, fix = arguments.root / study.name / BASELINES_FOLDER, "choose other settings under a new label:"
-    return report_unfinished(result, wanted, folder, kind=BASELINE, fix=fix)
+    return report_unfinished(result, job.wanted, folder, kind=BASELINE, fix=fix)
 
 
 def _write(result: "StudyResult", arguments: argparse.Namespace) -> None:

@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the study and print its facts and costs; return 0."""
     from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.search import ask_trainable, warnings
+    from vsam_tune.study.search import ask_trainable, range_warnings
 
     study = load_study(arguments.study, overrides(arguments))
     facts = ask_trainable(study, time_iterations=True)
-    for line in warnings(study, facts):
+    for line in range_warnings(study, facts):
         sys.stderr.write(f"warning: {line}\n")
     seeds = asdict(study.replication) if study.replication.replicates > 1 else {}
     rows: dict[str, Any] = {"study": study.name, **facts, **seeds, **cost(study, facts)}

@@ -18,7 +18,7 @@ from vsam_tune.cli.table_notes import heading, notes
 from vsam_tune.errors import InputError, problem
 
 if TYPE_CHECKING:
-    from vsam_tune.analysis.comparison import Comparison, Row
+    from vsam_tune.analysis.comparison import ComparedRow, Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         0; 1 if no replicate of any method has completed.
     """
     from vsam_tune.analysis.comparison import compare
-    from vsam_tune.study.storage.study_storage import load_baselines
+    from vsam_tune.study.storage.stored_study import load_baselines
 
     result = load_baselines(arguments.study, arguments.root)
     rows = _paper_rows(result.study["task"], arguments.paper)
@@ -84,7 +84,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _shown(row: "Row") -> dict[str, Any]:
+def _shown(row: "ComparedRow") -> dict[str, Any]:
     """Return a row for people."""
     shown = {
         "method": row.method,
@@ -114,7 +114,7 @@ def _shown(row: "Row") -> dict[str, Any]:
     return shown
 
 
-def _difference(row: "Row") -> str:
+def _difference(row: "ComparedRow") -> str:
     """Return the mean difference, with its interval if there is one."""
     if row.difference_to_sam is None:
         return ""

@@ -7,6 +7,7 @@ is stored in DIR/NAME/confirm. Repeat the command to resume it; more seeds, and 
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_study, load_chosen_study, positive
@@ -14,7 +15,7 @@ from vsam_tune.cli.columns import number_text
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.analysis.confirmation import Confirmation, Row
+    from vsam_tune.analysis.confirmation import Confirmation, ConfirmedRow
     from vsam_tune.analysis.estimates import Interval
 
 
@@ -48,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0; 1 if a training or timing failed, diverged, or is not finished.
     """
-    from vsam_tune.analysis.confirmation import confirmation
+    from vsam_tune.analysis.confirmation import summarize_confirmation
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.cli.unfinished import num_ended, report_unfinished
-    from vsam_tune.study.confirm import Scope, confirm, wanted_trials
-    from vsam_tune.study.storage.study_storage import CONFIRM, CONFIRM_FOLDER, find_result
+    from vsam_tune.cli.unfinished import report_unfinished
+    from vsam_tune.study.confirm import ConfirmJob, Scope
+    from vsam_tune.study.execution.runner import Runner
+    from vsam_tune.study.storage.folder import CONFIRM_FOLDER
     from vsam_tune.study.tracking.run_kind import CONFIRM as KIND
 
     study, root = load_chosen_study(arguments), arguments.root
@@ -62,19 +64,20 @@ def run(arguments: argparse.Namespace) -> int:
         time_only=arguments.timing_only,
         timing_seconds=arguments.timing_seconds,
     )
-    wanted = wanted_trials(study, scope, root=root, address=arguments.address)
-    total, ended = len(wanted.trials), num_ended(find_result(root / study.name, CONFIRM), wanted.trials)
-    with Progress([each.name for each in study.objectives], total=total, ended=ended) as progress:
-        result, wanted = confirm(
-            study, scope, root=root, listeners=[progress], workers=arguments.workers, address=arguments.address
+    job = ConfirmJob(study=study, scope=scope, root=root, address=arguments.address)
+    with Progress([each.name for each in study.objectives]) as progress:
+        result, _ = Runner(job.home).run(
+            job, listeners=[progress], workers=arguments.workers, address=arguments.address
         )
-    table = confirmation(wanted.searched, result)
+    wanted = job.wanted
+    table = summarize_confirmation(wanted.searched, result)
     _write(table, arguments.format)
     folder = root / study.name / CONFIRM_FOLDER
+    replicates, timings = ([each.to_params() for each in trials] for trials in (wanted.replicates, wanted.timings))
     fix = "none: the configuration diverges with this seed, and the means leave it out"
-    trained = report_unfinished(result, wanted.replicates, folder, kind=KIND, fix=fix)
+    trained = report_unfinished(result, replicates, folder, kind=KIND, fix=fix)
     fix = "repeat the command with --timing-only and a larger --timing-seconds"
-    timed = report_unfinished(result, wanted.timings, folder, kind=KIND, fix=fix, what="timings")
+    timed = report_unfinished(result, timings, folder, kind=KIND, fix=fix, what="timings")
     return max(trained, timed, _tell_of_withheld_speeds(table))
 
 
@@ -111,14 +114,14 @@ def _write(confirmation: "Confirmation", format: str) -> None:  # noqa: A002 - n
         )
 
 
-def _flat(row: "Row") -> dict[str, Any]:
+def _flat(row: "ConfirmedRow") -> dict[str, Any]:
     """Return a row of the JSON with a column for each number."""
     flat: dict[str, Any] = {"trial": row.trial, "label": row.label, "seeds": row.seeds}
     for name, value in row.confirmed.items():
         low, high = row.interval[name] or (None, None)
         flat |= {f"searched_{name}": row.searched and row.searched[name], f"confirmed_{name}": value}
         flat |= {f"low_{name}": low, f"high_{name}": high, f"shrinkage_{name}": row.shrinkage and row.shrinkage[name]}
-    test = row.test_accuracy or {}
+    test: Mapping[str, Any] = row.test_accuracy or {}
     low, high = test.get("interval") or (None, None)
     flat |= {"test_accuracy_mean": test.get("mean"), "test_accuracy_std": test.get("std")}
     flat |= {"low_test_accuracy": low, "high_test_accuracy": high}
@@ -126,14 +129,14 @@ def _flat(row: "Row") -> dict[str, Any]:
     return flat | {name: getattr(row, name) for name in names}
 
 
-def _shown(row: "Row") -> dict[str, Any]:
+def _shown(row: "ConfirmedRow") -> dict[str, Any]:
     """Return a row for people: a value and its interval in one cell."""
     shown: dict[str, Any] = {"row": row.label, "seeds": row.seeds}
     for name, value in row.confirmed.items():
         shown[name] = row.searched[name] if row.searched else None
         shown[f"confirmed_{name}"] = _within(name, value, row.interval[name])
         shown[f"shrinkage_{name}"] = _signed(name, row.shrinkage[name] if row.shrinkage else None)
-    test = row.test_accuracy or {}
+    test: Mapping[str, Any] = row.test_accuracy or {}
     shown["test_accuracy"] = _within("test_accuracy", test.get("mean"), test.get("interval"))
     return shown | {"on_front": row.on_front, "replicates": row.replicates, "alone": row.alone}
 
@@ -157,7 +160,7 @@ def _remarks(confirmation: "Confirmation") -> list[str]:
         "confirmed: mean over fresh seeds [95 % interval]; shrinkage: confirmed minus searched",
     ]
     if pick is not None:
-        test = pick["test_accuracy"] or {}
+        test: Mapping[str, Any] = pick["test_accuracy"] or {}
         accuracy = _within("test_accuracy", test.get("mean"), test.get("interval")) or "not reported"
         lines.append(
             f"pick: {pick['label']}, the knee of the confirmed means; test accuracy {accuracy}, a fair estimate, since"

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if options exclude each other.
     """
-    from vsam_tune.study.storage.study_storage import load_result
+    from vsam_tune.study.storage.stored_study import load_result
 
     if arguments.columns and arguments.format == "json":
         raise InputError(problem("--columns", "", None, "JSON contains all columns", "remove --columns"))
@@ -118,7 +118,7 @@ def write_front(
     if format == "json":
         sys.stdout.write(render_json(result.as_json(noise)) + "\n")
         return
-    front, possible = result.front(), result.possible() if noise == "aware" else ()
+    front, possible = result.front(), result.possibly_optimal() if noise == "aware" else ()
     records = (*front, *possible) if include_possible or format == "csv" else front
     cells = _exact if format == "csv" else _readable
     names = _shown_columns(result, records, columns, is_csv=format == "csv", include_possible=include_possible)
@@ -205,7 +205,7 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
 
     from vsam_tune.atomic_file import write_text
     from vsam_tune.study.file.study_file import export
-    from vsam_tune.study.storage.study_storage import load_definition
+    from vsam_tune.study.storage.stored_study import load_definition
 
     record = result.pick("knee" if arguments.pick is None else arguments.pick)
     study = load_definition(arguments.study, arguments.root)

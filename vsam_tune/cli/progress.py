@@ -35,12 +35,12 @@ class Progress:
 
     Args:
         objectives: names of the metrics to show of each trial.
-        total: trials at the end of the run; None if the budget does not count trials.
-        ended: trials that ended before the run.
     """
 
-    def __init__(self, objectives: Sequence[str], *, total: int | None, ended: int) -> None:
-        self._objectives, self._total, self._ended = objectives, total, ended
+    def __init__(self, objectives: Sequence[str]) -> None:
+        self._objectives = objectives
+        self._total: int | None = None
+        self._ended = 0
         self._rows: dict[int, _Row] = {}
         self._seconds: list[float] = []  # of the trials that ended in this run
         self._side_by_side = 1  # the largest number of trials at a time
@@ -58,6 +58,10 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def planned(self, total: int | None, ended: int) -> None:
+        """Count from here: how many trials there will be, None if that is not known, and how many have ended before."""
+        self._total, self._ended = total, ended
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Show the trial."""

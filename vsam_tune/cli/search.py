@@ -32,12 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import search
-    from vsam_tune.study.storage.study_storage import ended_trials
 
     study = load_study(arguments.study, overrides(arguments))
     objectives = [each.name for each in study.objectives]
-    ended = ended_trials(arguments.root / study.name)
-    with Progress(objectives, total=study.budget.trials, ended=ended) as progress:
+    with Progress(objectives) as progress:
         result, outcome = search(
             study,
             root=arguments.root,

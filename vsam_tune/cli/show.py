@@ -29,11 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if the study has no such trial.
     """
-    from dataclasses import asdict
-
     from vsam_tune.errors import InputError, problem
+    from vsam_tune.study.storage.folder import study_folder
     from vsam_tune.study.storage.learning_curve import read_curve
-    from vsam_tune.study.storage.study_storage import load_result, study_folder
+    from vsam_tune.study.storage.stored_study import load_result
 
     result = load_result(arguments.study, arguments.root)
     if not 0 <= arguments.trial < len(result.trials):
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     record = result.trials[arguments.trial]
-    facts: dict[str, Any] = {**asdict(record), "errors": record.errors}
+    facts = record.as_json()
     folder = study_folder(arguments.study, arguments.root) / record.folder if record.folder else None
     curve: list[dict[str, float]] = []
     if folder is not None:

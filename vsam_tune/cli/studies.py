@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.analysis.results import STATES
     from vsam_tune.errors import InputError
-    from vsam_tune.study.storage.study_storage import find_result
+    from vsam_tune.study.storage.stored_study import find_result
 
     rows, unread = [], 0
     for name in study_names(arguments.root):

@@ -47,14 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from vsam_tune.cli.progress import Progress
     from vsam_tune.study.file.study_file import load_export
     from vsam_tune.study.final_training import final_plan, train
-    from vsam_tune.study.storage.study_storage import ended_trials
 
     export = load_export(arguments.file, overrides(arguments))
     out = arguments.out or Path("runs") / f"{arguments.file.stem}.train"
     resources = _resources(arguments)
     name = out.absolute().name  # `.` has none
     plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
-    with Progress(["test_accuracy", "ais"], total=arguments.seeds, ended=ended_trials(out)) as progress:
+    with Progress(["test_accuracy", "ais"]) as progress:
         result = train(plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
     summary = summarize(result, out)
     if arguments.format == "json":

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the trials; return 0."""
-    from vsam_tune.study.storage.study_storage import load_result
+    from vsam_tune.study.storage.stored_study import load_result
 
     result = load_result(arguments.study, arguments.root)
     front = {record.number for record in result.front()}

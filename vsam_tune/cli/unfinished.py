@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vsam_tune.analysis.results import StudyResult, TrialRecord
+    from vsam_tune.analysis.results import StudyResult
     from vsam_tune.study.tracking.run_kind import RunKind
-
-
-def num_ended(result: "StudyResult | None", wanted: Sequence[Mapping[str, Any]]) -> int:
-    """Return how many of the wanted trials are complete, or pruned; 0 before a first start."""
-    from vsam_tune.analysis.results import FINISHED
-
-    newest = [_newest(result, params) for params in wanted] if result else []
-    return sum(record is not None and record.state in FINISHED for record in newest)
 
 
 def report_unfinished(
@@ -40,7 +32,7 @@ def report_unfinished(
     Returns:
         The exit code: 0 if all are complete, 1 otherwise.
     """
-    newest = [(params, _newest(result, params)) for params in wanted]
+    newest = [(params, result.newest(params)) for params in wanted]
     left = 0
     for params, record in newest:
         if record is None or record.state in ("waiting", "running"):
@@ -53,8 +45,3 @@ def report_unfinished(
         rule = f"{left} of {len(wanted)} {what} are not finished"
         sys.stderr.write(f"{result.name}: {rule}. Fix: repeat the command to resume\n")
     return 0 if all(record is not None and record.state == "complete" for _, record in newest) else 1
-
-
-def _newest(result: "StudyResult", params: Mapping[str, Any]) -> "TrialRecord | None":
-    """Return the newest trial with these parameters: a failed one may have been repeated."""
-    return next((record for record in reversed(result.trials) if record.params == params), None)

@@ -5,35 +5,90 @@ of an Optuna study of their own, in the database of the search: told into the se
 first trials and shift what it learns from.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import Objective, StudyResult
+from vsam_tune.analysis.row_trials import Replicate
 from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.execution.events import Listener
-from vsam_tune.study.execution.runner import Run
+from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.baselines import BaselineRow, Baselines, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import refuse, suggestion
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.storage.study_storage import (
-    BASELINES,
-    BASELINES_FOLDER,
-    find_result,
-    load_definition,
-    load_result,
-)
+from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
+from vsam_tune.study.storage.stored_study import load_definition, load_result, stored_definition
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.study.tracking.run_kind import BASELINE
 from vsam_tune.trial import trial_seed
 
 _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximize"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselinesJob:
+    """Train the replicates of rows that are not done yet.
+
+    Attributes:
+        study: the loaded study file.
+        home: the study's folder.
+        rows: as `wanted_rows` returned them.
+        seeds: replicates of each row; None for as many as the study file says.
+    """
+
+    study: Study
+    home: Path
+    rows: tuple[BaselineRow, ...]
+    seeds: int | None = None
+    suffix: str = BASELINES
+    folder: str = BASELINES_FOLDER
+
+    @property
+    def wanted(self) -> Sequence[Mapping[str, Any]]:
+        """The parameters of the wanted trials."""
+        seeds = self.seeds or (self.study.baselines or Baselines()).seeds
+        return [Replicate(row.label, number).to_params() for number in range(seeds) for row in self.rows]
+
+    def check_against(self, stored: StudyResult | None) -> None:
+        """Compare task and rows with those of the search, and of former starts.
+
+        Raises:
+            InputError: if one differs from the definition that trials were trained with.
+        """
+        study, home, trained_in = self.study, self.home, self.home / BASELINES_FOLDER
+        trained = [record for record in stored.trials if record.state not in ("waiting", "fail")] if stored else []
+        lines = {}
+        for former, where in (
+            (stored_definition(home), home),
+            (stored.study if stored and trained else None, trained_in),
+        ):
+            for key in differing_keys(common(study.resolved()), common(former)) if former else ():
+                rule = f"differs from what was trained in {where}"
+                lines[key] = problem(study.file, key, None, rule, "what it was, or another name:")
+        labels = {record.params["label"] for record in trained}
+        known = {label: row for label, row in (stored.study["rows"] if stored else {}).items() if label in labels}
+        lines |= changed_rows(self.rows, known, trained_in)
+        if lines:
+            raise InputError(*lines.values())
+
+    def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
+        """Return the number of wanted trials, and how many of them are complete or pruned."""
+        return len(self.wanted), stored.num_finished_of(self.wanted) if stored else 0
+
+    def plans(self) -> Iterator[Plan]:
+        """Yield the one plan; its definition keeps the rows of former starts."""
+        stored = stored_definition(self.home, BASELINES)
+        yield baselines_plan(self.study, self.rows, self.wanted, earlier=stored["rows"] if stored else {})
+
+    def warnings(self, facts: Mapping[str, float]) -> list[str]:
+        """Return the warnings about settings that reach past the end of the run."""
+        return past_the_end(self.rows, facts)
 
 
 def baselines(
@@ -55,33 +110,21 @@ def baselines(
         methods: as for `wanted_rows`.
         seeds: replicates of each row; None for as many as the study file says.
         picks: as for `wanted_rows`.
-        listeners: hear of trials as they go.
-        workers: trials side by side; None for as many as the cluster holds.
+        listeners: are informed of trials as they go.
+        workers: trials at a time; None for as many as the cluster holds.
         address: of an existing Ray cluster; None for one on this machine.
 
     Returns:
-        All baselines of the study as they stand, under its name: also those that were not wanted now, or failed.
+        All baselines of the study under its name, also those that were not wanted now, or failed.
 
     Raises:
         InputError: if there is no such row or pick; if the task, or a row that was trained, has changed since; or if
             the data are not there.
     """
     rows = wanted_rows(study, root=root, methods=methods, picks=picks)
-    home = root / study.name
-    plan = baselines_plan(study, rows, seeds=seeds)
-    with Run(plan, home / BASELINES_FOLDER, home) as run:
-        earlier = find_result(run.home, BASELINES)
-        _agree(study, rows, run.home, earlier)
-        if earlier:
-            run.plan = baselines_plan(study, rows, seeds=seeds, earlier=earlier.study["rows"])
-        result = run.finish(
-            started=earlier is not None,
-            warnings=partial(past_the_end, rows),
-            listeners=listeners,
-            workers=workers,
-            address=address,
-        )
-        return replace(result, name=study.name)
+    home = (root / study.name).absolute()
+    job = BaselinesJob(study=study, home=home, rows=rows, seeds=seeds)
+    return Runner(home).run(job, listeners=listeners, workers=workers, address=address)[0]
 
 
 def wanted_rows(
@@ -146,19 +189,18 @@ def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[BaselineRow
 
 
 def baselines_plan(
-    study: Study, rows: Sequence[BaselineRow], *, seeds: int | None = None, earlier: Mapping[str, Any] | None = None
+    study: Study, rows: Sequence[BaselineRow], wanted: Sequence[Mapping[str, Any]], *, earlier: Mapping[str, Any]
 ) -> Plan:
-    """Return what the baselines run: all rows under the first replicate, then under the next.
+    """Return the plan of baselines.
 
     Args:
         study: the loaded study file.
         rows: to be trained, of different labels.
-        seeds: replicates of each; None for as many as the study file says.
+        wanted: parameters of the trials: all rows under the first replicate, then under the next.
         earlier: rows of former starts, by label, as the storage keeps them.
     """
-    known = {label: stored_row(label, stored, study) for label, stored in (earlier or {}).items()}
+    known = {label: stored_row(label, stored, study) for label, stored in earlier.items()}
     known |= {row.label: row for row in rows}
-    seeds = seeds or (study.baselines or Baselines()).seeds
 
     def config(params: Mapping[str, Any], _: int) -> dict[str, Any]:
         seed = trial_seed(study.task.seed, "final", params["replicate"])  # for all rows: they are paired
@@ -168,7 +210,7 @@ def baselines_plan(
     return Plan(
         name=study.name + BASELINES,
         objectives=_OBJECTIVES,
-        fixed_trials=[{"label": row.label, "replicate": replicate} for replicate in range(seeds) for row in rows],
+        fixed_trials=wanted,
         epochs=study.epochs,
         resources=study.resources,
         tracking_uri=study.tracking.uri,
@@ -177,30 +219,11 @@ def baselines_plan(
         trainable=study.trainable,
         config=config,
         resolved={
-            "objectives": [{"name": each.name, "direction": each.direction} for each in _OBJECTIVES],
+            "objectives": [each.definition() for each in _OBJECTIVES],
             **{key: resolved[key] for key in ("task", "base_optimizer", "trainable")},
             "rows": {label: row.stored() for label, row in known.items()},
         },
     )
-
-
-def _agree(study: Study, rows: Sequence[BaselineRow], home: Path, earlier: StudyResult | None) -> None:
-    """Hold task and rows against those of the search, and of former starts.
-
-    Raises:
-        InputError: if one differs from what trials were trained with.
-    """
-    search, fix = find_result(home), "what it was, or another name:"
-    trained = [record for record in earlier.trials if record.state not in ("waiting", "fail")] if earlier else []
-    lines = {}
-    for former, where in ((search, home), (earlier if trained else None, home / BASELINES_FOLDER)):
-        for key in differing_keys(common(study.resolved()), common(former.study)) if former else ():
-            lines[key] = problem(study.file, key, None, f"differs from what was trained in {where}", fix)
-    labels = {record.params["label"] for record in trained}
-    known = {label: stored for label, stored in (earlier.study["rows"] if earlier else {}).items() if label in labels}
-    lines |= changed_rows(rows, known, home / BASELINES_FOLDER)
-    if lines:
-        raise InputError(*lines.values())
 
 
 def past_the_end(rows: Sequence[BaselineRow], facts: Mapping[str, float]) -> list[str]:

@@ -1,13 +1,14 @@
 """Final training: one configuration, several seeds, on the whole training set; tested once, at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
-from vsam_tune.study.execution.runner import Run
+from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.differences import all_differing_keys
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
@@ -33,12 +34,11 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
         seed = trial_seed(export.task.seed, "final", params["replicate"])
         return {**export.settings(), "seed": seed, "final": True}
 
-    resolved = {"objectives": [{"name": each.name, "direction": each.direction} for each in _OBJECTIVES]}
-    resolved |= export.resolved()
+    resolved = {"objectives": [each.definition() for each in _OBJECTIVES], **export.resolved()}
     return Plan(
         name=name,
         objectives=_OBJECTIVES,
-        fixed_trials=[{"replicate": replicate} for replicate in range(seeds)],
+        fixed_trials=[{"replicate": number} for number in range(seeds)],
         epochs=export.epochs,
         resources=resources,
         tracking_uri=tracking_uri,
@@ -50,9 +50,49 @@ def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, t
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinalTrainingJob:
+    """Train the replicates of one configuration that are not done yet.
+
+    Attributes:
+        plan: as `final_plan` returned it.
+        out: the folder of storage, checkpoints and tracking.
+    """
+
+    plan: Plan
+    out: Path
+    suffix: str = ""
+    folder: str = ""
+
+    def check_against(self, stored: StudyResult | None) -> None:
+        """Compare the configuration with the one that is trained in the folder.
+
+        Raises:
+            InputError: if a key differs.
+        """
+        if stored is not None and (keys := all_differing_keys(self.plan.resolved, stored.study)):
+            rule, fix = (
+                "differs from the configuration that is trained there",
+                "another --out DIR; nothing is ever deleted",
+            )
+            raise InputError(*(problem(self.out, key, None, rule, fix) for key in keys))
+
+    def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
+        """Return the number of replicates, and how many are complete or pruned."""
+        return len(self.plan.enqueued), stored.num_finished() if stored else 0
+
+    def plans(self) -> Iterator[Plan]:
+        """Yield the one plan."""
+        yield self.plan
+
+    def warnings(self, _facts: Mapping[str, float]) -> list[str]:
+        """Return nothing: the user wrote each value on purpose."""
+        return []
+
+
 def train(
     plan: Plan,
-    folder: Path,
+    out: Path,
     *,
     listeners: Sequence[Listener] = (),
     workers: int | None = None,
@@ -62,23 +102,16 @@ def train(
 
     Args:
         plan: as `final_plan` returned it.
-        folder: holds storage, checkpoints and tracking.
-        listeners: hear of replicates as they go.
-        workers: replicates side by side.
+        out: holds storage, checkpoints and tracking.
+        listeners: are informed of replicates as they go.
+        workers: replicates at a time.
         address: of an existing Ray cluster; None for one on this machine.
 
     Returns:
-        All replicates as they stand; those that failed are among them.
+        All replicates; those that failed are among them.
 
     Raises:
         InputError: if the folder holds another configuration, or the data are not there.
     """
-    with Run(plan, folder) as run:
-        former = run.former()
-        if former is not None and (keys := all_differing_keys(plan.resolved, former)):
-            rule, fix = (
-                "differs from the configuration that is trained there",
-                "another --out DIR; nothing is ever deleted",
-            )
-            raise InputError(*(problem(folder, key, None, rule, fix) for key in keys))
-        return run.finish(started=former is not None, listeners=listeners, workers=workers, address=address)
+    job = FinalTrainingJob(plan=plan, out=out)
+    return Runner(out).run(job, listeners=listeners, workers=workers, address=address)[0]

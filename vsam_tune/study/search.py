@@ -1,31 +1,27 @@
 """The Pareto search of a study file."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
-from vsam_tune.study.execution.oversubscription import oversubscription_warnings
 from vsam_tune.study.execution.preflight import preflight
-from vsam_tune.study.execution.runner import Run, budget_spent
+from vsam_tune.study.execution.runner import Outcome, Runner
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.storage.study_storage import BASELINES, BASELINES_FOLDER, find_result
+from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
+from vsam_tune.study.storage.stored_study import stored_definition
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.trial import trial_seed
 
-logger = logging.getLogger(__name__)
-
-Outcome = Literal["finished before", "finished", "interrupted"]
-
 
 def search_plan(study: Study) -> Plan:
-    """Return what a search of the study runs."""
+    """Return the plan of a search of the study."""
 
     def config(params: Mapping[str, Any], number: int) -> dict[str, Any]:
         seed = trial_seed(study.task.seed, "trial", number)
@@ -51,6 +47,56 @@ def search_plan(study: Study) -> Plan:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchJob:
+    """Search until the study's budget is spent.
+
+    Attributes:
+        study: the loaded study file.
+        home: the study's folder.
+        fresh: refuse a study that exists.
+    """
+
+    study: Study
+    home: Path
+    fresh: bool = False
+    suffix: str = ""
+    folder: str = ""
+
+    def check_against(self, stored: StudyResult | None) -> None:
+        """Compare the study with the one that was started under its name, and its task with that of its baselines.
+
+        Raises:
+            InputError: if a key differs, or `fresh` refuses.
+        """
+        study, baselines = self.study, stored_definition(self.home, BASELINES)
+        if stored is not None and self.fresh:
+            fix = "another name:, or --root DIR; nothing is ever deleted"
+            raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
+        rules: dict[str, str] = {}
+        if baselines is not None:
+            rule = f"differs from what was trained in {self.home / BASELINES_FOLDER}"
+            rules |= dict.fromkeys(differing_keys(common(study.resolved()), common(baselines)), rule)
+        if stored is not None:
+            rule = f"differs from the study that was started in {self.home}"
+            rules |= dict.fromkeys(study.differences(stored.study), rule)
+        if rules:
+            fix = "what it was, or another name:"
+            raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))
+
+    def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
+        """Return the budget of trials, and how many trials are complete or pruned."""
+        return self.study.budget.trials, stored.num_finished() if stored else 0
+
+    def plans(self) -> Iterator[Plan]:
+        """Yield the one plan."""
+        yield search_plan(self.study)
+
+    def warnings(self, facts: Mapping[str, float]) -> list[str]:
+        """Return the warnings about initial weights and ranges."""
+        return range_warnings(self.study, facts)
+
+
 def search(
     study: Study,
     *,
@@ -65,36 +111,24 @@ def search(
     Args:
         study: the loaded study file.
         root: the study's folder is `root / study.name`.
-        listeners: hear of trials as they go.
-        workers: trials side by side; None for as many as the cluster holds.
+        listeners: are informed of trials as they go.
+        workers: trials at a time; None for as many as the cluster holds.
         address: of an existing Ray cluster; None for one on this machine.
         fresh: refuse a study that exists.
 
     Returns:
-        The study as it stands; and whether nothing was left to do, or the budget is spent now, or is not because the
-        search was interrupted or too many trials failed.
+        As `Runner.run`.
 
     Raises:
         InputError: if the study exists and differs, is being searched by another process, or its data are not there.
     """
-    with Run(search_plan(study), root / study.name) as run:
-        _agree(study, run, fresh=fresh)
-        storage = run.open_storage() if run.former() else None
-        if storage and budget_spent(run.plan, storage):
-            return run.catch_up(storage), "finished before"
-        # asked before a first start stores anything: what is mended in the file then differs from nothing
-        facts = ask_trainable(study, time_iterations=False)
-        for line in warnings(study, facts) + oversubscription_warnings(
-            study.resources, workers=workers, address=address
-        ):
-            logger.warning("%s", line)
-        storage = storage or run.open_storage()
-        result = run.execute(storage, listeners=listeners, workers=workers, address=address)
-        return result, "finished" if budget_spent(run.plan, storage) else "interrupted"
+    home = (root / study.name).absolute()
+    job = SearchJob(study=study, home=home, fresh=fresh)
+    return Runner(home).run(job, listeners=listeners, workers=workers, address=address)
 
 
 def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:
-    """Return what the trainable's `check` says of a trial at the study's first starting point.
+    """Return the answer of the trainable's `check` about a trial at the study's first starting point.
 
     Raises:
         InputError: if the trainable, the data or the model cannot be had, or do not fit each other.
@@ -102,29 +136,12 @@ def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:
     return preflight(search_plan(study), time_iterations=time_iterations)
 
 
-def _agree(study: Study, run: Run, *, fresh: bool) -> None:
-    """Hold the study against the one that was started under its name, and its task against that of its baselines."""
-    former, baselines = run.former(), find_result(run.folder, BASELINES)
-    if former is not None and fresh:
-        fix = "another name:, or --root DIR; nothing is ever deleted"
-        raise InputError(problem(study.file, "name", study.name, f"{run.folder} exists", fix))
-    rules: dict[str, str] = {}
-    if baselines is not None:
-        rule = f"differs from what was trained in {run.folder / BASELINES_FOLDER}"
-        rules |= dict.fromkeys(differing_keys(common(study.resolved()), common(baselines.study)), rule)
-    if former is not None:
-        rules |= dict.fromkeys(study.differences(former), f"differs from the study that was started in {run.folder}")
-    if rules:
-        fix = "what it was, or another name:"
-        raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))
-
-
-def warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
-    """Return a line for initial weights that know the validation part, and for each range that ends after the run.
+def range_warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
+    """Return a line for initial weights that have seen the validation part, and for each range that ends after the run.
 
     Args:
         study: the loaded study file.
-        facts: what the trainable's `check` said.
+        facts: the answer of the trainable's `check`.
     """
     lines = []
     if facts.get("starts_from_final_training"):

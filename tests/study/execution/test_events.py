@@ -10,8 +10,8 @@ from tests.support.fake_study import record
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.execution.events import TrialEvents
 from vsam_tune.study.scheduling.arrivals import Arrivals
-from vsam_tune.study.storage.learning_curve import CURVE, append_point, mend_curve, position, read_curve
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.storage.folder import trial_folder
+from vsam_tune.study.storage.learning_curve import CURVE, append_point, position, read_curve, repair_curve
 
 
 class Heard:
@@ -115,13 +115,13 @@ def test_a_line_cut_by_a_crash_costs_that_line_alone(tmp_path: Path, rest: str) 
 def test_a_curve_that_is_whole_is_not_written_again(tmp_path: Path) -> None:
     append_point(tmp_path, {"iteration": 10, "loss": float("nan"), "time_ms": 1})
     before = (tmp_path / CURVE).stat()
-    mend_curve(tmp_path)
+    repair_curve(tmp_path)
     after = (tmp_path / CURVE).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_trial_without_a_curve_has_no_points(tmp_path: Path) -> None:
-    assert read_curve(tmp_path) == mend_curve(tmp_path) == []
+    assert read_curve(tmp_path) == repair_curve(tmp_path) == []
     assert not (tmp_path / CURVE).exists()
 
 

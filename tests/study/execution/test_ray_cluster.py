@@ -10,7 +10,8 @@ import pytest
 from ray import cloudpickle
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.execution.ray_cluster import connect, end_remains
+from vsam_tune.study.execution.ray_cluster import connect, end_remains, num_fitting
+from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 
 NOTES = "ray_processes.json"
@@ -73,3 +74,24 @@ def test_what_is_unsaved_takes_nothing_along_when_ray_saves_it() -> None:
     holder = Holder()
     assert vars(cloudpickle.loads(cloudpickle.dumps(holder))) == {}
     holder.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "fitting"),
+    [
+        ({"cpus": 1}, {"CPU": 2.0}, 2),
+        ({"cpus": 1.5}, {"CPU": 4.0}, 2),
+        ({"cpus": 0.5}, {"CPU": 2.0}, 4),
+        ({"cpus": 1, "gpus": 0.25}, {"CPU": 8.0, "GPU": 1.0}, 4),
+        ({"cpus": 4, "gpus": 1}, {"CPU": 6.0, "GPU": 2.0}, 1),
+    ],
+)
+def test_as_many_trials_run_as_fit(wanted: dict[str, float], there: dict[str, float], fitting: int) -> None:
+    assert num_fitting("toy", Resources(**wanted), there) == fitting
+
+
+def test_a_trial_that_fits_nowhere_is_told() -> None:
+    with pytest.raises(InputError) as caught:
+        num_fitting("toy", Resources(cpus=1, gpus=1), {"CPU": 2.0})
+    rule = "no trial fits: there are 2 CPUs, 0 GPUs. Fix: take less, or --address of a cluster."
+    assert caught.value.lines == (f"toy: resources = {{'CPU': 1.0, 'GPU': 1.0}}: {rule}",)

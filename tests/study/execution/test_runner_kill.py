@@ -17,7 +17,7 @@ from tests.support.toy_study import write_toy
 from tests.support.trainables.quadratic import read_steps
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.study.storage.study_storage import load_result
+from vsam_tune.study.storage.stored_study import load_result
 
 TRIALS = 8
 NOTHING = StudyResult(name="toy", objectives=(), trials=(), reference_point=None, study={})

@@ -1,5 +1,6 @@
 """The rows of `baselines:`: the settings of a row, their origin, and its label."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import yaml
 
 from vsam_tune.errors import InputError
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.study.baselines import baselines_plan, wanted_rows
+from vsam_tune.study.baselines import BaselinesJob, baselines_plan, wanted_rows
 from vsam_tune.study.file.baselines import BaselineRow, stored_row
 from vsam_tune.study.file.study_file import Study, load_study
 
@@ -218,7 +219,9 @@ def test_an_invalid_row_is_an_error_for_baselines_but_not_for_a_search(tmp_path:
 
 def test_the_plan_hands_over_each_rows_settings_and_the_seed_of_the_replicate(tmp_path: Path) -> None:
     study = study_of(tmp_path, baselines={"methods": ["sgd", "sam"], "seeds": 2})
-    plan = baselines_plan(study, wanted_rows(study, root=tmp_path))
+    job = BaselinesJob(study=study, home=tmp_path, rows=wanted_rows(study, root=tmp_path))
+    (plan,) = job.plans()
+    assert plan.enqueued == job.wanted
     assert plan.enqueued == [
         {"label": "sgd", "replicate": 0},
         {"label": "sam", "replicate": 0},
@@ -229,14 +232,13 @@ def test_the_plan_hands_over_each_rows_settings_and_the_seed_of_the_replicate(tm
     assert [config["method"]["name"] for config in configs] == ["sgd", "sam", "sgd", "sam"]
     assert configs[0]["seed"] == configs[1]["seed"] != configs[2]["seed"] == configs[3]["seed"]
     assert all(config["final"] for config in configs)
-    assert len(baselines_plan(study, wanted_rows(study, root=tmp_path), seeds=5).enqueued) == 10
+    assert len(replace(job, seeds=5).wanted) == 10
 
 
 def test_the_plan_knows_rows_of_former_starts(tmp_path: Path) -> None:
     study = study_of(tmp_path, baselines={"methods": ["sgd", {"name": "sam", "label": "gone", "rho": 0.3}]})
-    former = baselines_plan(study, wanted_rows(study, root=tmp_path))
+    former = baselines_plan(study, wanted_rows(study, root=tmp_path), [], earlier={})
     study = study_of(tmp_path, baselines={"methods": ["sgd", "vsam"]})
-    plan = baselines_plan(study, wanted_rows(study, root=tmp_path), earlier=former.resolved["rows"])
+    plan = baselines_plan(study, wanted_rows(study, root=tmp_path), [], earlier=former.resolved["rows"])
     assert list(plan.resolved["rows"]) == ["sgd", "gone", "vsam"]
     assert plan.config({"label": "gone", "replicate": 0}, 0)["method"] == {"name": "sam", "rho": 0.3}
-    assert {params["label"] for params in plan.enqueued} == {"sgd", "vsam"}

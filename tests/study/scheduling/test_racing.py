@@ -56,7 +56,7 @@ def test_a_dominated_trial_trains_no_further_replicate_and_is_complete_with_what
     record = driver.storage.record(number)
     assert (record.state, record.feasible, record.stopped) == ("complete", True, None)
     assert (record.values, record.metrics["replicates"]) == ({"loss": 2.0, "cost": 1.0}, 1)
-    assert record.why == record.raced == "raced out after replicate 1: dominated beyond noise"
+    assert record.why == record.stopped_by_racing == "raced out after replicate 1: dominated beyond noise"
 
 
 def test_it_may_fall_behind_later(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_it_may_fall_behind_later(tmp_path: Path) -> None:
     number = driver.start()
     assert driver.end_replicate(number, 1, loss=0.5, cost=2.0) == CONTINUE
     assert driver.end_replicate(number, 2, loss=1.5, cost=2.0) == STOP
-    assert driver.storage.record(number).raced == "raced out after replicate 2: dominated beyond noise"
+    assert driver.storage.record(number).stopped_by_racing == "raced out after replicate 2: dominated beyond noise"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_trial_that_may_be_on_the_front_trains_them_all(means: dict[str, float
     number = driver.start()
     assert [driver.end_replicate(number, replicate, **means) for replicate in (1, 2)] == [CONTINUE, CONTINUE]
     driver.end_replicate(number, 3, **means)
-    assert driver.storage.record(number).raced is None
+    assert driver.storage.record(number).stopped_by_racing is None
 
 
 def test_the_first_trial_and_those_beside_nothing_but_ill_ones_train_them_all(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_search_spends_its_replicates_on_the_front(ray_address: str, tmp_path:
     assert [record.state for record in ended.result.trials] == ["complete"] * 4
     assert [record.metrics["replicates"] for record in ended.result.trials] == [3, 3, 1, 3]
     assert [record.epochs for record in ended.result.trials] == [6, 6, 2, 6]
-    assert [record.raced is not None for record in ended.result.trials] == [False, False, True, False]
+    assert [record.stopped_by_racing is not None for record in ended.result.trials] == [False, False, True, False]
     assert ended.result.trials[2].values == {"loss": 0.5**2 + 1 / 2, "cost": 2.5**2}
     assert {record.number for record in ended.result.front()} == {0, 1, 3}
     assert not list(ended.study_folder.glob("trials/*/checkpoint.pt"))

@@ -9,15 +9,9 @@ import pytest
 from tests.support.toy_study import in_memory, on_disk, toy_plan, write_toy
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
-from vsam_tune.study.storage.study_storage import (
-    BASELINES,
-    DATABASE,
-    StudyStorage,
-    ended_trials,
-    find_result,
-    load_baselines,
-    load_result,
-)
+from vsam_tune.study.storage.folder import BASELINES, DATABASE
+from vsam_tune.study.storage.stored_study import find_result, load_baselines, load_result
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 METRICS = {"epoch": 4.0, "loss": 1.0, "cost": 2.0}
 
@@ -183,7 +177,7 @@ def test_another_process_sees_the_same(tmp_path: Path) -> None:
         trial.suggest_float("x", x, x + 1)
         storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], METRICS)
     code = (
-        "import json, sys; from pathlib import Path; from vsam_tune.study.storage.study_storage import load_result;"
+        "import json, sys; from pathlib import Path; from vsam_tune.study.storage.stored_study import load_result;"
         "print(json.dumps(load_result('toy', Path(sys.argv[1])).as_json()))"
     )
     read = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -213,13 +207,12 @@ def test_a_first_start_that_was_cut_short_is_none(tmp_path: Path) -> None:
     folder.mkdir()
     part = folder / f"{DATABASE}.01234567.part"
     optuna.storages.RDBStorage(f"sqlite:///{part}")  # what a driver had done when it was killed
-    assert ended_trials(folder) == 0
+    assert find_result(folder) is None
     with pytest.raises(InputError, match="holds no study of this name"):
         load_result("toy", tmp_path)
     storage = on_disk(toy_plan(tmp_path), folder)
     storage.complete(storage.ask(), [1.0, 2.0], METRICS)
-    assert ended_trials(folder) == 1
-    assert load_result("toy", tmp_path).counts()["complete"] == 1
+    assert load_result("toy", tmp_path).num_finished() == 1
     assert not part.exists()
 
 
@@ -229,8 +222,9 @@ def test_a_study_can_be_read_while_it_is_created(tmp_path: Path) -> None:
     folder.mkdir()
     code = (
         "import sys; from pathlib import Path\n"
-        "from vsam_tune.study.storage.study_storage import ended_trials; print(flush=True)\n"
-        "while not (Path(sys.argv[1]) / 'end').exists(): assert ended_trials(Path(sys.argv[1])) == 0"
+        "from vsam_tune.study.storage.stored_study import find_result; print(flush=True)\n"
+        "while not (Path(sys.argv[1]) / 'end').exists():\n"
+        "    found = find_result(Path(sys.argv[1])); assert not (found and found.num_finished())"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as reader:
         assert reader.stdout is not None
@@ -302,14 +296,14 @@ def test_a_search_and_its_baselines_share_a_file_and_nothing_else(search_first: 
     search.complete(search.ask(), [1.0, 2.0], METRICS)
     assert [len(load("toy", tmp_path).trials) for load in (load_result, load_baselines)] == [1, 2]
     assert load_baselines("toy", tmp_path).name == load_result("toy", tmp_path).name == "toy"
-    assert ended_trials(folder) == 1
+    assert load_result("toy", tmp_path).num_finished() == 1
 
 
 def test_a_folder_with_baselines_alone_holds_no_search(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     folder.mkdir()
     baselines_on_disk(folder)
-    assert (find_result(folder), ended_trials(folder)) == (None, 0)
+    assert find_result(folder) is None
     with pytest.raises(InputError) as caught:
         load_result("toy", tmp_path)
     assert str(caught.value) == f"{folder / DATABASE}: holds no search yet. Fix: vsam-tune search STUDY.yaml."

@@ -12,12 +12,11 @@ from mlflow import MlflowClient
 
 from tests.support.fake_study import report, settings, write_fake_trial, write_trajectory
 from tests.support.mlflow_folder import MlflowFolder
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking.mlflow_store import (
     THINNED,
     curve_points,
     run_params,
-    stamp_tags,
     thinned,
     trajectory_points,
 )
@@ -131,17 +130,6 @@ def test_a_curve_is_read_from_the_trials_own_folder(place: MlflowFolder) -> None
     place.log(store, 1)
     assert place.history(place.runs()["trial 0"], "val_accuracy") == [(10, 81.0)]
     assert place.history(place.runs()["trial 1"], "val_accuracy") == [(10, 81.0), (20, 82.0)]
-
-
-def test_stamps_become_tags_and_the_commit_mlflows_own() -> None:
-    stamps = {"versions": {"torch": "2.9.0", "commit": "abc"}, "device": "Linux x86_64, 2 cores", "study_hash": "0f"}
-    assert stamp_tags(stamps) == {
-        "vsam_tune.device": "Linux x86_64, 2 cores",
-        "vsam_tune.study_hash": "0f",
-        "vsam_tune.versions": "torch 2.9.0, commit abc",
-        "mlflow.source.name": "vsam-tune",
-        "mlflow.source.git.commit": "abc",
-    }
 
 
 def test_params_leave_out_what_is_not_set() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.fake_study import PARAMS, config, record, report, result, settings, study_folder, write_trajectory
 from tests.support.mlflow_server import wait_until_it_answers
-from vsam_tune.study.storage.study_storage import DATABASE, trial_folder
+from vsam_tune.study.storage.folder import DATABASE, trial_folder
 from vsam_tune.study.tracking.mlflow_server import server_command
 from vsam_tune.study.tracking.mlflow_view import view_tags
 from vsam_tune.study.tracking.writer import MlflowTracking

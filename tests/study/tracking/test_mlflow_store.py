@@ -19,7 +19,7 @@ from tests.support.fake_study import (
     write_trajectory,
 )
 from tests.support.mlflow_folder import MlflowFolder
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import mlflow_store
 from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
 

@@ -11,10 +11,11 @@ import pytest
 from tests.support import fake_study
 from tests.support.fake_study import record, report, result, settings, write_fake_trial
 from tests.support.mlflow_folder import MlflowFolder
-from tests.support.toy_study import toy_plan
+from tests.support.toy_study import on_disk, toy_plan, toy_study
 from vsam_tune.study.execution import runner
-from vsam_tune.study.execution.runner import Run
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.execution.runner import Runner
+from vsam_tune.study.search import SearchJob
+from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import writer as writer_module
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import (
@@ -258,13 +259,12 @@ def test_a_finished_study_is_logged_at_the_next_start_where_mlflow_lacks_it(
 ) -> None:
     place = MlflowFolder(tmp_path / "toy")
     plan = toy_plan(tmp_path)
-    with Run(plan, place.folder) as run:
-        storage = run.open_storage()
-        for _ in range(4):
-            trial = storage.ask()
-            trial.suggest_float("x", -1.5, 1.5)
-            storage.complete(trial, [1.0, 2.0], {"epoch": 4.0, "loss": 1.0, "cost": 2.0})
-        assert run.catch_up(storage) == storage.result()
-        assert sorted(place.runs(study_id(place))) == ["summary", *(f"trial {number}" for number in range(4))]
-        monkeypatch.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
-        assert run.catch_up(storage) == storage.result()
+    storage, job = on_disk(plan, place.folder), SearchJob(study=toy_study(tmp_path), home=place.folder)
+    for _ in range(4):
+        trial = storage.ask()
+        trial.suggest_float("x", -1.5, 1.5)
+        storage.complete(trial, [1.0, 2.0], {"epoch": 4.0, "loss": 1.0, "cost": 2.0})
+    assert Runner(place.folder).run(job) == (storage.result(), "finished before")
+    assert sorted(place.runs(study_id(place))) == ["summary", *(f"trial {number}" for number in range(4))]
+    monkeypatch.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
+    assert Runner(place.folder).run(job) == (storage.result(), "finished before")

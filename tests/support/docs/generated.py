@@ -11,8 +11,8 @@ from tests.support.docs.markdown import code, table
 from tests.support.docs.method_tables import METHOD_TABLES, setting_row
 from tests.support.docs.sections import SECTION_TABLES, attributes
 from tests.support.multiply_adds import multiply_adds
-from vsam_tune.analysis.comparison import Row
-from vsam_tune.analysis.confirmation import Row as ConfirmedRow
+from vsam_tune.analysis.comparison import ComparedRow
+from vsam_tune.analysis.confirmation import ConfirmedRow
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.data_and_models import DATASETS, MODELS
@@ -97,7 +97,7 @@ def diagnostics() -> str:
 
 
 def comparison() -> str:
-    return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(Row).items()])
+    return table(("key", "meaning"), [(code(name), meaning) for name, meaning in attributes(ComparedRow).items()])
 
 
 def confirmation() -> str:

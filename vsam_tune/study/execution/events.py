@@ -13,13 +13,16 @@ from typing_extensions import override
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.scheduling.not_pickled import NotPickled
-from vsam_tune.study.storage.learning_curve import append_point, mend_curve, position
+from vsam_tune.study.storage.learning_curve import append_point, position, repair_curve
 
 logger = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
     """Gets the events of trials on the driver's thread, so each call must return at once."""
+
+    def planned(self, total: int | None, ended: int) -> None:
+        """The runner knows how many trials there will be, None if it cannot, and how many have ended before."""
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """A trial starts, or goes on after a restart."""
@@ -60,7 +63,7 @@ class TrialEvents(NotPickled, Callback):
     def on_trial_start(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
         number, folder = trial.config["number"], Path(trial.config["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        curve = mend_curve(folder)
+        curve = repair_curve(folder)
         self._curve_ends[number] = position(curve[-1]) if curve else -1
         self._send("started", number, trial.config)
 

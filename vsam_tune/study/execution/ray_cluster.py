@@ -5,7 +5,7 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import psutil
 
 from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
+from vsam_tune.study.file.sections import Resources
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -84,6 +85,26 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
     finally:
         ray.shutdown()
         (folder / _PROCESSES).unlink(missing_ok=True)
+
+
+def num_fitting(study: str, wanted: Resources, offered: Mapping[str, float]) -> int:
+    """Return how many trials fit the cluster at a time.
+
+    Args:
+        study: its name, for the error.
+        wanted: of one trial.
+        offered: of the cluster, by Ray's names.
+
+    Raises:
+        InputError: if not a single trial fits.
+    """
+    each = {"CPU": wanted.cpus, "GPU": wanted.gpus}
+    fits = [offered.get(kind, 0) / amount for kind, amount in each.items() if amount]
+    if min(fits) < 1:
+        there = ", ".join(f"{offered.get(kind, 0):g} {kind}s" for kind in each)
+        rule = f"no trial fits: there are {there}"
+        raise InputError(problem(study, "resources", each, rule, "take less, or --address of a cluster"))
+    return int(min(fits))
 
 
 def _quiet_ray() -> Any:  # noqa: ANN401 - the module

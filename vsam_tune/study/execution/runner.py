@@ -1,244 +1,280 @@
-"""The runner: Ray executes, the searcher suggests, the storage keeps, MLflow displays. Goes on where it stopped."""
+"""The runner: one life cycle for every job. Ray executes, the searcher suggests, the storage keeps, MLflow displays."""
 
+import contextlib
+import functools
 import logging
 import shutil
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from filelock import FileLock, Timeout
 
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
-from vsam_tune.machine.hardware import device
 from vsam_tune.study.execution.events import Listener, TrialEvents
+from vsam_tune.study.execution.oversubscription import oversubscription_warnings
 from vsam_tune.study.execution.preflight import preflight, resolve
-from vsam_tune.study.execution.ray_cluster import connect, start_local
+from vsam_tune.study.execution.provenance import Provenance, provenance, provenance_tags
+from vsam_tune.study.execution.ray_cluster import connect, num_fitting, start_local
+from vsam_tune.study.scheduling.budget import budget_spent
 from vsam_tune.study.scheduling.build import build_sampler, build_trial_scheduler
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
-from vsam_tune.study.storage.study_storage import RESOLVED, StudyStorage, definition_text, stored_definition
-from vsam_tune.study.tracking.mlflow_store import stamp_tags
+from vsam_tune.study.storage.folder import RESOLVED
+from vsam_tune.study.storage.stored_study import definition_text, find_result
+from vsam_tune.study.storage.study_storage import StudyStorage
 from vsam_tune.study.tracking.tracking_state import lacks_a_part
 from vsam_tune.study.tracking.writer import MlflowTracking
 
 logger = logging.getLogger(__name__)
 
+Outcome = Literal["finished before", "finished", "interrupted"]
+_FINISHED_BEFORE: Outcome = "finished before"
+
 _RAYS_FOLDER = "ray"  # in the study's folder, while trials run
 
 
-class Run:
-    """One start of a plan in its folder, which no other process may share meanwhile.
+class Job(Protocol):
+    """What the runner is asked to do: a search, baselines, a confirmation, a final training.
 
-    Args:
-        plan: what to run.
-        folder: where its state is, created if need be.
-        home: the study's folder, whose database and MLflow store it shares; None where that is `folder` itself.
-
-    Raises:
-        InputError: on entering, if another process works in the folder, or it cannot be written to.
+    In one start the runner calls `check_against`, then `extent`, then draws from `plans`; for each plan that has trials
+    left it calls `warnings`. It holds the lock of the job's folder from the first call to the last.
     """
 
-    def __init__(self, plan: Plan, folder: Path, home: Path | None = None) -> None:
-        self.plan, self.folder = plan, folder.absolute()
-        self.home = self.folder if home is None else home.absolute()
-        self._lock = FileLock(self.folder / "lock", timeout=0)
+    @property
+    def suffix(self) -> str:
+        """Follows the name of the study's folder in the name of the Optuna study; empty for the search itself."""
 
-    def __enter__(self) -> "Run":
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except Timeout as error:
-            fix = "wait for it, or end it"
-            raise InputError(problem(self.folder, "", None, "another process works on this study", fix)) from error
-        except OSError as error:
-            rule = f"cannot be made a folder to write to: {error.strerror}"
-            raise InputError(problem(self.folder, "", None, rule, "another --root DIR or --out DIR")) from error
-        return self
+    @property
+    def folder(self) -> str:
+        """Where the files of its trials are, relative to the study's folder; empty for the study's folder itself."""
 
-    def __exit__(self, *exception: object) -> None:
-        self._lock.release()
+    def check_against(self, stored: StudyResult | None) -> None:
+        """Compare the job with what former starts stored, and change nothing.
 
-    def former(self) -> dict[str, Any] | None:
-        """Return the definition that an earlier start stored in Optuna; None at the first start."""
-        return stored_definition(self.home, self.plan.name.removeprefix(self.home.name))
+        Args:
+            stored: definition and trials of the job's Optuna study; None at the first start.
 
-    def open_storage(self) -> StudyStorage:
-        """Open the study's storage or create it; then export the definition, for people to read."""
-        plan = self.plan
-        reader = StudyStorage.open(self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
-        reader.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
-        sampler = build_sampler(plan.sampler, trials_so_far=len(reader.records()))
-        storage = StudyStorage.open(
-            self.home, plan.name, resolved=plan.resolved, objectives=plan.objectives, sampler=sampler
-        )
-        self._export_definition()
-        return storage
+        Raises:
+            InputError: if the stored definition differs, with one line a key; or if the job cannot be done.
+        """
 
-    def _export_definition(self) -> None:
-        """Write `study.resolved.yaml`, which people read and no program does."""
-        path = self.folder / RESOLVED
-        try:
-            write_text(path, definition_text(self.plan.resolved))
-        except OSError as error:
-            logger.warning("%s cannot be written: %s; the study goes on without it", path, error.strerror)
+    def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
+        """Return how many trials there will be, None if that is not known, and how many of them have ended."""
 
-    def execute(
+    def plans(self) -> Iterator[Plan]:
+        """Yield plans that share a definition, one at a time: the next is drawn when all trials of the last ended."""
+
+    def warnings(self, facts: Mapping[str, float]) -> list[str]:
+        """Return a line for each setting that will not work as intended.
+
+        Args:
+            facts: the answer of the trainable's `check`.
+        """
+
+
+class Runner:
+    """Runs jobs in the folder of a study.
+
+    Args:
+        home: the study's folder, with its database and its MLflow store; created if need be.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home.absolute()
+
+    def run(
         self,
-        storage: StudyStorage,
+        job: Job,
         *,
         listeners: Sequence[Listener] = (),
         workers: int | None = None,
         address: str | None = None,
-    ) -> StudyResult:
-        """Run trials until the plan's budget is spent.
+    ) -> tuple[StudyResult, Outcome]:
+        """Run what is left of a job; one that was interrupted goes on.
 
         Args:
-            storage: as `open_storage` returned it.
-            listeners: hear of trials as they go.
-            workers: trials side by side; None for as many as the cluster holds.
+            job: what to run.
+            listeners: are informed of trials as they go.
+            workers: trials at a time; None for as many as the cluster holds.
             address: of an existing Ray cluster; None for one on this machine.
 
         Returns:
-            The study as it stands; the budget may be unspent when it was interrupted, or too many trials failed.
+            All trials of the job's Optuna study, under the study's name; and whether nothing was left to do, or all is
+            done now, or is not because the run was interrupted or too many trials failed.
 
         Raises:
-            InputError: if there is no such cluster, trainable or GPU.
+            InputError: as the job raises it; if another process works in the folder, or it cannot be written to; if
+                there is no such cluster, trainable or GPU; or as the trainable's `check` raised it.
+            ValueError: if the job has no plan.
         """
-        plan = self.plan
+        folder = self._home / job.folder
+        with locked(folder):
+            stored = find_result(self._home, job.suffix)
+            job.check_against(stored)
+            total, num_ended = job.extent(stored)
+            for listener in listeners:
+                listener.planned(total, num_ended)
+            result, outcome = stored, _FINISHED_BEFORE
+            for plan in job.plans():
+                run = _PlanRun(plan, self._home, folder)
+                storage = run.open_storage() if result else None
+                if storage and budget_spent(plan, storage):
+                    result = run.catch_up(storage)
+                    continue
+                run.warn(job, workers, address)  # asks the trainable before a first start stores anything
+                storage = storage or run.open_storage()
+                result = run.execute(storage, listeners, plan.workers or workers, address)
+                outcome = "finished" if budget_spent(plan, storage) else "interrupted"
+                if outcome == "interrupted":
+                    break
+        if result is None:
+            raise ValueError("a job has at least one plan")
+        return replace(result, name=self._home.name), outcome
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, which is created if need be; a folder that holds nothing is not kept.
+
+    Raises:
+        InputError: if another process works in the folder, or it cannot be written to.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        fix = "wait until it has finished, or end it"
+        raise InputError(problem(folder, "", None, "another process works on this study", fix)) from error
+    except OSError as error:
+        rule = f"cannot be made a folder to write to: {error.strerror}"
+        raise InputError(problem(folder, "", None, rule, "another --root DIR or --out DIR")) from error
+    try:
+        yield
+    except InputError:  # a job that was refused leaves no empty folder behind
+        if missing and {each.name for each in folder.iterdir()} == {"lock"}:
+            (folder / "lock").unlink()
+            with contextlib.suppress(OSError):  # somebody else uses the folder by now
+                for each in missing:
+                    each.rmdir()
+        raise
+    finally:
+        lock.release()
+
+
+def open_storage(plan: Plan, home: Path) -> StudyStorage:
+    """Open the Optuna study of a plan or create it, with its definition, its starting points and its sampler.
+
+    Args:
+        plan: whose definition agrees with the one that is stored.
+        home: the study's folder; it exists.
+
+    Returns:
+        The storage, ready for the searcher.
+    """
+    storage = StudyStorage.open(home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
+    storage.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
+    storage.use_sampler(build_sampler(plan.sampler, trials_so_far=len(storage.records())))
+    return storage
+
+
+def export_definition(plan: Plan, folder: Path) -> None:
+    """Write the definition to a file that people read and no program does; a failure is only logged."""
+    path = folder / RESOLVED
+    try:
+        write_text(path, definition_text(plan.resolved))
+    except OSError as error:
+        logger.warning("%s cannot be written: %s; the study goes on without it", path, error.strerror)
+
+
+class _PlanRun:
+    """One start of one plan.
+
+    Args:
+        plan: what to run.
+        home: the study's folder, absolute.
+        folder: of the files of its trials, absolute.
+    """
+
+    def __init__(self, plan: Plan, home: Path, folder: Path) -> None:
+        self._plan, self._home, self._folder = plan, home, folder
+
+    @functools.cached_property
+    def _provenance(self) -> Provenance:
+        return provenance(self._plan)
+
+    def open_storage(self) -> StudyStorage:
+        """Open the storage; then export the definition."""
+        storage = open_storage(self._plan, self._home)
+        export_definition(self._plan, self._folder)
+        return storage
+
+    def warn(self, job: Job, workers: int | None, address: str | None) -> None:
+        """Ask the trainable's `check`, and log what will not work as intended."""
+        lines = job.warnings(preflight(self._plan, time_iterations=False))
+        if self._plan.fixed_trials is None:  # a search compares trials by their speed while they run
+            lines = lines + oversubscription_warnings(self._plan.resources, workers=workers, address=address)
+        for line in lines:
+            logger.warning("%s", line)
+
+    def execute(
+        self, storage: StudyStorage, listeners: Sequence[Listener], workers: int | None, address: str | None
+    ) -> StudyResult:
+        """Run trials until the budget is spent, the user interrupts, or too many trials have failed."""
+        plan = self._plan
         trainable = resolve(plan.trainable)
-        marks = stamps(plan)
-        tracking = self._tracking(marks)
+        tracking = self._tracking()
         wanted = (workers or 1) * plan.resources.cpus
-        with connect(address) if address else start_local(self.folder, cpus=wanted) as resources:
-            fitting = _workers(plan, resources)
-            workers = workers or fitting
-            searcher = OptunaSearcher(storage, plan, folder=self.folder, workers=workers, stamps=marks)
+        with connect(address) if address else start_local(self._folder, cpus=wanted) as resources:
+            fitting = num_fitting(plan.name, plan.resources, resources)
+            searcher = OptunaSearcher(
+                storage, plan, folder=self._folder, workers=workers or fitting, stamps=self._provenance
+            )
             events = TrialEvents(
                 [*listeners, tracking], storage.record, searcher.arrivals, keep_checkpoints=plan.keep_checkpoints
             )
-            _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self.folder)
+            _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self._folder)
         result = self._settled(storage)
         _close(tracking, result)
         return result
 
-    def finish(
-        self,
-        *,
-        started: bool,
-        warnings: Callable[[Mapping[str, float]], Sequence[str]] = lambda _: (),
-        listeners: Sequence[Listener] = (),
-        workers: int | None = None,
-        address: str | None = None,
-    ) -> StudyResult:
-        """Run what is left of a list of trials; the trainable is asked before a first start stores anything.
-
-        Args:
-            started: whether the storage holds the Optuna study already.
-            warnings: facts of the trainable's `check` -> lines to warn with.
-            listeners: hear of trials as they go.
-            workers: trials side by side; None for as many as the cluster holds.
-            address: of an existing Ray cluster; None for one on this machine.
-
-        Returns:
-            The study as it stands.
-
-        Raises:
-            InputError: as `execute`, or as the trainable's `check` raised it.
-        """
-        storage = self.open_storage() if started else None
-        if storage and budget_spent(self.plan, storage):
-            return self.catch_up(storage)
-        for line in warnings(preflight(self.plan, time_iterations=False)):
-            logger.warning("%s", line)
-        storage = storage or self.open_storage()
-        return self.execute(storage, listeners=listeners, workers=workers, address=address)
-
     def catch_up(self, storage: StudyStorage) -> StudyResult:
-        """Log what MLflow lacks of a plan that needs no more trials, and return the study as it stands."""
+        """Log to MLflow what it lacks of a plan that needs no more trials."""
         result = self._settled(storage)
-        if lacks_a_part(self.folder, self.plan.tracking_uri):
-            _close(self._tracking(stamps(self.plan)), result)
+        if lacks_a_part(self._folder, self._plan.tracking_uri):
+            _close(self._tracking(), result)
         return result
 
     def _settled(self, storage: StudyStorage) -> StudyResult:
-        """Return the study as it stands, its reference point fixed if the budget is spent."""
+        """Return the study as it is now, its reference point fixed if the budget is spent."""
         result = storage.result()
-        if budget_spent(self.plan, storage) and (point := result.effective_reference_point()):
+        if budget_spent(self._plan, storage) and (point := result.effective_reference_point()):
             storage.fix_reference_point(point)
         return storage.result()
 
-    def _tracking(self, marks: Mapping[str, Any]) -> MlflowTracking:
-        plan = self.plan
+    def _tracking(self) -> MlflowTracking:
+        plan = self._plan
         return MlflowTracking(
             plan.tracking_uri,
-            self.home.name,
-            self.folder,
-            home=self.home,
+            self._home.name,
+            self._folder,
+            home=self._home,
             kind=plan.run_kind,
             tags=plan.view,
             config=plan.config,
-            run_tags=stamp_tags(marks),
+            run_tags=provenance_tags(self._provenance),
         )
 
 
 def _close(tracking: MlflowTracking, result: StudyResult) -> None:
     if missing := tracking.close(result):
         logger.warning("MLflow lacks a part of this study (%s); the next start logs it", missing)
-
-
-def budget_spent(plan: Plan, storage: StudyStorage) -> bool:
-    """Return whether nothing is left to do: the budget is spent, and no trial was left behind."""
-    if storage.unfinished(plan.fixed_trials):
-        return False
-    if plan.fixed_trials is not None:
-        return not storage.num_waiting(plan.fixed_trials)
-    budget = plan.budget
-    return (
-        (budget.trials is not None and storage.num_trials("complete", "pruned") >= budget.trials)
-        or (budget.epochs is not None and sum(record.epochs for record in storage.records()) >= budget.epochs)
-        or (budget.seconds is not None and storage.seconds() >= budget.seconds)
-    )
-
-
-def stamps(plan: Plan) -> dict[str, Any]:
-    """Return what every trial is marked with: device, versions, git commit, and a hash of the study file."""
-    packages = ("vsam-tune", "torch", "ray", "optuna", "mlflow")
-    versions = {package: version(package) for package in packages}
-    return {
-        "versions": versions | {"commit": _commit()},
-        "device": device(),
-        "study_hash": plan.digest,
-    }
-
-
-def _commit() -> str:
-    """Return the git commit of this code; `unknown` where it is no checkout, or there is no git."""
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        shown = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", check=False)  # noqa: S603 - literal
-    except OSError:
-        return "unknown"
-    return shown.stdout.strip() or "unknown"
-
-
-def _workers(plan: Plan, resources: Mapping[str, float]) -> int:
-    """Return how many trials fit the cluster side by side.
-
-    Raises:
-        InputError: if not a single one does.
-    """
-    wanted = {"CPU": plan.resources.cpus, "GPU": plan.resources.gpus}
-    fits = [resources.get(kind, 0) / amount for kind, amount in wanted.items() if amount]
-    if min(fits) < 1:
-        there = ", ".join(f"{resources.get(kind, 0):g} {kind}s" for kind in wanted)
-        rule = f"no trial fits: there are {there}"
-        raise InputError(problem(plan.name, "resources", dict(wanted), rule, "take less, or --address of a cluster"))
-    return int(min(fits))
 
 
 def _fit(

@@ -28,6 +28,7 @@ class Plan:
         budget: limit of a search.
         epochs: full budget of one replicate of a trial, over which its learning-rate schedule spans.
         resources: of one trial.
+        workers: trials at a time; None for as many as the user wants.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
         replication: seeds of one trial.
@@ -49,6 +50,7 @@ class Plan:
     budget: Budget = field(default_factory=Budget)
     epochs: int
     resources: Resources
+    workers: int | None = None
     sampler: Sampler = field(default_factory=RandomSearch)
     trial_scheduler: TrialScheduler = field(default_factory=Fifo)
     replication: Replication = field(default_factory=Replication)

@@ -52,4 +52,4 @@ def may_reach_front(result: StudyResult, number: int, metrics: Mapping[str, floa
     completed = replace(result.trials[number], state="complete", values=values, metrics=dict(metrics))
     others = [each for each in result.trials if each.number != number]
     there = replace(result, trials=(*others, completed))
-    return completed in (*there.front(), *there.possible())
+    return completed in (*there.front(), *there.possibly_optimal())

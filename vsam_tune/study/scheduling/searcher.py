@@ -19,7 +19,8 @@ from search_spaces.schema import Dimension
 from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.storage.study_storage import StudyStorage, trial_folder
+from vsam_tune.study.storage.folder import trial_folder
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a search and its baselines share in a study's folder is created by one of them, whoever comes first."""
+"""A lock for the files that a search and its baselines share: whoever starts first creates them."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from filelock import FileLock
 
 
 def creation_lock(folder: Path) -> FileLock:
-    """Return the lock to hold, for moments, while something is created that both may want at once."""
+    """Return the lock to hold for the moment in which a shared file is created."""
     return FileLock(folder / "creation.lock")

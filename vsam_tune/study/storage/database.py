@@ -1,6 +1,6 @@
-"""`optuna.db`: created whole or not at all, since a driver may be killed meanwhile, and others may read or create.
+"""`optuna.db`: created whole or not at all, since the driver may be killed, and others may read or create it.
 
-It holds the Optuna study of a search, and under a name of their own that of its baselines.
+It holds the Optuna study of a search, and under another name that of its baselines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 
@@ -25,7 +24,6 @@ def open_or_create(
     *,
     objectives: Sequence[Objective],
     resolved: Mapping[str, Any],
-    sampler: BaseSampler | None,
 ) -> OptunaStudy:
     """Return an Optuna study with `resolved` as its attribute `study`.
 
@@ -34,23 +32,20 @@ def open_or_create(
         name: of the Optuna study.
         objectives: in order.
         resolved: the attribute.
-        sampler: suggests parameters; None for a study that is only read or told into.
     """
     directions = [each.direction for each in objectives]
     with creation_lock(path.parent):
         if not path.exists():
             _create_database(path, name, objectives, resolved)
-    study = optuna.create_study(
-        study_name=name, storage=connected(path), sampler=sampler, directions=directions, load_if_exists=True
-    )
-    # None where it has just been created beside another, by this driver or by one that was killed right then
+    study = optuna.create_study(study_name=name, storage=connected(path), directions=directions, load_if_exists=True)
+    # None if it was just created in an existing database, by this driver or by one that was killed at that moment
     if study.user_attrs.get("study") != resolved:
         study.set_user_attr("study", dict(resolved))
     return study
 
 
 def connected(path: Path) -> RDBStorage:
-    """Return the storage in a database that is there; it waits where another process writes."""
+    """Return the storage in an existing database; it waits while another process writes."""
     return RDBStorage(_url(path), engine_kwargs={"connect_args": {"timeout": _WAIT_SECONDS}})
 
 

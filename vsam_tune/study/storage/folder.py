@@ -1,10 +1,46 @@
-"""The folders of studies, by name alone: nothing here opens a database."""
+"""The folders of studies and the places of files in them, by name alone: nothing here opens a database."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
+from vsam_tune.errors import InputError, problem
+
 DATABASE = "optuna.db"
+RESOLVED = "study.resolved.yaml"  # an export of the definition: people read it, no program does
+BASELINES = ".baselines"  # after the study's name: the Optuna study of its baselines, in the same database
+BASELINES_FOLDER = "baselines"  # in the study's folder: files of their trials
+CONFIRM = ".confirm"  # after the study's name: the Optuna study that confirms its front
+CONFIRM_FOLDER = "confirm"
+SEARCH_COMMAND = "vsam-tune search STUDY.yaml"
 
 
 def study_names(root: Path) -> list[str]:
     """Return the names of the studies under `root`, sorted."""
     return sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
+
+
+def trial_folder(number: int) -> str:
+    """Return where a trial's files are, relative to the study's folder."""
+    return f"trials/{number:05d}"
+
+
+def study_folder(study: str, root: Path) -> Path:
+    """Return the folder of a study that was started.
+
+    Raises:
+        InputError: if the file is no study file, or nothing was started under that name.
+    """
+    name = study
+    if Path(study).suffix in (".yaml", ".yml"):
+        from vsam_tune.study.file.study_file import load_study  # noqa: PLC0415 - pydantic, where a name is enough
+
+        name = load_study(Path(study)).name
+    folder = root / name
+    if not (folder / DATABASE).is_file():
+        known = study_names(root)
+        near = get_close_matches(name, known, n=1)
+        fix = f"one of {', '.join(known)}, or {SEARCH_COMMAND}" if known else SEARCH_COMMAND
+        if near:
+            fix = f"write {near[0]}"
+        raise InputError(problem(root, "", name, "holds no study of this name", fix))
+    return folder

@@ -1,4 +1,4 @@
-"""A trial's learning curve: what it reported, a line of JSON each, in a file of the trial's folder."""
+"""A trial's learning curve: one line of JSON for each report, in a file of the trial's folder."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ CURVE = "learning_curve.jsonl"
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:
-    """Return the points, oldest first; a line that a crash cut, or that is just being written, is left out."""
+    """Return the points, oldest first, without a line that a crash cut or that is just being written."""
     path = folder / CURVE
     points: list[dict[str, float]] = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
@@ -20,8 +20,8 @@ def read_curve(folder: Path) -> list[dict[str, float]]:
     return points
 
 
-def mend_curve(folder: Path) -> list[dict[str, float]]:
-    """Take out what a crash left of a line, so that the next point starts on its own; return the points."""
+def repair_curve(folder: Path) -> list[dict[str, float]]:
+    """Remove the rest of a line that a crash cut, so that the next point starts a line; return the points."""
     path, points = folder / CURVE, read_curve(folder)
     text = "".join(map(_line, points))
     if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -30,13 +30,13 @@ def mend_curve(folder: Path) -> list[dict[str, float]]:
 
 
 def append_point(folder: Path, point: Mapping[str, float]) -> None:
-    """Write a point down: metrics by name, and `time_ms`, milliseconds since 1970."""
+    """Append a point: metrics by name, and `time_ms`, milliseconds since 1970."""
     with (folder / CURVE).open("a", encoding="utf-8") as file:
         file.write(_line(point))
 
 
 def position(point: Mapping[str, float]) -> float:
-    """Return where on its curve a point stands: the iteration, else the epoch, else the time."""
+    """Return the position of a point on its curve: the iteration, else the epoch, else the time."""
     return point.get("iteration", point.get("epoch", point["time_ms"]))
 
 

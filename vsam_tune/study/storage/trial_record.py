@@ -1,4 +1,4 @@
-"""A trial as Optuna has it, turned into our record of it."""
+"""From a trial of Optuna to our record of the trial."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) 
         epochs=int(metrics.get("epoch", 0)),
         error=attributes.get("error"),
         stopped=attributes.get("stopped"),
-        raced=raced or None,
+        stopped_by_racing=raced or None,
         ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
         resumed=attributes.get("resumed", 0),
         folder=folder if started else None,

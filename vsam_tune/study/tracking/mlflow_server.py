@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from vsam_tune.errors import InputError, problem
-from vsam_tune.study.storage.study_storage import study_folder
+from vsam_tune.study.storage.folder import study_folder
 from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
 from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
+from vsam_tune.study.storage.folder import RESOLVED
 from vsam_tune.study.storage.learning_curve import position, read_curve
-from vsam_tune.study.storage.study_storage import RESOLVED, definition_text
+from vsam_tune.study.storage.stored_study import definition_text
 from vsam_tune.study.tracking.mlflow_view import run_color
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 
@@ -199,7 +200,12 @@ class MlflowStore:
         for path in sorted(folder.glob("*")):
             if path.suffix in (".parquet", ".txt"):  # trajectories, log, error
                 self._client.log_artifact(run_id, str(path))
-        end = {"state": record.state, "stopped": record.stopped, "raced": record.raced, "error": record.error}
+        end = {
+            "state": record.state,
+            "stopped": record.stopped,
+            "raced": record.stopped_by_racing,
+            "error": record.error,
+        }
         tags = [RunTag(f"vsam_tune.{key}", value[-_TAG_CHARACTERS:]) for key, value in end.items() if value]
         self._client.log_batch(run_id, tags=tags)
         ended = record.started and record.started + timedelta(seconds=record.seconds or 0)
@@ -221,20 +227,6 @@ def run_params(config: Mapping[str, Any]) -> dict[str, str]:
     named = {"method": config["method"]["name"], "base_optimizer": config["base_optimizer"]["optimizer"]}
     params = {**task, **named, **settings, **config["params"], "seed": config["seed"]}
     return {key: str(value) for key, value in params.items() if value not in (None, [], {})}
-
-
-def stamp_tags(stamps: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a trial is marked with (`study.runner.stamps`) as tags of its run.
-
-    The commit stands in MLflow's own tags, which the UI shows as the run's source.
-    """
-    return {
-        "vsam_tune.device": stamps["device"],
-        "vsam_tune.study_hash": stamps["study_hash"],
-        "vsam_tune.versions": ", ".join(f"{package} {version}" for package, version in stamps["versions"].items()),
-        "mlflow.source.name": "vsam-tune",
-        "mlflow.source.git.commit": stamps["versions"]["commit"],
-    }
 
 
 def curve_points(curve: Sequence[Mapping[str, float]]) -> list[Point]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
-from vsam_tune.study.storage.study_storage import trial_folder
+from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 from vsam_tune.study.tracking.tracking_state import TrackingState, default_uri, write_part_state, write_tracking_state
@@ -66,6 +66,9 @@ class MlflowTracking:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
+
+    def planned(self, total: int | None, ended: int) -> None:
+        """Do nothing: MLflow shows trials alone."""
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Have a run opened for the trial."""
