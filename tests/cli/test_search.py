@@ -35,7 +35,8 @@ def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys:
     copied.file.write_text(STUDY.replace("epochs: 3", "epochs: 4").replace("max_rate: 1.0", "rho: 0.2"))
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
     out, err = capsys.readouterr()
-    rule = f"differs from the study that was started in {copied.folder}. Fix: what it was, or another name:."
+    fix = "restore the value, or take another name:"
+    rule = f"differs from the study that was started in {copied.folder}. Fix: {fix}."
     keys = ["method.max_rate", "method.rho", "task.epochs"]
     assert (out, err.splitlines()) == ("", [f"{copied.file}: {key}: {rule}" for key in keys])
 

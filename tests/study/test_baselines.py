@@ -215,14 +215,14 @@ def refused(made: Trained, sections: dict[str, Any], **options: Any) -> list[str
 
 def test_another_task_is_refused(tmp_path: Path) -> None:
     made = started(tmp_path, complete=1)
-    rule = "differs from what was trained in DIR/runs/toy/baselines. Fix: what it was, or another name:."
+    rule = "differs from the trainings in DIR/runs/toy/baselines. Fix: restore the value, or take another name:."
     assert refused(made, {**SECTIONS, "task": {"epochs": 4, "seed": 5}}) == [f"DIR/toy.yaml: task.epochs: {rule}"]
 
 
 def test_a_row_that_was_trained_may_not_change(tmp_path: Path) -> None:
     made = started(tmp_path, complete=1)
     rule = "differs from what low was trained with in DIR/runs/toy/baselines"
-    fix = "Fix: what it was, or another label: or name:."
+    fix = "Fix: restore the value, or take another label: or name:."
     assert refused(made, with_rows({**LOW, "x": 0.5, "lr": 0.1}, HIGH)) == [
         f"DIR/toy.yaml: baselines.methods[0].lr: {rule}. {fix}",
         f"DIR/toy.yaml: baselines.methods[0].x: {rule}. {fix}",
@@ -243,8 +243,10 @@ def test_a_task_that_differs_from_the_searchs_is_refused(tmp_path: Path) -> None
     on_disk(search_plan(toy_study(tmp_path, **SECTIONS)), made.home)
     with pytest.raises(InputError) as caught:
         made.train(sections={**SECTIONS, "task": {"epochs": 3, "seed": 6}})
-    rule = f"differs from what was trained in {made.home}"
-    assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.seed: {rule}. Fix: what it was, or another name:.",)
+    rule = f"differs from the trainings in {made.home}"
+    assert caught.value.lines == (
+        f"{tmp_path / 'toy.yaml'}: task.seed: {rule}. Fix: restore the value, or take another name:.",
+    )
     assert find_result(made.home, BASELINES) is None
 
 
@@ -252,7 +254,8 @@ def test_a_search_on_another_task_than_its_baselines_is_refused(tmp_path: Path) 
     made = started(tmp_path, complete=1)
     with pytest.raises(InputError) as caught:
         made.search(NOWHERE, task={"epochs": 4, "seed": 5})
-    rule = f"differs from what was trained in {made.home / 'baselines'}. Fix: what it was, or another name:."
+    fix = "restore the value, or take another name:"
+    rule = f"differs from the trainings in {made.home / 'baselines'}. Fix: {fix}."
     assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.epochs: {rule}",)
     assert find_result(made.home) is None
 

@@ -168,13 +168,13 @@ def test_a_search_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path
 def test_a_study_file_that_differs_from_what_was_searched_is_refused(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
     rule = "differs from the study that was searched in DIR/runs/toy"
-    fix = "what it was, or vsam-tune confirm toy"
+    fix = "restore the value, or run vsam-tune confirm toy"
     assert refused(made, task={"epochs": 4, "seed": 5}) == f"DIR/toy.yaml: task.epochs: {rule}. Fix: {fix}."
 
 
 def test_a_trainable_of_ones_own_cannot_be_timed_only(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
-    assert "nobody else knows how to time it" in refused(made, scope=Scope(time_only=True))
+    assert "only the default trainable can be timed alone" in refused(made, scope=Scope(time_only=True))
 
 
 def test_a_search_that_goes_on_is_confirmed_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -319,5 +319,8 @@ def test_a_row_that_was_trained_may_not_change(own: Study) -> None:
     with pytest.raises(InputError) as caught:
         wanted_of(load_study(own.file))
     where = own.file.parent / "runs" / "mine" / "confirm"
-    rule, fix = f"differs from what sam was trained with in {where}", "what it was, or another label: or name:"
+    rule, fix = (
+        f"differs from what sam was trained with in {where}",
+        "restore the value, or take another label: or name:",
+    )
     assert str(caught.value) == f"{own.file}: baselines.methods[0].rho: {rule}. Fix: {fix}."

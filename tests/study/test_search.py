@@ -216,7 +216,7 @@ def test_a_study_that_differs_is_refused_by_key(eventful: Searched) -> None:
     with pytest.raises(InputError) as caught:
         searched(eventful.folder, "127.0.0.1:1", **changed)
     rule = f"differs from the study that was started in {eventful.study_folder}"
-    fix = "Fix: what it was, or another name:."
+    fix = "Fix: restore the value, or take another name:."
     file = eventful.folder / "toy.yaml"
     assert caught.value.lines == (f"{file}: method.seconds: {rule}. {fix}", f"{file}: task.epochs: {rule}. {fix}")
     assert (eventful.study_folder / RESOLVED).read_text() == before

@@ -23,7 +23,7 @@ from vsam_tune.analysis.leave_one_seed_out import fair_estimate, knee
 from vsam_tune.analysis.results import ConfirmationResult, Objective, StudyResult, TrialRecord
 from vsam_tune.analysis.row_trials import Timing
 
-_TIMED = ("ais", "ais_vs_sam")  # replicates ran side by side: their own speeds are not shown
+_TIMED = ("ais", "ais_vs_sam")  # replicates ran at the same time: their own speeds are not shown
 Estimates = Mapping[str, Estimate | None]  # by objective
 
 

@@ -1,4 +1,4 @@
-"""The knee of confirmed means, and a fair estimate of it: from seeds that took no part in the choice."""
+"""The knee of confirmed means, and its fair estimate, from seeds that took no part in the choice."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean

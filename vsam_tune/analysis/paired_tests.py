@@ -1,4 +1,4 @@
-"""What paired seeds say of two methods: differences, t-intervals, signed-rank tests under Holm's correction."""
+"""Comparisons of methods by paired seeds: differences, t-intervals, signed-rank tests under Holm's correction."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -12,8 +12,8 @@ def rank(
 ) -> NDArray[np.intp]:
     """Return the rank of each row among those at a rung; 0 is best.
 
-    Rows that are infeasible or not finite come last, by trial number. The rest is cut into layers: what nothing
-    dominates, what nothing else dominates once that is taken away, and so on. With errors, domination is that of
+    Rows that are infeasible or not finite come last, by trial number. The others form layers: the undominated rows, the
+    rows that are undominated without the first layer, and so on. With errors, domination is that of
     `pareto.dominates` with its default quantile; where it leaves no row undominated, all that are left form one layer.
     Inside a layer the best row of each objective comes first, then always the row that is farthest from those taken,
     each objective scaled by its spread over all feasible rows. Ties go to the lower trial number.
@@ -74,7 +74,7 @@ def _layers(dominating: NDArray[np.bool_]) -> NDArray[np.intp]:
     layer = 0
     while left.any():
         free = left & (num_dominating == 0)
-        peeled = free if free.any() else left.copy()  # only cycles, and what they dominate, are left
+        peeled = free if free.any() else left.copy()  # only cycles, and rows that they dominate, are left
         layers[peeled] = layer
         left &= ~peeled
         num_dominating -= dominating[peeled].sum(axis=0)

@@ -1,7 +1,7 @@
-"""The one schema of what a study found, written and read: objectives, trials, what is asked of their front.
+"""The one schema of a study's results: objectives, trials, and questions about their front.
 
-Values are in natural units (accuracy in percent, AIS in images a second), by objective name. `study.storage`
-builds these records from Optuna; nothing here knows of it.
+Values are in natural units (accuracy in percent, AIS in images per second), by objective name. `study.storage` builds
+these records from Optuna; nothing here knows Optuna.
 """
 
 import math
@@ -19,7 +19,7 @@ from vsam_tune.analysis.definitions import BaselinesDefinition, ConfirmationDefi
 from vsam_tune.errors import InputError, problem
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
-FINISHED = ("complete", "pruned")  # what a budget of trials counts
+FINISHED = ("complete", "pruned")  # a budget of trials counts these
 Noise = Literal["aware", "ignore"]  # whether a front names the trials that noise cannot exclude
 Definition = TypeVar("Definition", default=Any, covariant=True)
 
@@ -27,7 +27,7 @@ Definition = TypeVar("Definition", default=Any, covariant=True)
 def standard_error(metrics: Mapping[str, float], name: str) -> float:
     """Return one standard error of a run's metric, in its unit; 0.0 where none was reported.
 
-    `NAME_error` is that of this run's value, `NAME_seed_error` what another seed would change besides.
+    `NAME_error` is that of this run's value, `NAME_seed_error` the additional variation between seeds.
     """
     return math.hypot(metrics.get(f"{name}_error", 0.0), metrics.get(f"{name}_seed_error", 0.0))
 
@@ -56,7 +56,7 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
-    """One trial: what was tried, how far it came, and what it gave.
+    """One trial: its parameters, its progress and its results.
 
     Attributes:
         number: its number in the study, from 0.
@@ -69,13 +69,13 @@ class TrialRecord:
         started: when it first started.
         seconds: wall clock from its first start to its end, or to now while it runs.
         epochs: trained in full.
-        error: what it failed of.
+        error: the error of a failed trial.
         stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.
         stopped_by_racing: why it trained no further replicate, where a race ended it.
         ray_trial_id: its name in Ray.
         resumed: how often it went on from a checkpoint.
         folder: where its files are, relative to the study's folder.
-        rungs: what it had at each rung that it reached, by epoch; empty without a trial scheduler that compares.
+        rungs: its metrics at each rung that it reached, by epoch; empty without a trial scheduler that compares.
     """
 
     number: int
@@ -103,7 +103,7 @@ class TrialRecord:
 
     @property
     def why(self) -> str:
-        """In a line: what stopped it, or the last line of its error; empty where neither is there."""
+        """In one line the reason for its end, or the last line of its error; empty without either."""
         return self.stopped or self.stopped_by_racing or (self.error or "").split("\n")[-1]
 
     def as_json(self) -> dict[str, Any]:
@@ -162,9 +162,9 @@ class StudyResult(Generic[Definition]):
     def errors(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
         """Return the standard errors of completed trials, of the shape and in the order of their losses.
 
-        choice: what another seed would change is known from five stretches of a run, and too small by chance in some of
-        many trials; it counts as the root mean square over the trials at least. With each trial's own, the front would
-        exclude one of 16 equal trials in 29 % of searches instead of 5 % (`docs/search.md`).
+        choice: the variation between seeds is estimated from five stretches of a run, and too small by chance in some
+        of many trials; it counts as the root mean square over the trials at least. With each trial's own, the front
+        would exclude one of 16 equal trials in 29 % of searches instead of 5 % (`docs/search.md`).
         """
         columns = [self._errors(trials, each.name) for each in self.objectives]
         return np.stack(columns, axis=1) if trials else np.empty((0, len(self.objectives)))
@@ -184,7 +184,7 @@ class StudyResult(Generic[Definition]):
         return self._marked(candidates, pareto.front(self.losses(candidates)))
 
     def possibly_optimal(self) -> tuple[TrialRecord, ...]:
-        """Return the complete, feasible trials beside the front that no other one dominates beyond noise.
+        """Return the complete, feasible trials off the front that no other one dominates beyond noise.
 
         choice: a gain counts beyond `front_quantile`, a loss beyond the pairwise one: in doubt nothing is excluded.
         """
@@ -212,7 +212,7 @@ class StudyResult(Generic[Definition]):
         return {each.name: each.sign * float(loss) for each, loss in zip(self.objectives, corner, strict=True)}
 
     def hypervolume(self) -> float:
-        """Return what the front dominates up to the effective reference point; 0 before a trial completes."""
+        """Return the volume between front and effective reference point; 0 without a complete trial."""
         return self._hypervolumes([len(self.trials)])[0]
 
     def hypervolume_over_trials(self) -> list[tuple[int, float]]:
@@ -335,7 +335,7 @@ def _pick_trial(result: StudyResult, argument: str) -> TrialRecord:
     return chosen[0]
 
 
-# The rules of `front --pick`: the form that the help shows, and what it chooses, given the text after the =.
+# The rules of `front --pick`: the form that the help shows, and the choice, given the text after the =.
 _PICKS: dict[str, tuple[str, Callable[[StudyResult, str], TrialRecord]]] = {
     "knee": ("knee", _pick_knee),
     "trial": ("trial=N", _pick_trial),

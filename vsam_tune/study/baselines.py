@@ -1,8 +1,8 @@
 """The baselines of a study: methods, and picked trials of the search, trained on its task under the same seeds.
 
 Each row's replicates train on training and validation part together and are tested once, at the end. They are trials
-of an Optuna study of their own, in the database of the search: told into the search's, they would use up its sampler's
-first trials and shift what it learns from.
+of a separate Optuna study in the database of the search. In the study of the search they would count as its sampler's
+first trials and change its model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,8 +69,8 @@ class BaselinesJob:
             (stored.study if stored and trained else None, trained_in),
         ):
             for key in differing_keys(common(study.resolved()), common(former)) if former else ():
-                rule = f"differs from what was trained in {where}"
-                lines[key] = problem(study.file, key, None, rule, "what it was, or another name:")
+                rule = f"differs from the trainings in {where}"
+                lines[key] = problem(study.file, key, None, rule, "restore the value, or take another name:")
         labels = {record.params["label"] for record in trained}
         known = {label: row for label, row in (stored.study["rows"] if stored else {}).items() if label in labels}
         lines |= changed_rows(self.rows, known, trained_in)
@@ -137,7 +137,7 @@ def wanted_rows(
         root: of the studies' folders.
         methods: labels of rows, or names of methods, for all rows of a method; None for all rows of the study file. A
             method without a row gets one.
-        picks: rules such as `knee` or `trial=13`: trials of the search that become rows besides.
+        picks: rules such as `knee` or `trial=13`; these trials of the search become rows as well.
 
     Raises:
         InputError: if there is no such row or pick, or a row cannot be.
@@ -231,7 +231,7 @@ def past_the_end(rows: Sequence[BaselineRow], facts: Mapping[str, float]) -> lis
 
     Args:
         rows: to be trained.
-        facts: what the trainable's `check` said.
+        facts: the answer of the trainable's `check`.
     """
     lines = []
     for row in rows:

@@ -1,8 +1,8 @@
-"""Confirm a front: train its configurations again, beside SGD and SAM, under fresh seeds; then time them alone.
+"""Confirm a front: train its configurations again, with SGD and SAM, under fresh seeds; then time each one alone.
 
-The trials of a front were chosen for their numbers, so these flatter (the winner's curse). Seeds that no search has
-seen do not. They train on the training part, as the search did, and are tested once at the end. Speed is measured after
-all of them, one trial at a time. Trainings and timings are of one Optuna study, in the database of the search.
+The trials of a front were chosen for their results, so these are too good on average (the winner's curse). Results of
+seeds that no search has used are not. The trainings use the training part, as the search did, and are tested once at
+the end. The timings follow, one trial at a time. Both are in one Optuna study, in the database of the search.
 """
 
 import logging
@@ -32,20 +32,20 @@ from vsam_tune.trial import trial_seed
 logger = logging.getLogger(__name__)
 
 TIMING = "trainables.timing:Timing"  # times a trial of our own trainable
-REFERENCES = {"sgd": 0.0, "sam": 1.0}  # trained beside the front; the fraction of their iterations that is sampled
-_SPEED = (Objective("ais", "maximize"),)  # what a replicate and a timing both report; the rest is among the metrics
+REFERENCES = {"sgd": 0.0, "sam": 1.0}  # trained with the front; the fraction of their iterations that is sampled
+_SPEED = (Objective("ais", "maximize"),)  # a replicate and a timing both report it; the rest is in the metrics
 CLUSTER = "a Ray cluster"  # its nodes may differ: the driver's own name would be wrong
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
-    """What a start of the command is to confirm.
+    """The extent of a confirmation.
 
     Attributes:
         seeds: replicates of each row.
         possible: also the trials that noise cannot exclude from the front.
-        time_only: train nothing; time once more what is there.
-        timing_seconds: for which a row is timed.
+        time_only: train nothing, and time the rows of former starts once more.
+        timing_seconds: duration of the timing of a row.
     """
 
     seeds: int = 5
@@ -56,13 +56,13 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """The trials that there shall be.
+    """The trials that a confirmation needs.
 
     Attributes:
         rows: by label, those of former starts first.
         replicates: the trainings: all rows under one, then under the next.
         timings: those of all rows share a number.
-        timing_seconds: for which a row is timed.
+        timing_seconds: duration of the timing of a row.
         searched: the search at this moment.
     """
 
@@ -85,7 +85,7 @@ class ConfirmJob:
 
     Attributes:
         study: the loaded study file, as it was searched.
-        scope: what is to be confirmed.
+        scope: the extent of the confirmation.
         root: of the studies' folders.
         address: of a Ray cluster, whose devices are not this machine's.
     """
@@ -152,11 +152,11 @@ def _warn_of_a_search_that_goes_on(study: Study, searched: StudyResult, home: Pa
 def wanted_trials(
     study: Study, scope: Scope, *, root: Path, earlier: StudyResult | None, address: str | None = None
 ) -> Wanted:
-    """Return the trials that a confirmation shall have; those that were done before are among them.
+    """Return the trials that a confirmation needs, including those that have ended.
 
     Args:
         study: the loaded study file, as it was searched.
-        scope: what is to be confirmed.
+        scope: the extent of the confirmation.
         root: of the studies' folders.
         earlier: the confirmation so far; None before its first start.
         address: of a Ray cluster, whose devices are not this machine's.
@@ -166,7 +166,7 @@ def wanted_trials(
             that was trained has changed.
     """
     if scope.time_only and study.custom_trainable:
-        rule = "is one's own: nobody else knows how to time it"
+        rule = "is custom, and only the default trainable can be timed alone"
         raise InputError(problem(study.file, "trainable", study.trainable, rule, "remove --timing-only"))
     searched = _searched(study, root)
     home = root / study.name
@@ -197,7 +197,7 @@ def _searched(study: Study, root: Path) -> StudyResult:
     home, searched = root / study.name, load_result(study.name, root)
     rule, fix = (
         f"differs from the study that was searched in {home}",
-        f"what it was, or vsam-tune confirm {study.name}",
+        f"restore the value, or run vsam-tune confirm {study.name}",
     )
     if keys := study.differences(searched.study):
         raise InputError(*(problem(study.file, key, None, rule, fix) for key in keys))
@@ -208,12 +208,12 @@ def _searched(study: Study, root: Path) -> StudyResult:
 
 
 def _rows(study: Study, searched: StudyResult, root: Path, *, possible: bool) -> list[BaselineRow]:
-    """Return the rows of the front as it is now, and those that it is held against."""
+    """Return the rows of the current front, and those that it is compared with."""
     chosen = {
         record.number: record for record in (*searched.front(), *(searched.possibly_optimal() if possible else ()))
     }
     rows = [trial_row(number, study.chosen(record.params), study, key="front") for number, record in chosen.items()]
-    if study.custom_trainable:  # nobody knows what a trainable of one's own can do
+    if study.custom_trainable:  # a custom trainable may not know these methods
         return rows
     named = wanted_rows(study, root=root, methods=list(REFERENCES))
     for name in REFERENCES:
@@ -227,9 +227,9 @@ def _timings(labels: Sequence[str], earlier: StudyResult | None, where: str, *, 
 
     Args:
         labels: of the rows.
-        earlier: what is there.
+        earlier: the confirmation so far.
         where: the device.
-        again: time once more, unless the last one on the device is not done yet.
+        again: time once more, unless the last timing on the device has not ended yet.
     """
     trials = earlier.trials if earlier else ()
     timings = [(each, trial.state) for trial in trials if (each := Timing.from_params(trial.params))]
@@ -288,7 +288,7 @@ def confirm_plan(
 
 
 def _sampled_fraction(label: str, row: BaselineRow, searched: StudyResult, result: StudyResult | None) -> float | None:
-    """Return the mean over a row's seeds; where none is complete what the search had of it, or the method's own."""
+    """Return the mean over a row's seeds; if none is complete, the value of the search, or the method's own."""
     records = complete_replicates(result.trials if result else (), label).values()
     fractions = [float(each.metrics["sampled_fraction"]) for each in records if "sampled_fraction" in each.metrics]
     if fractions:

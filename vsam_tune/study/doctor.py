@@ -1,4 +1,4 @@
-"""What this machine, or a cluster, can do for a study; how stable AIS is on it, and what to run on it."""
+"""Examine this machine or a cluster: its resources, the stability of AIS, and a recommendation of workers."""
 
 import shutil
 import sys
@@ -22,19 +22,19 @@ _WORKER_GIB = 0.6  # of a worker with torch and a small network
 _DRIVER_GIB = 1.0  # of the driver and Ray's own processes
 _SECONDS = 4.0  # of bursts; with the start of two processes, ten seconds in all
 _CONTENTION_SECONDS = 1.0
-_SPREAD_PERCENT = 10.0  # choice: of AIS between bursts, above which two trials are better told apart by a ratio
-_SLOWDOWN = 1.5  # choice: of two processes side by side; twice is one core for two
+_SPREAD_PERCENT = 10.0  # choice: of AIS between bursts, above which a ratio compares two trials better
+_SLOWDOWN = 1.5  # choice: of two processes at a time; twice is one core for two
 _BUSY_PERCENT = 10.0  # of a GPU that nobody uses
 
 
 def examine(address: str | None, *, quick: bool = False) -> list[dict[str, Any]]:
-    """Return what was looked at: `what`, `found`, `fine`, `needed`, and `fix` where it is not fine.
+    """Return a row for each thing examined: `what`, `found`, `fine`, `needed`, and `fix` if it is not fine.
 
-    What a search needs is `needed`; the rest says what its numbers will be worth.
+    A search cannot run without the things that are `needed`; the others tell how reliable its numbers will be.
 
     Args:
         address: of a Ray cluster to connect to; None for this machine alone, where no Ray is started and AIS is timed.
-        quick: leave out what takes ten seconds.
+        quick: skip the measurements, which take ten seconds.
 
     Raises:
         InputError: if no cluster answers at the address.
@@ -81,7 +81,7 @@ def _gpus() -> Iterator[dict[str, Any]]:
     try:
         found = gpus()
     except OSError as error:
-        yield _row("GPUs", f"cannot be asked: {error}", fine=False, fix="mend the driver, or gpus: 0", needed=False)
+        yield _row("GPUs", f"cannot be asked: {error}", fine=False, fix="repair the driver, or gpus: 0", needed=False)
         return
     count = len(found) or (len(list(drivers.glob("*"))) if drivers.exists() else 0)
     yield _row("GPUs", f"{count} (NVIDIA)")
@@ -114,7 +114,7 @@ def _contention(found: Mapping[str, float], there: Cores) -> dict[str, Any]:
 
 
 def _stability(*, quick: bool) -> tuple[list[dict[str, Any]], Stability | None]:
-    """Return the rows of what was measured, and what it was; None where it was not."""
+    """Return the rows of the measurements, and the measurements; None for `quick` or after a failure."""
     if quick:
         return [], None
     try:
@@ -152,7 +152,7 @@ def _speed(threads: int, speed: Speed) -> dict[str, Any]:
 
 
 def recommendation(there: Cores, free_gib: float, measured: Stability | None) -> dict[str, Any]:
-    """Return the row that says how many trials to run side by side, on how many threads each.
+    """Return the row that recommends a number of workers and of threads for each.
 
     Args:
         there: the processors.

@@ -20,7 +20,7 @@ _OBJECTIVES = (Objective("test_accuracy", "maximize"), Objective("ais", "maximiz
 
 
 def final_plan(export: Export, name: str, *, seeds: int, resources: Resources, tracking_uri: str | None = None) -> Plan:
-    """Return what the final training runs: the configuration under the replicates 0 .. seeds - 1.
+    """Return the plan of a final training: the configuration under the replicates 0 .. seeds - 1.
 
     Args:
         export: the configuration, as `front --export` writes it or a user.

@@ -75,13 +75,13 @@ class SearchJob:
             raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
         rules: dict[str, str] = {}
         if baselines is not None:
-            rule = f"differs from what was trained in {self.home / BASELINES_FOLDER}"
+            rule = f"differs from the trainings in {self.home / BASELINES_FOLDER}"
             rules |= dict.fromkeys(differing_keys(common(study.resolved()), common(baselines)), rule)
         if stored is not None:
             rule = f"differs from the study that was started in {self.home}"
             rules |= dict.fromkeys(study.differences(stored.study), rule)
         if rules:
-            fix = "what it was, or another name:"
+            fix = "restore the value, or take another name:"
             raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))
 
     def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:

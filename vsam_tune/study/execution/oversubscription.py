@@ -1,4 +1,4 @@
-"""What disturbs AIS and can be known before a search starts: too many trials for the cores, and others on them."""
+"""Warnings before a search about disturbed AIS: too many trials for the cores, or other processes on them."""
 
 import math
 import os
@@ -17,7 +17,7 @@ def oversubscription_warnings(resources: Resources, *, workers: int | None, addr
 
     Args:
         resources: of one trial.
-        workers: trials side by side; None for as many as fit.
+        workers: trials at a time; None for as many as fit.
         address: of a Ray cluster. Ray gives away no more cores than a cluster has, and its nodes cannot be looked at
             from here: then only parts of a core are warned of.
     """
@@ -40,13 +40,13 @@ def shared_cores(resources: Resources) -> str:
 def oversubscription(
     resources: Resources, workers: int | None, *, usable: float, offered: int = os.cpu_count() or 1
 ) -> str:
-    """Return a line where trials side by side want more cores than there are; else nothing.
+    """Return a line if the trials at a time need more cores than there are; else nothing.
 
     A trial runs as many threads as it has whole `cpus`, one at least: with less than one CPU each, trials share a core.
 
     Args:
         resources: of one trial.
-        workers: trials side by side; None for as many as Ray fits.
+        workers: trials at a time; None for as many as Ray fits.
         usable: cores that the search can keep busy.
         offered: processors that Ray gives away, which may be more: it knows of no control group.
     """

@@ -34,7 +34,7 @@ def resolve(trainable: str) -> type[Any]:
 def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
     """Ask the trainable's `check` about a trial at the first starting point, before anything is started.
 
-    What that point leaves out, and has no default, is at the low end of its range. It is asked in a process of its own,
+    A parameter that this point omits and that has no default takes the low end of its range. A separate process asks,
     so that the driver never loads torch. A trainable without `check` is taken at its word.
 
     Args:
@@ -42,7 +42,7 @@ def preflight(plan: Plan, *, time_iterations: bool) -> dict[str, float]:
         time_iterations: also measure iterations; takes some seconds.
 
     Returns:
-        What `check` said: for ours `train_images`, `iterations_per_epoch`, `parameters`, and the seconds of an
+        The answer of `check`: for ours `train_images`, `iterations_per_epoch`, `parameters`, and the seconds of an
         iteration if they were asked for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Ray, started quietly and ended without remains: the engine that executes trials."""
+"""Ray clusters: start one quietly and leave no process behind, or connect to one."""
 
 import json
 import math
@@ -52,7 +52,7 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         fix = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
         raise InputError(problem("--address", "", address, rule, fix)) from error
     try:
-        with redirect_stdout(sys.stderr):  # Ray prints what happened to a worker, and stdout is data
+        with redirect_stdout(sys.stderr):  # Ray reports on its workers there, and stdout is data
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
@@ -122,7 +122,7 @@ def _remember(folder: Path) -> None:
 
 
 def end_remains(folder: Path) -> int:
-    """End what a local cluster of this study left running after a `kill -9` of its driver.
+    """End processes that a local cluster of this study left running after a `kill -9` of its driver.
 
     Only processes that were noted by id and start time are touched.
 
@@ -139,7 +139,7 @@ def end_remains(folder: Path) -> int:
             if abs(process.create_time() - create_time) < 1:
                 process.kill()
                 remains.append(process)
-        except psutil.Error:  # gone, which is what we want
+        except psutil.Error:  # it has ended by itself
             continue
     psutil.wait_procs(remains, timeout=5)
     path.unlink()

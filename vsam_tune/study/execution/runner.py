@@ -39,7 +39,7 @@ _RAYS_FOLDER = "ray"  # in the study's folder, while trials run
 
 
 class Job(Protocol):
-    """What the runner is asked to do: a search, baselines, a confirmation, a final training.
+    """A search, baselines, a confirmation or a final training, as the runner needs it.
 
     In one start the runner calls `check_against`, then `extent`, then draws from `plans`; for each plan that has trials
     left it calls `warnings`. It holds the lock of the job's folder from the first call to the last.
@@ -54,7 +54,7 @@ class Job(Protocol):
         """Where the files of its trials are, relative to the study's folder; empty for the study's folder itself."""
 
     def check_against(self, stored: StudyResult | None) -> None:
-        """Compare the job with what former starts stored, and change nothing.
+        """Compare the job with the stored definition and trials of former starts, and change nothing.
 
         Args:
             stored: definition and trials of the job's Optuna study; None at the first start.
@@ -95,10 +95,10 @@ class Runner:
         workers: int | None = None,
         address: str | None = None,
     ) -> tuple[StudyResult, Outcome]:
-        """Run what is left of a job; one that was interrupted goes on.
+        """Run the trials of a job that have not ended; a job that was interrupted goes on.
 
         Args:
-            job: what to run.
+            job: a search, baselines, a confirmation or a final training.
             listeners: are informed of trials as they go.
             workers: trials at a time; None for as many as the cluster holds.
             address: of an existing Ray cluster; None for one on this machine.
@@ -197,7 +197,7 @@ class _PlanRun:
     """One start of one plan.
 
     Args:
-        plan: what to run.
+        plan: the trials to run.
         home: the study's folder, absolute.
         folder: of the files of its trials, absolute.
     """
@@ -216,7 +216,7 @@ class _PlanRun:
         return storage
 
     def warn(self, job: Job, workers: int | None, address: str | None) -> None:
-        """Ask the trainable's `check`, and log what will not work as intended."""
+        """Ask the trainable's `check`, and log the warnings."""
         lines = job.warnings(preflight(self._plan, time_iterations=False))
         if self._plan.fixed_trials is None:  # a search compares trials by their speed while they run
             lines = lines + oversubscription_warnings(self._plan.resources, workers=workers, address=address)
@@ -245,7 +245,7 @@ class _PlanRun:
         return result
 
     def catch_up(self, storage: StudyStorage) -> StudyResult:
-        """Log to MLflow what it lacks of a plan that needs no more trials."""
+        """Log the part that MLflow lacks of a plan that needs no more trials."""
         result = self._settled(storage)
         if lacks_a_part(self._folder, self._plan.tracking_uri):
             _close(self._tracking(), result)

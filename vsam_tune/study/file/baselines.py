@@ -123,7 +123,9 @@ def changed_rows(rows: Sequence[BaselineRow], known: Mapping[str, Mapping[str, A
         for key in differing_keys(row.stored(), known.get(row.label, row.stored())):
             setting = f"{row.key}.{key.partition('.')[2]}"
             rule = f"differs from what {row.label} was trained with in {folder}"
-            lines[setting] = problem(row.file, setting, None, rule, "what it was, or another label: or name:")
+            lines[setting] = problem(
+                row.file, setting, None, rule, "restore the value, or take another label: or name:"
+            )
     return lines
 
 

@@ -11,7 +11,7 @@ from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_s
 
 
 def tracked_study(study: str, root: Path) -> tuple[str, str | None]:
-    """Return where a study is logged, and what its MLflow experiment is found by.
+    """Return where a study is logged, and the id of its MLflow experiment.
 
     Args:
         study: a study file, or a study's name.
@@ -59,14 +59,14 @@ def _allowed(names: str, host: str, port: int) -> str:
 
 
 def server_command(uri: str, *, host: str, port: int, allowed_hosts: str | None) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the UI, and what it needs in its environment.
+    """Return the command that serves the UI, and its environment variables.
 
     Args:
         uri: of the store, a local one.
         host: the address to listen at.
         port: the port to listen at.
-        allowed_hosts: host names that the server answers besides this machine's, with commas; None for MLflow's
-            default.
+        allowed_hosts: host names that the server answers in addition to this machine's, with commas; None for
+            MLflow's default.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host]
     command += ["--port", str(port), "--workers", "1"]

@@ -1,8 +1,8 @@
-"""What MLflow holds of a study: one experiment, a run a trial and a baseline at top level, one summary run.
+"""A study in MLflow: one experiment, with a run for each trial and baseline at top level, and one summary run.
 
-Top level, because the UI's table and charts leave nested runs out until their parent is expanded. Experiment and runs
-are found again by their tags. Points carry the time at which they were reported, and MLflow keeps one of equal points:
-logging a trial again is harmless.
+The runs are at top level because the UI's table and charts omit nested runs until their parent is expanded. Tags
+identify experiment and runs. Points carry the time of their report, and MLflow keeps one of equal points, so logging a
+trial again is harmless.
 """
 
 import logging
@@ -65,7 +65,7 @@ class MlflowStore:
         study_id: the tag that the experiment is found by.
         kind: of the runs that are logged.
         artifacts: URI of the artifacts of a new experiment; None for the server's own place.
-        tags: of the experiment; one that is there gets them from a guest, which has more to show than its host knows.
+        tags: of the experiment; a guest also sets them on an existing experiment, since it shows more columns.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class MlflowStore:
         tags: Mapping[str, str],
         record: TrialRecord | None,
     ) -> None:
-        """Log what a trial has reported since the last call; with its record also its end.
+        """Log the reports of a trial since the last call; with its record also its end.
 
         Args:
             number: of the trial.
             folder: the trial's, with its learning curve and files.
             params: shown as the run's parameters; written when its run is opened, as are the tags.
-            tags: of the run, besides those that it is found by.
+            tags: of the run, in addition to those that identify it.
             record: of a trial that ended; None while it runs.
         """
         run = self._runs.get(number) or self._open(number, params, tags, record)
@@ -214,7 +214,7 @@ class MlflowStore:
 
 
 def run_params(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return what MLflow shows as a trial's parameters: all that was set, searched or not, by its bare name.
+    """Return a trial's parameters for MLflow: all settings, searched or not, by name.
 
     Args:
         config: the settings of a trial, as docs/trainables.md lists them.

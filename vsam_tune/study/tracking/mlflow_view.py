@@ -1,4 +1,4 @@
-"""How the MLflow UI opens a study: as model training, with the columns and charts that people come for.
+"""The view with which the MLflow UI opens a study: model training, with the columns and charts that people need.
 
 The UI keeps saved views in tags of the MLflow experiment, and opens the one that an address names. Its terms are those
 of MLflow 3.17.
@@ -13,7 +13,7 @@ from vsam_tune.analysis.results import Objective
 from vsam_tune.registry.metrics import SHOWN
 
 _KEY = "study"  # of the saved view, and its name in the UI's menu of views
-_TRAJECTORY = ("l2_psf", "cumulative_samples", "sampling_rate")  # what a trial did: these charts stand first
+_TRAJECTORY = ("l2_psf", "cumulative_samples", "sampling_rate")  # the charts of the trajectory come first
 _OWN_COLUMNS = {"attributes.`Run Name`": 115, "runDateAndNestInfo": 130, "duration": 70}  # the UI's: width in pixels
 _SECTION = {"uuid": "study", "name": "Model metrics", "display": True, "isReordered": True}  # the UI's only section
 _LINE_CHART = {
@@ -39,7 +39,7 @@ def study_view(objectives: Sequence[Objective], params: Sequence[str], *, more: 
     Args:
         objectives: in order; the first one sorts the runs.
         params: names of the parameters to show.
-        more: names of metrics to show besides.
+        more: names of further metrics to show.
     """
     metrics = dict.fromkeys([*(each.name for each in objectives), *more, *SHOWN])
     return view_tags(list(metrics), params, ascending=objectives[0].direction == "minimize")

@@ -1,4 +1,4 @@
-"""What the trials of a plan are called in MLflow, and found by: a search's, and those that stand beside them."""
+"""Names and tags of runs in MLflow, for trials of a search and for those of baselines and confirmations."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunKind:
-    """How the trials of a plan stand in an MLflow experiment.
+    """Name and tags of the runs of a plan's trials.
 
     Attributes:
         name: of the kind, the tag `vsam_tune.kind`.
         tag: the tag that holds a trial's number; each kind counts from 0, so that each has its own.
         run_name: the name of a trial, from its `number` and its parameters by name.
         first_color: added to the number for the colour of a run.
-        guest: whether the experiment is that of a search, to which the summary belongs.
+        guest: whether the runs are in the experiment of a search, which alone writes a summary.
     """
 
     name: str
@@ -37,14 +37,14 @@ BASELINE = RunKind(
     name="baseline",
     tag="vsam_tune.baseline",
     run_name="{label} seed {replicate}".format_map,
-    first_color=10_007,  # no trial's: a search of so many has other worries
+    first_color=10_007,  # no search has so many trials
     guest=True,
 )
 
 
 def _confirm_name(params: Mapping[str, object]) -> str:
-    what = f"seed {params['replicate']}" if "replicate" in params else f"timing {params['timing']}"
-    return f"{params['label']} confirm {what}"
+    trial = f"seed {params['replicate']}" if "replicate" in params else f"timing {params['timing']}"
+    return f"{params['label']} confirm {trial}"
 
 
 CONFIRM = RunKind(

@@ -1,4 +1,4 @@
-"""What a study's folder knows of MLflow: where its trials are logged, what they are found by, whether all is there.
+"""The state of tracking in a study's folder: where its trials are logged, under which id, and whether all are there.
 
 The name of a study does not find it: on a shared server another folder's study, or a deleted one, may have the name.
 """
@@ -30,7 +30,7 @@ class TrackingState:
 
 
 def read_tracking_state(folder: Path) -> TrackingState | None:
-    """Return what the folder knows; None where tracking never began."""
+    """Return the state; None if tracking never began."""
     path = folder / _FILE
     return TrackingState(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
@@ -46,13 +46,13 @@ def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: boo
     """Write down where a part of a study is logged, with the study, and whether all of the part is there.
 
     Args:
-        home: the study's folder, which is told where to look.
+        home: the study's folder, which gets the same URI.
         folder: of the part, below it.
         uri: the tracking URI; None for the SQLite file in the study's folder.
         complete: whether that store holds all of the part.
 
     Returns:
-        What is known of the part; its `study_id` is the study's.
+        The state of the part; its `study_id` is the study's.
     """
     study = read_tracking_state(home)
     if study is None or study.uri != uri:

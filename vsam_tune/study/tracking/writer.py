@@ -1,8 +1,7 @@
-"""Tracking: one background thread writes what happens to MLflow, in batches, off the trials' path.
+"""Tracking: one background thread writes events to MLflow, in batches, without delaying trials.
 
-MLflow displays; it is never read to decide anything about the search. All that is logged comes from the study's storage
-and from files of the trial's folder, so a server that was away misses nothing: what it lacks is logged at the next try,
-or at the next start.
+MLflow displays; no decision about the search reads it. All logged data come from the study's storage and from files of
+the trial's folder, so an absent server loses nothing: the missing part is logged at the next try or the next start.
 """
 
 import logging
@@ -86,13 +85,13 @@ class MlflowTracking:
         """Have the summary logged, and every ended trial of former starts that MLflow lacks; wait for the writer.
 
         Args:
-            result: the study as it stands.
+            result: the study at this moment.
             timeout_seconds: for the writer to finish.
 
         Returns:
             Why something could not be logged; empty if all was.
         """
-        self._events.put(result)  # behind all that trials still wait for: it makes good what is not among it
+        self._events.put(result)  # after all events of trials: it completes the log
         self._closing.set()
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
@@ -117,7 +116,7 @@ class MlflowTracking:
             self._flush()  # once more: the server may be back
 
     def _gather(self) -> bool:
-        """Wait for an event and take what follows within a second; return whether the last one was among them."""
+        """Wait for an event and take the events of the next second; return whether the last event was among them."""
         event = self._events.get()
         if not isinstance(event, StudyResult):
             self._closing.wait(_GATHER_SECONDS)
@@ -135,7 +134,7 @@ class MlflowTracking:
         return True
 
     def _flush(self) -> None:
-        """Log what is pending; what fails stays pending."""
+        """Log all pending trials; a failure leaves them pending."""
         try:
             if self._store is None:
                 served = self._uri.startswith(("http:", "https:", "databricks"))  # and keeps artifacts as well
