@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_confirmation import DEVICE, Made, searched
-from vsam_tune.analysis.confirmation import Confirmation, ConfirmedRow, summarize_confirmation
+from vsam_tune.analysis.confirmation import Confirmation, summarize_confirmation
+from vsam_tune.analysis.confirmed_row import ConfirmedRow
 from vsam_tune.analysis.results import Objective
 
 T_4 = 2.7764451051977987  # t's quantile at 97.5 % for four degrees of freedom

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.ended_study import STUDY, Searched
 from vsam_tune.cli.main import main
-from vsam_tune.study.execution.runner import locked
+from vsam_tune.study.execution.folder_lock import locked
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from vsam_tune.cli.columns import number_text
 from vsam_tune.cli.render import render_json, render_rows
 
 if TYPE_CHECKING:
-    from vsam_tune.analysis.confirmation import Confirmation, ConfirmedRow
+    from vsam_tune.analysis.confirmation import Confirmation
+    from vsam_tune.analysis.confirmed_row import ConfirmedRow
     from vsam_tune.analysis.estimates import Interval
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.support.toy_study import on_disk, toy_plan, toy_study
 from vsam_tune.errors import InputError
 from vsam_tune.study.execution import runner
-from vsam_tune.study.execution.runner import Runner, locked
+from vsam_tune.study.execution.folder_lock import locked
+from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.search import SearchJob
 from vsam_tune.study.storage.stored_study import stored_definition
 
@@ -26,7 +27,7 @@ def test_a_folder_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_a_process_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from vsam_tune.study.execution.runner import locked\n"
+        "import sys, time; from pathlib import Path; from vsam_tune.study.execution.folder_lock import locked\n"
         "with locked(Path(sys.argv[1]) / 'toy'): print('locked', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:

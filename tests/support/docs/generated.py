@@ -12,7 +12,7 @@ from tests.support.docs.method_tables import METHOD_TABLES, setting_row
 from tests.support.docs.sections import SECTION_TABLES, attributes
 from tests.support.multiply_adds import multiply_adds
 from vsam_tune.analysis.comparison import ComparedRow
-from vsam_tune.analysis.confirmation import ConfirmedRow
+from vsam_tune.analysis.confirmed_row import ConfirmedRow
 from vsam_tune.models.build import build_shapes, count_parameters
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.data_and_models import DATASETS, MODELS

@@ -1,6 +1,5 @@
 """The runner: one life cycle for every job. Ray executes, the searcher suggests, the storage keeps, MLflow displays."""
 
-import contextlib
 import functools
 import logging
 import shutil
@@ -9,12 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from filelock import FileLock, Timeout
-
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.atomic_file import write_text
-from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener, TrialEvents
+from vsam_tune.study.execution.folder_lock import locked
 from vsam_tune.study.execution.oversubscription import oversubscription_warnings
 from vsam_tune.study.execution.preflight import preflight, resolve
 from vsam_tune.study.execution.provenance import Provenance, provenance, provenance_tags
@@ -135,37 +132,6 @@ class Runner:
         if result is None:
             raise ValueError("a job has at least one plan")
         return replace(result, name=self._home.name), outcome
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, which is created if need be; a folder that holds nothing is not kept.
-
-    Raises:
-        InputError: if another process works in the folder, or it cannot be written to.
-    """
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        fix = "wait until it has finished, or end it"
-        raise InputError(problem(folder, "", None, "another process works on this study", fix)) from error
-    except OSError as error:
-        rule = f"cannot be made a folder to write to: {error.strerror}"
-        raise InputError(problem(folder, "", None, rule, "another --root DIR or --out DIR")) from error
-    try:
-        yield
-    except InputError:  # a job that was refused leaves no empty folder behind
-        if missing and {each.name for each in folder.iterdir()} == {"lock"}:
-            (folder / "lock").unlink()
-            with contextlib.suppress(OSError):  # somebody else uses the folder by now
-                for each in missing:
-                    each.rmdir()
-        raise
-    finally:
-        lock.release()
 
 
 def open_storage(plan: Plan, home: Path) -> StudyStorage:
