@@ -152,10 +152,14 @@ def test_a_bad_file_gets_its_lines_from_the_command_that_reads_it(bad, folder, c
     assert not (folder / "runs" / "a").exists()
 
 
-PROCESSES = [case for case in CASES if case.get("process")]
+PROCESSES = [
+    pytest.param(case, id=case["what"], marks=[pytest.mark.slow] if case["process"] == "slow" else [])
+    for case in CASES
+    if case.get("process")
+]
 
 
-@pytest.mark.parametrize("case", PROCESSES, ids=ids(PROCESSES))
+@pytest.mark.parametrize("case", PROCESSES)
 def test_bad_input_gets_its_lines_in_a_process_of_its_own(case, folder):
     lay_out(case, folder)
     program = [sys.executable, "-m", "vsam_tune.cli.main", *case["argv"]]
