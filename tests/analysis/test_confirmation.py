@@ -121,7 +121,7 @@ def test_methods_that_the_front_is_held_against_come_last_and_were_not_searched(
     assert (sgd.trial, sgd.searched, sgd.shrinkage, sgd.replicates, sgd.plain_front) == (None, None, None, None, False)
 
 
-def test_what_others_do_while_a_row_is_timed_is_told() -> None:
+def test_contention_while_a_row_is_timed_is_reported() -> None:
     made = Made().seeds(0, *FIVE).seeds(1, *FIVE).time(0, 1.5).time(1, 1.4, alone=0.0, others_cores=0.9)
     found = summarize_confirmation(searched((93.0, 1.6), (90.0, 1.9)), made.result)
     assert [each.alone for each in found.rows] == [True, False]
@@ -137,7 +137,7 @@ def test_of_several_timings_the_newest_that_has_most_rows_is_shown() -> None:
     assert found.timing == {"timing": 2, "device": "a desk", "rows": 2, "alone": True}
 
 
-def test_a_trainable_of_ones_own_has_all_from_its_seeds() -> None:
+def test_a_custom_trainable_has_all_values_from_its_seeds() -> None:
     objectives = (Objective("val_accuracy", "maximize"), Objective("ais", "maximize"))
     made = Made(timed=False).seeds(0, 90.0, 91.0, ais=[100.0, 300.0])
     found = summarize_confirmation(searched((93.0, 400.0), objectives=objectives), made.result)

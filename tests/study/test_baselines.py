@@ -336,7 +336,7 @@ def test_nothing_can_be_picked_of_a_study_that_was_not_searched(tmp_path: Path) 
         made.train(picks=["knee"])
 
 
-def test_a_trainable_of_ones_own_has_no_rows_by_default(tmp_path: Path) -> None:
+def test_a_custom_trainable_has_no_rows_by_default(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"baselines\.methods: leaves nothing to train"):
         Trained(tmp_path).train(sections={**SECTIONS, "baselines": None})
 
@@ -354,7 +354,7 @@ def test_a_setting_that_reaches_past_the_end_of_the_run_is_warned_of(tmp_path: P
     assert "Fix: a value below 3" in lines[0]
 
 
-def test_a_row_that_is_not_known_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_row_is_an_error_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Trained(tmp_path).train(methods=["lov"])
     assert str(caught.value) == "--methods: 'lov': is no row of the baselines. Fix: write low."

@@ -172,7 +172,7 @@ def test_a_study_file_that_differs_from_what_was_searched_is_refused(tmp_path: P
     assert refused(made, task={"epochs": 4, "seed": 5}) == f"DIR/toy.yaml: task.epochs: {rule}. Fix: {fix}."
 
 
-def test_a_trainable_of_ones_own_cannot_be_timed_only(tmp_path: Path) -> None:
+def test_a_custom_trainable_cannot_be_timed_only(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
     assert "only the default trainable can be timed alone" in refused(made, scope=Scope(time_only=True))
 

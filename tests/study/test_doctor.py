@@ -36,18 +36,18 @@ def rows(**options: Any) -> Mapping[str, Mapping[str, Any]]:
     return {row["what"]: row for row in examine(None, **options)}
 
 
-def test_each_row_says_what_was_found_and_a_cure_only_where_it_is_not_fine() -> None:
+def test_each_row_shows_a_value_and_a_fix_only_if_it_is_not_fine() -> None:
     for row in examine(None):
         assert list(row) == ["what", "found", "fine", "fix", "needed"]
         assert bool(row["fix"]) == (not row["fine"])
 
 
-def test_cores_are_told_with_what_a_control_group_grants() -> None:
+def test_cores_are_shown_with_the_limit_of_a_control_group() -> None:
     found = rows()["cores"]["found"]
     assert found == "8 logical, 4 physical; this process may use 4, its control group grants 3.5"
 
 
-def test_what_was_measured_is_told_by_number_of_threads() -> None:
+def test_measurements_are_shown_by_number_of_threads() -> None:
     found = rows()
     speed = found["AIS, 1 thread"]
     assert speed["found"] == (
@@ -86,7 +86,7 @@ def test_one_core_runs_one_trial_however_two_would_do() -> None:
     assert recommendation(there, 16.0, measured(2.1))["found"].startswith("--workers 1 (one a core)")
 
 
-def test_neighbours_are_told_and_no_search_needs_them_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_are_shown_and_no_search_requires_them_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = {"others_cores": 1.234, "load_at_end": 3.0, "cpu_pressure": 0.5}
     monkeypatch.setattr(doctor, "contention_within", lambda _: busy)
     row = rows()["contention"]
@@ -104,7 +104,7 @@ def test_a_measurement_that_fails_is_a_row_and_the_rest_stays(monkeypatch: pytes
     assert found["recommended"]["found"].startswith("--workers 3")
 
 
-def test_gpus_are_told_with_memory_clocks_and_who_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_shown_with_memory_clocks_and_users(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = Gpu(name="H100", memory_mib=81920, used_mib=1024, clock_mhz=1755, max_clock_mhz=1980, busy_percent=40)
     mute = Gpu(name="Card", memory_mib=None, used_mib=None, clock_mhz=None, max_clock_mhz=None, busy_percent=None)
     monkeypatch.setattr(doctor, "gpus", lambda: [busy, mute])
@@ -114,7 +114,7 @@ def test_gpus_are_told_with_memory_clocks_and_who_uses_them(monkeypatch: pytest.
     assert (found["GPU 0"]["fine"], found["GPU 1"]["fine"], found["GPU 1"]["found"]) == (False, True, "Card")
 
 
-def test_a_driver_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_fails_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> list[Gpu]:
         raise OSError("no devices")
 

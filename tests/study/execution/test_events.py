@@ -53,7 +53,7 @@ def iterations(root: Path, number: int = 3) -> list[float]:
     return [point["iteration"] for point in read_curve(root / trial_folder(number))]
 
 
-def test_a_trial_is_told_from_its_start_to_its_end_in_the_order_of_the_listeners(tmp_path: Path) -> None:
+def test_listeners_hear_of_a_trial_from_its_start_to_its_end_in_order(tmp_path: Path) -> None:
     heard, later = Heard(), Heard()
     events = TrialEvents([heard, later], record, Arrivals())
     trial = ray_trial(tmp_path)
@@ -73,7 +73,7 @@ def test_the_learning_curve_holds_what_the_trainable_reported_and_when(tmp_path:
     assert points[0]["time_ms"] <= points[1]["time_ms"]
 
 
-def test_points_that_a_resumed_trial_repeats_are_kept_and_told_once(tmp_path: Path) -> None:
+def test_points_that_a_resumed_trial_repeats_are_kept_and_reported_once(tmp_path: Path) -> None:
     first = TrialEvents([], record, Arrivals())
     first.on_trial_start(0, [], ray_trial(tmp_path))
     reports(first, ray_trial(tmp_path), 1, 2, 3)

@@ -58,7 +58,7 @@ def test_a_part_of_a_core_is_shared_with_others() -> None:
     assert shared_cores(Resources()) == ""
 
 
-def test_neighbours_are_told_above_half_a_core() -> None:
+def test_neighbours_are_reported_above_half_a_core() -> None:
     assert neighbours(DISTURBING_CORES) == ""
     fix = "wait, or compare by ais_vs_sam, which is paired"
     assert neighbours(1.26) == f"search: others use 1.3 cores now: AIS will be disturbed. Fix: {fix}."

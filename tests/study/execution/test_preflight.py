@@ -32,7 +32,7 @@ def test_a_module_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
         ("pathlib:Path", "is no ray.tune.Trainable"),
     ],
 )
-def test_what_is_no_trainable_is_told(name: str, rule: str) -> None:
+def test_what_is_not_a_trainable_is_an_error(name: str, rule: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve(name)
     (line,) = caught.value.lines

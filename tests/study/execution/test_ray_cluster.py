@@ -54,7 +54,7 @@ def test_without_notes_nothing_remains(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:PORT", "nowhere.invalid:6379", "127.0.0.1:99999", "nonsense"])
-def test_an_address_without_a_cluster_is_told_in_one_line(address: str) -> None:
+def test_an_address_without_a_cluster_is_an_error_of_one_line(address: str) -> None:
     with socket.socket() as closed:  # bound, and listening to nobody
         closed.bind(("127.0.0.1", 0))
         address = address.replace("PORT", str(closed.getsockname()[1]))
@@ -90,7 +90,7 @@ def test_as_many_trials_run_as_fit(wanted: dict[str, float], there: dict[str, fl
     assert num_fitting("toy", Resources(**wanted), there) == fitting
 
 
-def test_a_trial_that_fits_nowhere_is_told() -> None:
+def test_a_trial_that_fits_nowhere_is_an_error() -> None:
     with pytest.raises(InputError) as caught:
         num_fitting("toy", Resources(cpus=1, gpus=1), {"CPU": 2.0})
     rule = "no trial fits: there are 2 CPUs, 0 GPUs. Fix: take less, or --address of a cluster."

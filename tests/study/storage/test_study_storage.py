@@ -21,7 +21,7 @@ def storage(tmp_path: Path) -> StudyStorage:
     return in_memory(toy_plan(tmp_path))
 
 
-def test_a_trial_runs_from_ask_until_it_is_told(storage: StudyStorage) -> None:
+def test_a_trial_runs_from_ask_until_its_outcome_is_recorded(storage: StudyStorage) -> None:
     trials = [storage.ask() for _ in range(4)]
     assert [record.state for record in storage.records()] == ["running"] * 4
     storage.complete(trials[0], [1.0, 2.0], METRICS)
@@ -51,7 +51,7 @@ def test_only_a_complete_trial_has_values_and_any_other_keeps_its_metrics(storag
     assert [record.epochs for record in storage.records()] == [4, 4, 4]
 
 
-def test_the_sampler_is_told_of_a_trial_that_diverged_as_a_constraint(storage: StudyStorage) -> None:
+def test_the_sampler_gets_a_trial_that_diverged_as_a_constraint(storage: StudyStorage) -> None:
     good, ill = storage.ask(), storage.ask()
     storage.complete(good, [1.0, 2.0], METRICS)
     storage.prune(ill, "diverged at iteration 20", {"loss": float("nan")}, diverged=True)
@@ -192,7 +192,7 @@ def test_a_study_is_found_by_name_or_by_file(tmp_path: Path) -> None:
     assert load_result(str(file), tmp_path) == load_result("toy", tmp_path)
 
 
-def test_an_unknown_study_is_told_with_those_that_are_there(tmp_path: Path) -> None:
+def test_an_unknown_study_is_an_error_that_lists_the_others(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "toy")
     with pytest.raises(InputError) as caught:
@@ -234,14 +234,14 @@ def test_a_study_can_be_read_while_it_is_created(tmp_path: Path) -> None:
     assert reader.returncode == 0
 
 
-def test_a_folder_that_was_renamed_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_was_renamed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "other")
     with pytest.raises(InputError, match="holds no study of its folder's name"):
         load_result("other", tmp_path)
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / DATABASE).write_text("this is not SQLite, whatever its name says" * 99)
     with pytest.raises(InputError, match="cannot be read"):
