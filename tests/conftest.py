@@ -16,7 +16,7 @@ settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 # The tests of whole searches run in one process, so that they share one Ray: its start costs as much as a search.
-ON_ONE_RAY = ("tests/study/test_", "tests/study/scheduling/test_racing.py")
+ON_ONE_RAY = ("tests/study/test_", "tests/study/scheduling/test_racing.py", "tests/study/scheduling/test_arrivals.py")
 
 
 @pytest.hookimpl(optionalhook=True)
