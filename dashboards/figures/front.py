@@ -71,7 +71,7 @@ def _possible_traces(result: StudyResult, possible: Sequence[TrialRecord]) -> li
         return []
     return [
         go.Scatter(
-            name=f"not excluded by noise ({len(possible)})",
+            name=f"may also be optimal ({len(possible)})",
             mode="markers",
             marker={"symbol": "diamond-open", "size": 9, "color": _BLUE},
             **_points(result, possible),

@@ -61,7 +61,7 @@ class Confirmed:
         self, *, alone: float = 1.0, time_only: bool = False, diverged: bool = False, withheld: Collection[str] = ()
     ) -> "Confirmed":
         so_far = find_result(self.home, CONFIRM)
-        wanted = wanted_trials(self.study, Scope(seeds=3, time_only=time_only), root=self.root, earlier=so_far)
+        wanted = wanted_trials(self.study, Scope(seeds=3, timing_only=time_only), root=self.root, earlier=so_far)
         for trials in (wanted.replicates, wanted.timings):
             plan = confirm_plan(self.study, wanted, trials)
             storage = on_disk(plan, self.home)

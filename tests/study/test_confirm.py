@@ -174,7 +174,7 @@ def test_a_study_file_that_differs_from_what_was_searched_is_refused(tmp_path: P
 
 def test_a_custom_trainable_cannot_be_timed_only(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
-    assert "only the default trainable can be timed alone" in refused(made, scope=Scope(time_only=True))
+    assert "only the default trainable can be timed alone" in refused(made, scope=Scope(timing_only=True))
 
 
 def test_a_search_that_goes_on_is_confirmed_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -262,7 +262,7 @@ def test_possible_trials_are_confirmed_on_request(own: Study) -> None:
     trial.suggest_float("lr", 0.05, 0.2)
     noisy = {"sampled_fraction": 0.2, "val_accuracy_error": 1.0, "ais_error": 50.0}
     storage.complete(trial, [94.0, 590.0], noisy)
-    assert list(wanted_of(own, possible=True).rows) == ["vsam trial 1", "vsam trial 0", "vsam trial 3", "sgd", "sam"]
+    assert list(wanted_of(own, include_possible=True).rows) == ["vsam trial 1", "vsam trial 0", "vsam trial 3", "sgd", "sam"]
     assert list(wanted_of(own).rows) == LABELS
 
 
@@ -284,16 +284,16 @@ def test_rows_are_timed_at_the_mean_fraction_of_their_seeds(own: Study) -> None:
     assert plan.trainable == TIMING
 
 
-def test_time_only_times_once_more_whatever_was_timed_before(own: Study) -> None:
-    assert wanted_of(own, time_only=True).replicates == []
+def test_timing_only_times_once_more_whatever_was_timed_before(own: Study) -> None:
+    assert wanted_of(own, timing_only=True).replicates == []
     first = wanted_of(own)
     finish(own, first, first.replicates)
     finish(own, first, first.timings)
     assert wanted_of(own).timings == first.timings
-    again = wanted_of(own, time_only=True).timings
+    again = wanted_of(own, timing_only=True).timings
     assert again == [replace(each, timing=2) for each in first.timings]
     finish(own, first, again[:2])
-    assert wanted_of(own, time_only=True).timings == again  # it goes on
+    assert wanted_of(own, timing_only=True).timings == again  # it goes on
     assert wanted_of(own).timings == first.timings
     root, so_far = own.file.parent / "runs", confirmed_so_far(own)
     elsewhere = wanted_trials(own, Scope(), root=root, earlier=so_far, address="host:1").timings

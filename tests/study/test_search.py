@@ -225,7 +225,7 @@ def test_a_study_that_differs_is_refused_by_key(eventful: Searched) -> None:
 @pytest.mark.ray
 def test_fresh_refuses_a_study_that_exists(eventful: Searched) -> None:
     with pytest.raises(InputError, match="nothing is ever deleted"):
-        search(toy_study(eventful.folder, **EVENTFUL), root=eventful.root, fresh=True)
+        search(toy_study(eventful.folder, **EVENTFUL), root=eventful.root, no_resume=True)
 
 
 def test_a_driver_killed_after_the_last_trial_leaves_the_reference_point_to_the_next(tmp_path: Path) -> None:

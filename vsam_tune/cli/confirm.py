@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     study, root = load_chosen_study(arguments), arguments.root
     scope = Scope(
         seeds=arguments.seeds,
-        possible=arguments.include_possible,
-        time_only=arguments.timing_only,
+        include_possible=arguments.include_possible,
+        timing_only=arguments.timing_only,
         timing_seconds=arguments.timing_seconds,
     )
     job = ConfirmJob(study=study, scope=scope, root=root, address=arguments.address)

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             listeners=[progress],
             workers=arguments.workers,
             address=arguments.address,
-            fresh=arguments.no_resume,
+            no_resume=arguments.no_resume,
         )
     counts = result.counts()
     failed = [record.number for record in result.trials if record.state == "fail"]

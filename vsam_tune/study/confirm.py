@@ -43,14 +43,14 @@ class Scope:
 
     Attributes:
         seeds: replicates of each row.
-        possible: also the trials that noise cannot exclude from the front.
-        time_only: train nothing, and time the rows of former starts once more.
+        include_possible: also the trials that may be optimal given the noise.
+        timing_only: train nothing, and time the rows of former starts once more.
         timing_seconds: duration of the timing of a row.
     """
 
     seeds: int = 5
-    possible: bool = False
-    time_only: bool = False
+    include_possible: bool = False
+    timing_only: bool = False
     timing_seconds: int = 60
 
 
@@ -165,24 +165,24 @@ def wanted_trials(
         InputError: if the study was not searched, differs from the one that was, or has no complete trial; or if a row
             that was trained has changed.
     """
-    if scope.time_only and study.custom_trainable:
+    if scope.timing_only and study.custom_trainable:
         rule = "is custom, and only the default trainable can be timed alone"
         raise InputError(problem(study.file, "trainable", study.trainable, rule, "remove --timing-only"))
     searched = _searched(study, root)
     home = root / study.name
-    now = {row.label: row for row in _rows(study, searched, root, possible=scope.possible)}
+    now = {row.label: row for row in _rows(study, searched, root, possible=scope.include_possible)}
     stored = earlier.study["rows"] if earlier else {}
     trained = {trial.params["label"] for trial in earlier.trials if trial.state in FINISHED} if earlier else set()
     changed = changed_rows(list(now.values()), {label: stored[label] for label in trained}, home / CONFIRM_FOLDER)
     if changed:
         raise InputError(*changed.values())
     rows = {**{label: stored_row(label, row, study) for label, row in stored.items()}, **now}
-    seeds = 0 if scope.time_only else scope.seeds
+    seeds = 0 if scope.timing_only else scope.seeds
     where = CLUSTER if address else device()
     return Wanted(
         rows=rows,
         replicates=[Replicate(label, number) for number in range(seeds) for label in rows],
-        timings=[] if study.custom_trainable else _timings(list(rows), earlier, where, again=scope.time_only),
+        timings=[] if study.custom_trainable else _timings(list(rows), earlier, where, again=scope.timing_only),
         timing_seconds=scope.timing_seconds,
         searched=searched,
     )

@@ -54,12 +54,12 @@ class SearchJob:
     Attributes:
         study: the loaded study file.
         home: the study's folder.
-        fresh: refuse a study that exists.
+        no_resume: refuse a study that exists.
     """
 
     study: Study
     home: Path
-    fresh: bool = False
+    no_resume: bool = False
     suffix: str = ""
     folder: str = ""
 
@@ -67,10 +67,10 @@ class SearchJob:
         """Compare the study with the one that was started under its name, and its task with that of its baselines.
 
         Raises:
-            InputError: if a key differs, or `fresh` refuses.
+            InputError: if a key differs, or `no_resume` refuses.
         """
         study, baselines = self.study, stored_definition(self.home, BASELINES)
-        if stored is not None and self.fresh:
+        if stored is not None and self.no_resume:
             fix = "another name:, or --root DIR; nothing is ever deleted"
             raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
         rules: dict[str, str] = {}
@@ -104,7 +104,7 @@ def search(
     listeners: Sequence[Listener] = (),
     workers: int | None = None,
     address: str | None = None,
-    fresh: bool = False,
+    no_resume: bool = False,
 ) -> tuple[StudyResult, Outcome]:
     """Search until the study's budget is spent; a study that was interrupted goes on.
 
@@ -114,7 +114,7 @@ def search(
         listeners: are informed of trials as they go.
         workers: trials at a time; None for as many as the cluster holds.
         address: of an existing Ray cluster; None for one on this machine.
-        fresh: refuse a study that exists.
+        no_resume: refuse a study that exists.
 
     Returns:
         As `Runner.run`.
@@ -123,7 +123,7 @@ def search(
         InputError: if the study exists and differs, is being searched by another process, or its data are not there.
     """
     home = (root / study.name).absolute()
-    job = SearchJob(study=study, home=home, fresh=fresh)
+    job = SearchJob(study=study, home=home, no_resume=no_resume)
     return Runner(home).run(job, listeners=listeners, workers=workers, address=address)
 
 

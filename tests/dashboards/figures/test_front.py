@@ -75,7 +75,7 @@ ERRORS = {"val_accuracy_error": 1.0, "ais_error": 100.0, "ais_seed_error": 75.0}
 
 def test_what_noise_cannot_exclude_has_a_mark_and_a_legend_entry_of_its_own():
     figure = front_figure(study([*FOUR, (94.0, 1790.0)], metrics=ERRORS))
-    possible = trace(figure, "not excluded by noise (1)")
+    possible = trace(figure, "may also be optimal (1)")
     assert points(possible) == [(1790.0, 94.0)]
     assert points(trace(figure, "dominated (1)")) == [(1000.0, 90.0)]
     assert len(points(trace(figure, "front (3)"))) == 3
@@ -110,7 +110,7 @@ def test_one_objective_has_bars_upwards_alone():
     front = trace(figure, "front (1)")
     assert front.error_y.array == (1.0,)
     assert front.error_x.array is None
-    assert points(trace(figure, "not excluded by noise (1)")) == [(0, 90.0)]
+    assert points(trace(figure, "may also be optimal (1)")) == [(0, 90.0)]
 
 
 @pytest.mark.parametrize(("second", "shape"), [(AIS, "vh"), (EVALUATIONS, "hv")])
