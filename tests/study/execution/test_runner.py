@@ -44,7 +44,7 @@ def test_a_process_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "toy").write_text("a file")
-    with pytest.raises(InputError, match="cannot be made a folder"), locked(tmp_path / "toy"):
+    with pytest.raises(InputError, match="cannot be used as a folder"), locked(tmp_path / "toy"):
         pytest.fail("entered")
 
 

@@ -135,7 +135,7 @@ def run_to_its_end(search: Search) -> StudyResult:
 
 
 def finish(search: Search, killed: StudyResult | None) -> None:
-    """Run the command to its end and hold the study against what it was when its driver was killed."""
+    """Run the command to its end, and compare the study with its state when the driver was killed."""
     steps = search.steps()
     result = run_to_its_end(search)
     assert result.counts() == {"complete": TRIALS, "pruned": 0, "fail": 0, "running": 0, "waiting": 0}

@@ -25,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
         fix = "wait until it has finished, or end it"
         raise InputError(problem(folder, "", None, "another process works on this study", fix)) from error
     except OSError as error:
-        rule = f"cannot be made a folder to write to: {error.strerror}"
+        rule = f"cannot be used as a folder: {error.strerror}"
         raise InputError(problem(folder, "", None, rule, "another --root DIR or --out DIR")) from error
     try:
         yield
