@@ -10,7 +10,7 @@ from tests.support.fake_baselines import CIFAR, baselines, replicate, result_of,
 from tests.support.printed_table import read_heads
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.cli.main import main
-from vsam_tune.study.storage import study_storage
+from vsam_tune.study.storage import stored_study
 
 METHODS = ("sgd", "sam", "esam", "vsam")
 
@@ -28,7 +28,7 @@ class Compare:
 
     def __call__(self, result: StudyResult, *options: str, code: int = 0) -> list[str]:
         """Return the lines on stdout, or on stderr where the exit code is not 0."""
-        self.monkeypatch.setattr(study_storage, "load_baselines", lambda _study, _root: result)
+        self.monkeypatch.setattr(stored_study, "load_baselines", lambda _study, _root: result)
         assert main(["compare", "mine", *options]) == code
         out, err = self.capsys.readouterr()
         assert (out if code else err) == ""

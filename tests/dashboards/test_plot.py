@@ -14,7 +14,7 @@ from dashboards import plot
 from tests.support.fake_baselines import baselines
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError
-from vsam_tune.study.storage import study_storage
+from vsam_tune.study.storage import stored_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -34,7 +34,7 @@ def study(monkeypatch):
         asked.append((study, root))
         return result
 
-    monkeypatch.setattr(study_storage, "load_result", load_result)
+    monkeypatch.setattr(stored_study, "load_result", load_result)
     return asked
 
 
@@ -70,7 +70,7 @@ def test_html_holds_its_script_and_loads_nothing(study, tmp_path, capsys):
 
 def test_the_baselines_are_drawn_where_they_are_asked_for(monkeypatch, tmp_path, capsys):
     made = baselines({"sam": [95.0, 96.0], "sgd": [90.0, 91.0]})
-    monkeypatch.setattr(study_storage, "load_baselines", lambda _study, _root: made)
+    monkeypatch.setattr(stored_study, "load_baselines", lambda _study, _root: made)
     out = tmp_path / "baselines.html"
     assert plot.run(parsed("mine", "--baselines", "--out", out)) == 0
     assert capsys.readouterr().err == f"wrote the baselines of mine to {out}\n"

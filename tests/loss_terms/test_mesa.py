@@ -10,6 +10,7 @@ from tests.support.softmax_regression import BASE, NUM_CLASSES, Regression, epoc
 from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import MESA
+from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.training.closures import Closures
 
 ORDERS = epochs(17)  # 51 iterations
@@ -195,13 +196,14 @@ def batch_of(problem, batch):
 @pytest.mark.parametrize("parts", [2, 4])
 def test_a_batch_in_parts_has_the_gradient_of_the_whole_and_counts_one_pass(parts):
     whole, split = (regression(normalised=False, ema_decay=0.9, start_epoch=0) for _ in range(2))
+    optimizers = [PlainOptimizer(problem.optimizer) for problem in (whole, split)]
     for epoch, batches in enumerate(epochs(5)):
         for batch in batches:
-            for problem, micro_batches in ((whole, 1), (split, parts)):
+            for problem, optimizer, micro_batches in zip((whole, split), optimizers, (1, parts), strict=True):
                 closures = Closures(
-                    problem.network, problem.optimizer, loss_term=problem.loss_term, micro_batches=micro_batches
+                    problem.network, optimizer, loss_term=problem.loss_term, micro_batches=micro_batches
                 )
-                problem.optimizer.step(closures.closure(batch_of(problem, batch), epoch=epoch))
+                optimizer.step(closures.closure(batch_of(problem, batch), epoch=epoch))
                 problem.loss_term.after_step()
     assert relative_error(split.weights, whole.weights) < 1e-12
     assert split.loss_term.forward_passes == whole.loss_term.forward_passes == 12
@@ -210,7 +212,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole_and_counts_one_pass(part
 @pytest.mark.parametrize(("precision", "dtype"), [("bfloat16", torch.bfloat16), ("float32", torch.float32)])
 def test_the_average_runs_in_the_precision_of_the_training_and_the_term_in_float32(precision, dtype):
     network, seen = tiny_network(), []
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    optimizer = PlainOptimizer(torch.optim.SGD(network.parameters(), lr=0.1))
     term = MESA(start_epoch=-1, model=network)
     term.averaged_model.register_forward_hook(lambda *passed: seen.append(passed[2].dtype))
     closures = Closures(network, optimizer, loss_term=term, precision=precision)

@@ -9,6 +9,7 @@ from tests.support.softmax_regression import BASE, NUM_CLASSES, NUM_IMAGES, Regr
 from tests.support.tiny_trial import TinyTrial, equal_state, tiny_network
 from vsam_tune.data.loader import Batch
 from vsam_tune.loss_terms import SAF
+from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.training.closures import Closures
 
 ORDERS = epochs(19, drop_every=4)  # 52 iterations; some images are now and then without an output
@@ -148,15 +149,16 @@ def test_an_iteration_that_fails_and_is_repeated_is_one_that_did_not_fail():
 @pytest.mark.parametrize("parts", [2, 4])
 def test_a_batch_in_parts_has_the_gradient_and_the_memory_of_the_whole(parts):
     whole, split = (regression(normalised=False, lag_epochs=1, start_epoch=0) for _ in range(2))
+    optimizers = [PlainOptimizer(problem.optimizer) for problem in (whole, split)]
     for epoch, batches in enumerate(epochs(5)):
         for batch in batches:
-            for problem, micro_batches in ((whole, 1), (split, parts)):
+            for problem, optimizer, micro_batches in zip((whole, split), optimizers, (1, parts), strict=True):
                 closures = Closures(
-                    problem.network, problem.optimizer, loss_term=problem.loss_term, micro_batches=micro_batches
+                    problem.network, optimizer, loss_term=problem.loss_term, micro_batches=micro_batches
                 )
                 index = torch.tensor(batch)
                 x, y = torch.from_numpy(problem.images)[index], torch.tensor(problem.labels)[index]
-                problem.optimizer.step(closures.closure(Batch(x, y, index), epoch=epoch))
+                optimizer.step(closures.closure(Batch(x, y, index), epoch=epoch))
                 problem.loss_term.after_step()
                 problem.penalty = closures.penalty
             assert (whole.penalty is None) == (split.penalty is None) == (epoch == 0)

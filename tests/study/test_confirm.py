@@ -262,7 +262,13 @@ def test_possible_trials_are_confirmed_on_request(own: Study) -> None:
     trial.suggest_float("lr", 0.05, 0.2)
     noisy = {"sampled_fraction": 0.2, "val_accuracy_error": 1.0, "ais_error": 50.0}
     storage.complete(trial, [94.0, 590.0], noisy)
-    assert list(wanted_of(own, include_possible=True).rows) == ["vsam trial 1", "vsam trial 0", "vsam trial 3", "sgd", "sam"]
+    assert list(wanted_of(own, include_possible=True).rows) == [
+        "vsam trial 1",
+        "vsam trial 0",
+        "vsam trial 3",
+        "sgd",
+        "sam",
+    ]
     assert list(wanted_of(own).rows) == LABELS
 
 

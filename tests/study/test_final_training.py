@@ -118,7 +118,7 @@ def test_the_command_prints_the_replicates_and_what_they_have_in_common(
         assert Path(each["checkpoint"]).is_file()
     assert main(["train", str(sam.file), *options]) == 0
     table = capsys.readouterr().out
-    assert table.splitlines()[0].split()[:2] == ["replicate", "state"]
+    assert any(line.split()[:2] == ["replicate", "state"] for line in table.splitlines()[:4])  # a head of some lines
     assert "standard deviation" in table
     assert main(["train", str(sam.file), *options, "--format", "csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
@@ -130,9 +130,9 @@ def test_another_configuration_in_the_same_folder_is_refused(sam: Training, caps
     with pytest.raises(InputError, match="differs from the configuration"):
         trained(other, sam.out, seeds=2, address=NOWHERE)
     assert main(["train", str(other), "--out", str(sam.out)]) == 2
-    assert capsys.readouterr().err == (
-        f"{sam.out}: method.rho: differs from the configuration that is trained there. Fix: another --out DIR; nothing"
-        " is ever deleted.\n"
+    rule = "differs from the configuration that is trained there. Fix: another --out DIR; nothing is ever deleted."
+    assert capsys.readouterr().err == "".join(
+        f"{sam.out}: {key}: {rule}\n" for key in ("base_optimizer.lr", "method.rho")
     )
 
 

@@ -126,9 +126,9 @@ def test_ray_having_no_checkpoint_leaves_the_trial_as_it_is(nothing, new_worker,
 
 def test_a_checkpoint_that_is_none_is_an_error_in_the_folder(new_worker, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"cut")
-    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: no checkpoint"):
+    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: not a checkpoint"):
         new_worker(trial_config(tmp_path))
-    assert "no checkpoint" in (tmp_path / "error.txt").read_text()
+    assert "not a checkpoint" in (tmp_path / "error.txt").read_text()
 
 
 def test_what_ends_a_trial_is_in_its_folder_until_it_starts_again(new_worker, tmp_path, monkeypatch):

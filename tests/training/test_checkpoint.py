@@ -116,7 +116,7 @@ def test_a_file_that_was_cut_is_an_error_that_names_it(kept, tmp_path):
 @pytest.mark.parametrize("content", [b"epoch: 3\n", b"\x00" * 1000, b"PK\x03\x04" + b"\xff" * 1000])
 def test_another_file_is_an_error_that_names_it(content, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: no checkpoint"):
+    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: not a checkpoint"):
         load_checkpoint(tmp_path / "checkpoint.pt")
 
 
@@ -133,6 +133,6 @@ class Intruder:
 def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"weights": Intruder()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: no checkpoint"):
+    with pytest.raises(RuntimeError, match=r"checkpoint\.pt: not a checkpoint"):
         load_checkpoint(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "intruded").exists()

@@ -85,7 +85,7 @@ def test_what_noise_cannot_exclude_has_a_mark_and_a_legend_entry_of_its_own():
 
 def test_the_front_and_what_noise_cannot_exclude_carry_one_standard_error():
     figure = front_figure(study([*FOUR, (94.0, 1790.0)], metrics=ERRORS))
-    for name, count in (("front", 3), ("not excluded", 1)):
+    for name, count in (("front", 3), ("may also be optimal", 1)):
         assert trace(figure, name).error_y.array == (1.0,) * count
         assert trace(figure, name).error_x.array == (125.0,) * count
     assert trace(figure, "dominated").error_y.array is None
@@ -101,7 +101,7 @@ def test_hovering_tells_the_error_of_a_value_that_has_one():
 def test_without_errors_there_are_neither_bars_nor_trials_that_noise_cannot_exclude():
     figure = front_figure(study(FOUR))
     assert trace(figure, "front").error_y.array == (None,) * 3
-    assert not any(each.name.startswith("not excluded") for each in figure.data)
+    assert not any(each.name.startswith("may also be optimal") for each in figure.data)
     assert "bars" not in figure.layout.title.subtitle.text
 
 

@@ -192,14 +192,12 @@ def test_a_study_is_found_by_name_or_by_file(tmp_path: Path) -> None:
     assert load_result(str(file), tmp_path) == load_result("toy", tmp_path)
 
 
-def test_an_unknown_study_is_an_error_that_lists_the_others(tmp_path: Path) -> None:
+def test_an_unknown_study_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     on_disk(toy_plan(tmp_path), tmp_path / "toy")
     with pytest.raises(InputError) as caught:
         load_result("tay", tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}: 'tay': holds no study of this name. Fix: one of toy, or vsam-tune search STUDY.yaml."
-    )
+    assert str(caught.value) == f"{tmp_path}: 'tay': holds no study of this name. Fix: write toy."
 
 
 def test_a_first_start_that_was_cut_short_is_none(tmp_path: Path) -> None:
