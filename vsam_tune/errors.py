@@ -1,5 +1,8 @@
 """Errors that a user can correct: `InputError`, and the form of its lines."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from typing_extensions import override
 
 
@@ -19,6 +22,11 @@ def problem(where: object, key: str, value: object, rule: str, fix: str) -> str:
     shown = "" if value is None else f" = {value!r}"
     middle = f" {key}{shown}:" if key else (f" {value!r}:" if value is not None else "")
     return " ".join(f"{where}:{middle} {rule}. Fix: {fix}.".split())
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one most likely means; None where no name is similar."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 class InputError(Exception):

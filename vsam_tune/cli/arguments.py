@@ -2,8 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,8 +114,3 @@ def load_chosen_study(arguments: argparse.Namespace) -> "Study":
     if file.suffix in (".yaml", ".yml"):
         return load_study(file, overrides(arguments))
     return load_definition(arguments.study, arguments.root, overrides(arguments))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt one most likely means; None where no name is similar."""
-    return next(iter(get_close_matches(name, list(known), n=1)), None)

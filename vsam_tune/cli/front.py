@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_format, add_study, nearest
+from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.columns import Spread
 from vsam_tune.cli.front_notes import front_notes
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.render import render_json, render_rows
-from vsam_tune.errors import InputError, problem
+from vsam_tune.errors import InputError, nearest, problem
 from vsam_tune.registry.metrics import METRICS, SHOWN
 
 if TYPE_CHECKING:

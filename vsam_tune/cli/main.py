@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from vsam_tune import __version__
-from vsam_tune.cli.arguments import fill_study, nearest
+from vsam_tune.cli.arguments import fill_study
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.parser import CommandParser
 from vsam_tune.cli.streams import discard_output, prepare_streams
-from vsam_tune.errors import InputError
+from vsam_tune.errors import InputError, nearest
 
 # name -> (module, what it does). A module has `add_arguments(parser)` and `run(arguments) -> exit code`.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from typing_extensions import override
 
-from vsam_tune.cli.arguments import nearest
 from vsam_tune.cli.invocation import command_line
+from vsam_tune.errors import nearest
 
 _RENAMED = {"--fresh": "--no-resume", "--time-only": "--timing-only", "--possible": "--include-possible"}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from vsam_tune.errors import InputError, problem
+from vsam_tune.errors import InputError, nearest, problem
 
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
@@ -77,9 +76,9 @@ def unknown(key: str, known: Iterable[str], what: str = "known keys") -> Problem
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
     """Return the fix for an unknown name: the nearest known one, or all of them."""
     names = list(known)
-    nearest = get_close_matches(name, names, n=1)
-    if nearest:
-        return f"write {nearest[0]}"
+    near = nearest(name, names)
+    if near is not None:
+        return f"write {near}"
     return f"{what}: {', '.join(names)}" if names else "leave it out"
 
 

@@ -1,9 +1,8 @@
 """The folders of studies and the places of files in them, by name alone: nothing here opens a database."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
-from vsam_tune.errors import InputError, problem
+from vsam_tune.errors import InputError, nearest, problem
 
 DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"  # an export of the definition: people read it, no program does
@@ -38,9 +37,9 @@ def study_folder(study: str, root: Path) -> Path:
     folder = root / name
     if not (folder / DATABASE).is_file():
         known = study_names(root)
-        near = get_close_matches(name, known, n=1)
+        near = nearest(name, known)
         fix = f"one of {', '.join(known)}, or {SEARCH_COMMAND}" if known else SEARCH_COMMAND
-        if near:
-            fix = f"write {near[0]}"
+        if near is not None:
+            fix = f"write {near}"
         raise InputError(problem(root, "", name, "holds no study of this name", fix))
     return folder
