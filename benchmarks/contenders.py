@@ -20,7 +20,6 @@ from vsam_tune.training.closures import Closures
 
 BASE: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3}  # of SGD, for every contender
 NUM_IMAGES, NUM_CLASSES, EPOCHS = 50_000, 10, 200  # the training that the methods assume, as for CIFAR-10
-NEVER = 10**9  # iterations, past the end of any run
 
 Take = Callable[[Batch], Taken]
 
@@ -46,13 +45,13 @@ class Contender:
     memory_format: torch.memory_format = torch.channels_last
 
 
-def contenders(*, fraction: float) -> dict[str, Contender]:
+def contenders(*, interval: int) -> dict[str, Contender]:
     """Return all contenders by key.
 
     Args:
-        fraction: vSAM's constant sampling rate, in [0, max_rate].
+        interval: vSAM samples one in so many iterations, >= 2; its rate never adapts.
     """
-    pinned = {"initial_rate": fraction, "warmup_iterations": NEVER}
+    pinned = {"beta": 0.0, "num_slices": 1, "warmup_iterations": 1, "interval": interval}
     esam = METHODS["esam"].hyperparameters
     swp_keep, sds_keep = (float(esam[name].default) for name in ("swp_keep", "sds_keep"))
     at_once = {"start_epoch": -1}  # the term from the first iteration on
@@ -64,7 +63,7 @@ def contenders(*, fraction: float) -> dict[str, Contender]:
         "sam_5": _ours("SAM-5", "sam_5", linear),
         "looksam": _ours("LookSAM-5", "looksam", linear, peer="peer_looksam"),
         "esam": _ours("ESAM", "esam", passes(2 / 3 + swp_keep / 3 + sds_keep, forwards=1)),
-        "vsam": _ours(f"vSAM, rate {fraction:g}", "vsam", linear, settings=pinned),
+        "vsam": _ours(f"vSAM, 1 in {interval}", "vsam", linear, settings=pinned),
         "saf": _ours("SAF", "saf", passes(1), settings=at_once),
         "mesa": _ours("MESA", "mesa", passes(1, forwards=1), settings=at_once),
         "ae_sam": _ours("AE-SAM", "ae_sam", linear),

@@ -46,9 +46,9 @@ def sampled(beta: float, change: str, seed: int, *, iterations: int, spread: flo
     """Return which iterations of one run are sampled, under vSAM's default settings.
 
     Args:
-        beta: gain from the change rates to the sampling rate.
+        beta: how strongly the change rates move the expected number of samples.
         change: form of the change rates.
-        seed: of the noise and the draws.
+        seed: of the noise and of u.
         iterations: of the run.
         spread: standard deviation of log h and of log q.
 
@@ -56,16 +56,19 @@ def sampled(beta: float, change: str, seed: int, *, iterations: int, spread: flo
         (iterations,) bool.
     """
     defaults = {name: setting.default for name, setting in METHODS["vsam"].hyperparameters.items()}
-    names = ("num_slices", "warmup_iterations", "window", "interval", "initial_rate", "max_rate")
+    names = ("num_slices", "warmup_iterations", "interval", "max_rate")
     controller = SamplingRate(beta=beta, change=change, **{name: defaults[name] for name in names})  # type: ignore[arg-type]
     draws = np.random.default_rng(seed)
+    pairs = np.exp(spread * draws.standard_normal((iterations, 2))).tolist()
+    uniform = draws.random(iterations).tolist()
     taken = np.zeros(iterations, dtype=bool)
-    for start in range(0, iterations, controller.interval):
-        length = min(controller.interval, iterations - start)
-        drawn = np.flatnonzero(draws.random(length) < controller.rate)[: controller.most_samples]
-        taken[start + drawn] = True
-        norms = np.exp(spread * draws.standard_normal((len(drawn), 2)))
-        controller.end_interval([(h, q) for h, q in norms.tolist()], iterations=start + length)
+    for t in range(iterations):
+        if controller.begins_interval(t):
+            controller.begin_interval(t)
+        if controller.is_sampled(t, uniform.__getitem__):
+            controller.count_sample(t)
+            controller.record([(pairs[t][0], pairs[t][1])])
+            taken[t] = True
     return taken
 
 

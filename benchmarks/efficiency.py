@@ -28,8 +28,8 @@ from vsam_tune.study.storage.stored_study import load_result
 TASK = """\
 name: efficiency
 task: {{data: random_cifar10, model: {model}, batch_size: 128, epochs: 1}}
-method: {{name: vsam, warmup_iterations: 1000000, initial_rate: {rate}}}
-space: {{warmup_iterations: null}}
+method: {{name: vsam, beta: 0, num_slices: 1, warmup_iterations: 1, interval: {interval}}}
+space: {{beta: null, num_slices: null, warmup_iterations: null}}
 """
 STRETCH, STEPS = 4, 1  # alternating iterations of vSAM and of SAM
 COLUMNS = ("sampled_fraction", "ais_vs_sam", "ais_vs_sam_error", "ideal_ais_vs_sam", "efficiency")
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", choices=sorted(MODELS), default="resnet18")
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--iterations", type=int, default=40)
-    parser.add_argument("--rate", type=float, default=0.2, help="vSAM's constant sampling rate")
+    parser.add_argument("--interval", type=int, default=5, help="vSAM samples one in so many iterations")
     parser.add_argument("--out", type=Path, help="JSON file for the results of the runs")
     options = parser.parse_args(arguments)
     if options.study:
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
     contention = Contention()
     while len(rows) < options.runs:
-        rows.append(run(options.model, options.iterations, options.rate, seed=len(rows)))
+        rows.append(run(options.model, options.iterations, options.interval, seed=len(rows)))
         if options.out:
             write_text(options.out, json.dumps(rows))
         sys.stderr.write(f"{rows[-1]}\n")
@@ -65,11 +65,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(hint({**disturbance(contention), "threads": 1}))
 
 
-def run(model: str, iterations: int, rate: float, *, seed: int) -> dict[str, float]:
+def run(model: str, iterations: int, interval: int, *, seed: int) -> dict[str, float]:
     """Return the metrics of some iterations of vSAM that alternate with iterations of SAM."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "efficiency.yaml"
-        file.write_text(TASK.format(model=model, rate=rate), encoding="utf-8")
+        file.write_text(TASK.format(model=model, interval=interval), encoding="utf-8")
         config, data = first_trial(file)
     trainer, _ = build_trainer({**config, "seed": seed}, data)
     batches = trainer.loader.batches(0)

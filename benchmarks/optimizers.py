@@ -23,10 +23,8 @@ from benchmarks.recording import CLOCKS, Recording
 from benchmarks.session import network, record_peaks, record_rounds
 from vsam_tune.errors import InputError, problem
 from vsam_tune.registry.data_and_models import MODELS
-from vsam_tune.registry.methods import METHODS
 
 ALWAYS = (SGD, EVALUATION, FORWARD, SAM)  # the ideals consist of them
-MAX_FRACTION = float(METHODS["vsam"].hyperparameters["max_rate"].default)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", type=torch.device, default=torch.device("cpu"))
     add("--contenders", metavar="A,B", help=f"for fewer rows, in addition to {', '.join(ALWAYS)}")
     add("--settings", metavar="A,B", help=f"for fewer rows, some of {', '.join(settings_table.SETTINGS)}")
-    add("--fraction", type=float, default=0.3, help="vSAM's constant sampling rate")
+    add("--interval", type=int, default=3, help="vSAM samples one in so many iterations")
     add("--clock", choices=CLOCKS, default="wall", help="cpu: processor time of this process, for a busy machine")
     add("--seed", type=int, default=0, help="seed of the batches and the orders")
     add("--skip-memory", action="store_true", help="leave memory out of the table of methods")
@@ -74,8 +72,8 @@ def _check(options: argparse.Namespace) -> None:
     counts = {name: getattr(options, name) for name in ("batch", "rounds", "warmup", "threads")}
     rule, fix = "must be at least 1", "leave the option out for its default"
     found = [problem(f"--{name}", "", value, rule, fix) for name, value in counts.items() if value < 1]
-    if not 0 <= options.fraction <= MAX_FRACTION:
-        found.append(problem("--fraction", "", options.fraction, f"must be in [0, {MAX_FRACTION}]", "write 0.3"))
+    if options.interval < 2:
+        found.append(problem("--interval", "", options.interval, "must be at least 2", "write 3"))
     if found:
         raise InputError(*found)
 
@@ -108,7 +106,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Contender]:
     """
     if options.table == "settings":
         return settings_table.contenders(_listed("settings", options.settings, settings_table.SETTINGS))
-    known = contenders.contenders(fraction=options.fraction)
+    known = contenders.contenders(interval=options.interval)
     listed = {*ALWAYS, *_listed("contenders", options.contenders, known)}
     return {key: each for key, each in known.items() if key in listed}
 
@@ -129,7 +127,7 @@ def _listed(option: str, text: str | None, known: Mapping[str, object]) -> list[
 def _shared(options: argparse.Namespace, keys: list[str]) -> dict[str, Any]:
     """Return the settings that all rounds of a recording share."""
     return {
-        **{name: getattr(options, name) for name in ("table", "model", "batch", "threads", "fraction")},
+        **{name: getattr(options, name) for name in ("table", "model", "batch", "threads", "interval")},
         "device": str(options.device),
         "contenders": keys,
         "parameter_bytes": sum(parameter.nbytes for parameter in network(options.model).parameters()),

@@ -73,7 +73,7 @@ def main() -> None:
 def _measure(root: Path, trials: int, epochs: int) -> list[dict[str, float]]:
     """Return a row of seconds for each trial except the first and the last, in order."""
     file = root / "overhead.yaml"
-    method = {"name": "vsam", "rho": 0.4, "window": 16, "interval": 20}
+    method = {"name": "vsam", "rho": 0.4, "interval": 20}
     content = {
         "name": "overhead",
         "task": {"data": "digits", "epochs": epochs, "batch_size": 64},

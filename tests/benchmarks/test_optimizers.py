@@ -29,7 +29,7 @@ def test_the_table_has_a_row_for_every_contender(capsys, tmp_path):
     file = tmp_path / "methods.json"
     assert main([*TINY, "--skip-memory", "--out", str(file)]) == 0
     printed = capsys.readouterr().out
-    known = contenders(fraction=0.3)
+    known = contenders(interval=3)
     lines = [line for line in printed.splitlines() if line.startswith("| ")]
     assert [cell.strip() for cell in lines[0].strip("|").split("|")] == list(COLUMNS)
     assert [line.split("|")[1].strip() for line in lines[1:]] == [each.title for each in known.values()]
@@ -58,8 +58,8 @@ def test_a_second_call_continues_the_first_one(tmp_path, capsys):
     assert main([*TINY, *few]) == 0  # nothing is left to measure
     assert json.loads(file.read_text()) == after
     capsys.readouterr()
-    assert main([*TINY[:-1], "4", *few, "--fraction", "0.2"]) == 2
-    assert "fraction" in capsys.readouterr().err
+    assert main([*TINY[:-1], "4", *few, "--interval", "5"]) == 2
+    assert "interval" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_second_call_continues_the_first_one(tmp_path, capsys):
         ["--table", "settings", "--settings", "warm"],
         ["--rounds", "0"],
         ["--warmup", "0"],
-        ["--fraction", "0.6"],
+        ["--interval", "1"],
     ],
 )
 def test_an_unknown_name_is_an_error_of_one_line(arguments, capsys):
@@ -100,7 +100,7 @@ def test_peaks_of_memory_are_those_of_the_allocations():
 
 
 def test_extra_memory_agrees_with_the_registry():
-    known = {key: each for key, each in contenders(fraction=0.5).items() if key in ("sgd", "sam", "vsam")}
+    known = {key: each for key, each in contenders(interval=2).items() if key in ("sgd", "sam", "vsam")}
     recording = Recording.opened(None, {})
     record_peaks(recording, known, model="resnet8", device=CPU)
     peaks, weights = recording.content["peak_bytes"], 4 * 78_042

@@ -9,7 +9,7 @@ from benchmarks.contenders import contenders
 from benchmarks.rounds import random_batches
 from benchmarks.session import network
 
-CONTENDERS = contenders(fraction=0.3)
+CONTENDERS = contenders(interval=3)
 BATCHES = list(islice(random_batches(4, device=torch.device("cpu"), seed=0), 7))
 
 
@@ -64,5 +64,5 @@ def test_every_peer_is_a_contender():
 
 def test_vsam_never_adapts_its_rate():
     model = network("resnet8")
-    take = contenders(fraction=0.5)["vsam"].start(model)
+    take = contenders(interval=2)["vsam"].start(model)
     assert {take(batch).evaluations for batch in BATCHES} == {1.0, 2.0}

@@ -63,7 +63,7 @@ def test_the_listed_cost_is_the_cost_at_the_default_settings(name):
 @pytest.mark.parametrize("name", WITHOUT_READS)
 def test_no_value_is_read_between_the_ends_of_intervals(name):
     interval = 12
-    trial = TinyTrial(name, interval=interval, window=8)
+    trial = TinyTrial(name, interval=interval)
     for iteration in range(1, 2 * interval + 1):
         if iteration % interval == 0:
             trial.step()

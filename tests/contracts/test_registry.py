@@ -12,7 +12,7 @@ from vsam_tune.registry.methods import METHODS
 WITH_CLASS = [name for name in METHODS if method_class(name)]
 SETTINGS = [(name, key) for name in WITH_CLASS for key in METHODS[name].hyperparameters]
 OFFERED = {"model": None, "seed": 0, "num_iterations": 30, "num_images": 10, "num_classes": 5}
-NOT_HYPERPARAMETERS = {"base", *OFFERED, "norm_layers"}  # norm_layers is one where METHODS lists it
+NOT_HYPERPARAMETERS = {"base", *OFFERED, "norm_layers", "uniform"}  # for tests and replays
 
 
 def build(name, **settings):

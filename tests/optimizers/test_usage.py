@@ -17,7 +17,7 @@ def test_a_custom_loop_with_scheduler_checkpoint_and_half_precision_autocast(tmp
         torch.random.manual_seed(0)
         model = nn.Sequential(nn.Linear(2, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2))
     base = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    optimizer = VSAM(base, warmup_iterations=16, window=8, interval=16, initial_rate=0.4, model=model)
+    optimizer = VSAM(base, warmup_iterations=16, interval=16, model=model)
     lr_scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
 
     for _ in range(20):

@@ -143,7 +143,7 @@ def test_steps_descend_along_the_second_gradient_of_sam():
 
 def test_the_last_layer_that_vsam_looks_at_is_its_weight_and_its_bias():
     model = tiny_quantized(dtype=torch.float64)
-    optimizer = VSAM(sgd(model), initial_rate=0.0, model=model)
+    optimizer = VSAM(sgd(model), warmup_iterations=0, uniform=lambda _: 0.0, model=model)
     take_step(model, optimizer, batches(torch.float64)[0])
     seen = flat([model[9].weight.grad, model[9].bias.grad])
     assert optimizer.observation.l2_sgd.item() == pytest.approx(np.linalg.norm(seen), rel=1e-12)

@@ -31,11 +31,11 @@ def test_a_default_range_contains_the_default(method: str) -> None:
 def test_vsam_searches_the_four_of_the_paper() -> None:
     space = default_space("vsam")
     assert list(space.searched) == ["beta", "kappa", "num_slices", "warmup_iterations"]
-    assert {"rho", "max_rate", "window", "interval", "initial_rate", "reuse"} <= set(space.optional)
+    assert {"rho", "max_rate", "max_age", "interval", "reuse"} <= set(space.optional)
     assert space.searched["kappa"].contains(0.99)
 
 
-@pytest.mark.parametrize("reuse", ["geometric", "constant", "none"])
+@pytest.mark.parametrize("reuse", ["geometric", "none"])
 def test_kappa_exists_where_the_psf_is_reused(reuse: str) -> None:
     assert default_space("vsam").searched["kappa"].applies({"reuse": reuse}) == (reuse != "none")
 

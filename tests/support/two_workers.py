@@ -17,7 +17,7 @@ SCOPES = ("local", "global")
 ITERATIONS = 12
 HALF = 6  # images of each worker in each iteration
 BASE = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
-SETTINGS = {"interval": 3, "warmup_iterations": 3, "initial_rate": 0.8, "num_iterations": ITERATIONS}
+SETTINGS = {"interval": 4, "num_slices": 2, "warmup_iterations": 3, "num_iterations": ITERATIONS}
 WHOLE = {"sds_keep": 1.0}  # for a method that selects samples, each worker from its own; others do not take it
 SELECTING = [name for name in WRAPPERS if "sds_keep" in METHODS[name].hyperparameters]
 

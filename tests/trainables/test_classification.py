@@ -166,9 +166,8 @@ def test_a_trial_that_diverges_ends_with_a_result_that_says_so(name, final, new_
 @pytest.mark.parametrize(
     ("method", "warned"),
     [
-        ({"window": 40}, True),  # 30 iterations hold no 41 samples
-        ({"initial_rate": 0.0}, True),
-        ({"warmup_iterations": 30}, True),  # adapts with the last iteration: none is drawn with the new rate
+        ({"interval": 40}, True),  # longer than the 30 iterations
+        ({"warmup_iterations": 30}, True),
         ({}, False),
     ],
 )
@@ -177,7 +176,7 @@ def test_a_rate_that_never_adapted_is_a_warning_with_a_fix(method, warned, new_w
     results = steps(worker)
     assert ("the sampling rate never adapted in 30 iterations" in caplog.text) == warned
     assert ("adaptation_start" in results[-1]) != warned
-    assert ("Fix: a smaller window, fewer warmup_iterations, or a larger initial_rate" in caplog.text) == warned
+    assert ("Fix: fewer warmup_iterations, or a smaller interval" in caplog.text) == warned
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_data_that_are_not_there_are_an_error_in_the_folder(new_worker, tmp_path
 
 
 def test_each_trial_of_a_worker_has_its_own_log(new_worker, tmp_path):
-    never = {"window": 40}
+    never = {"interval": 40}
     worker = new_worker(trial_config(tmp_path / "0", "vsam", method=never))
     steps(worker)
     worker.reset_config(trial_config(tmp_path / "1", "sgd", lr=1e30))

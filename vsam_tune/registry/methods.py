@@ -48,48 +48,58 @@ _PERIOD = Hyperparameter(
     default=5, low=1, meaning="iterations from one SAM iteration to the next", source="VSAM table 3, SAM-5"
 )
 _OFFSET = Hyperparameter(default=0, low=0, meaning="number of the first SAM iteration")
+_AUTHORS = "the authors' program"
 _VSAM = {
     "rho": _RHO,
     "beta": Hyperparameter(
         default=0.13,
         low=0.0,
-        meaning="gain from the change rates to the sampling rate",
+        meaning="how strongly the change rates move the expected number of samples",
         source="table 1: 0.05 to 0.2",
     ),
     "kappa": Hyperparameter(
-        default=0.8, low=0.0, high=1.0, meaning="damping of the reused PSF", source="table 2: 0.6 to 0.9"
+        default=0.7, low=0.0, high=1.0, meaning="damping of the reused PSF an iteration", source="table 2: 0.6 to 0.9"
     ),
-    "num_slices": Hyperparameter(default=4, low=1, meaning="slices of the sorted window (eq. 8)"),
+    "num_slices": Hyperparameter(default=5, low=1, meaning="slices of the sorted window (eq. 8)", source=_AUTHORS),
     "warmup_iterations": Hyperparameter(
-        default=782, low=0, meaning="iterations before the rate adapts; 782 are 2 epochs of CIFAR with batch size 128"
+        default=1173,
+        low=0,
+        meaning="the first iterations, all of them SAM's; 1173 is 3 epochs of CIFAR at batch 128",
+        source=_AUTHORS,
     ),
-    "window": Hyperparameter(default=40, low=2, meaning="sampled iterations remembered; at least 2 * num_slices"),
-    "interval": Hyperparameter(default=100, low=1, meaning="iterations between two adaptations of the rate"),
-    "initial_rate": Hyperparameter(default=0.1, low=0.0, high=1.0, meaning="sampling rate until the warm-up ends"),
+    "interval": Hyperparameter(
+        default=50,
+        low=2,
+        meaning="iterations between two adaptations, and samples remembered; at least 2 * num_slices",
+        source=_AUTHORS,
+    ),
     "max_rate": Hyperparameter(
-        default=0.5,
+        default=0.8,
         low=0.0,
         high=1.0,
         positive=True,
-        meaning="largest sampling rate",
-        source="choice: table 1's largest fraction is 0.502",
+        meaning="largest part of an interval that is sampled",
+        source=_AUTHORS,
     ),
-    "norm_layers": Hyperparameter(
-        default=1,
+    "max_age": Hyperparameter(
+        default=6, low=0, meaning="iterations after a sample that reuse its PSF", source=_AUTHORS
+    ),
+    "norm_tensors": Hyperparameter(
+        default=10,
         low=0,
-        meaning="number of last layers whose norms are measured; 0 for all",
-        source='choice: "the last few layers"',
+        meaning="how many of the last parameter tensors the norms are taken over; 0 for all",
+        source=_AUTHORS,
     ),
     "reuse": Hyperparameter(
         default="geometric",
-        choices=("geometric", "constant", "none"),
-        meaning="weight of the reused PSF: kappa ** age, kappa, or no reuse",
-        source="eq. 17; geometric is a choice",
+        choices=("geometric", "none"),
+        meaning="weight of the reused PSF: kappa ** age, or no reuse",
+        source=_AUTHORS,
     ),
     "change": Hyperparameter(
         default="relative",
         choices=("relative", "log"),
-        meaning="form of the change rates of eq. 9 and 12; log does not drift on stationary noise",
+        meaning="form of the change rates of eq. 9 and 12; log has no drift on stationary noise",
         source="eq. 9, eq. 12; log is a choice",
     ),
 }
@@ -302,8 +312,8 @@ METHODS: dict[str, Method] = {
         gradient_evaluations=1.1,
         cost="1 + f",
         memory=_VSAM_MEMORY,
-        source=f"{_PAPER}, eq. 8 to 17",
-        choices="the paper leaves much open; docs/vsam.md lists the choices",
+        source=f"{_PAPER}, eq. 8 to 17, in the form of the authors' program, github.com/ajiaaa/vSAM",
+        choices="cases that the program does not handle; docs/vsam.md lists them",
         hyperparameters=_VSAM,
     ),
     "vsam_a": Method(
@@ -312,7 +322,7 @@ METHODS: dict[str, Method] = {
         cost="1 + f",
         memory=_PERTURBED,
         source=f"vSAM-A of {_PAPER}: adaptive sampling without reuse",
-        hyperparameters={name: _VSAM[name] for name in _VSAM if name not in ("kappa", "reuse")},
+        hyperparameters={name: _VSAM[name] for name in _VSAM if name not in ("kappa", "max_age", "reuse")},
         fixed={"reuse": "none"},
     ),
     "msam": Method(

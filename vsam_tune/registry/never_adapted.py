@@ -3,7 +3,7 @@
 from collections.abc import Container
 
 NEVER_ADAPTED = "the sampling rate never adapted"
-NEVER_ADAPTED_FIX = "a smaller window, fewer warmup_iterations, or a larger initial_rate"
+NEVER_ADAPTED_FIX = "fewer warmup_iterations, or a smaller interval"
 
 
 def rate_never_adapted(metrics: Container[str]) -> bool:

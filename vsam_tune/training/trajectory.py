@@ -11,7 +11,8 @@ from torch import Tensor
 from vsam_tune.atomic_file import atomic_path
 from vsam_tune.optimizers.observation import Observation
 
-_KNOWN = ("sampling_rate", "sigma", "v", "u", "squared_norm", "threshold")  # on the host, fields of an observation
+# on the host, fields of an observation
+_KNOWN = ("sampling_rate", "expected", "age", "sigma", "v", "u", "squared_norm", "threshold")
 _ON_DEVICE = ("l2_psf", "l2_sgd", "penalty")  # read with the next transfer
 COLUMNS = ("iteration", "sampled", *_ON_DEVICE, *_KNOWN)
 _NAN = float("nan")
@@ -25,8 +26,8 @@ class Trajectory:
 
     Columns: `iteration` from 0; `sampled`, 0 or 1; `l2_psf` and `l2_sgd`, the norms h and q of VSAM's eq. 11 over the
     last layers, NaN where they were not taken; `penalty`, added to the mean loss by a loss term; `sampling_rate`
-    (eq. 15), `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13), and AE-SAM's `squared_norm` and `threshold`, as they were in
-    that iteration, NaN where the method has none.
+    (eq. 15), `expected` (N of eq. 14), `age` of the PSF, `sigma` (eq. 8), `v` (eq. 10), `u` (eq. 13), and AE-SAM's
+    `squared_norm` and `threshold`, as they were in that iteration, NaN where the method has none.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ QUICK = {
     "name": "a",
     "task": {"epochs": 40, "batch_size": 64},
     "base_optimizer": {"name": "sgd", "lr": 0.1},
-    "method": {"name": "vsam", "rho": 0.4, "window": 16},
+    "method": {"name": "vsam", "rho": 0.4, "interval": 16},
     "initial": [{"beta": 0.2, "warmup_iterations": 50}, {"beta": 0.3}],
 }
 
@@ -52,7 +52,7 @@ def test_without_a_list_every_method_is_a_row(sections: dict[str, Any], tmp_path
         ("vsam", "vsam"),
         ({"name": "vsam"}, "vsam"),
         ({"name": "vsam", "beta": 0.05}, "vsam(beta=0.05)"),
-        ({"name": "vsam", "kappa": 1, "reuse": "constant"}, "vsam(kappa=1, reuse=constant)"),
+        ({"name": "vsam", "kappa": 1, "reuse": "geometric"}, "vsam(kappa=1, reuse=geometric)"),
         ({"name": "sam", "nesterov": True}, "sam(nesterov=true)"),
         ({"name": "saf", "lag_epochs": 2}, "saf(lag_epochs=2)"),
         ({"name": "vsam", "beta": 0.05, "label": "without much"}, "without much"),
@@ -86,7 +86,7 @@ def test_a_row_takes_its_own_settings_then_shared_ones_then_the_studys_then_the_
     assert rows["sam"].method.settings == {"rho": 0.2}
     assert rows["sam(rho=0.3)"].method.settings == {"rho": 0.3}
     settings = rows["vsam"].method.settings
-    assert (settings["rho"], settings["window"], settings["kappa"]) == (0.2, 16, 0.8)
+    assert (settings["rho"], settings["interval"], settings["kappa"]) == (0.2, 16, 0.7)
     assert rows_of(tmp_path, "sam")["sam"].method.settings == {"rho": 0.4}
 
 
@@ -202,13 +202,13 @@ def test_other_baselines_make_no_other_search(tmp_path: Path) -> None:
 
 
 def test_an_invalid_row_is_an_error_for_baselines_but_not_for_a_search(tmp_path: Path) -> None:
-    short = {"method": {"name": "vsam", "window": 4}, "space": {"num_slices": {"high": 2}}, "initial": []}
+    short = {"method": {"name": "vsam", "interval": 4}, "space": {"num_slices": {"high": 2}}, "initial": []}
     study = study_of(tmp_path, **short)
     with pytest.raises(InputError) as caught:
         wanted_rows(study, root=tmp_path)
-    key = "baselines.methods[vsam].window"
+    key = "baselines.methods[vsam].interval"
     assert caught.value.lines[0].startswith(
-        f"{study.file}: {key}: must be >= 2 * baselines.methods[vsam].num_slices for all values of both: 4 < 2 * 4."
+        f"{study.file}: {key}: must be >= 2 * baselines.methods[vsam].num_slices for all values of both: 4 < 2 * 5."
     )
     study = study_of(tmp_path, **short, baselines={"shared": {"num_slices": 2}})
     assert len(wanted_rows(study, root=tmp_path)) == len(METHODS)

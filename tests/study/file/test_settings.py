@@ -13,7 +13,7 @@ from vsam_tune.study.file.study_file import Study, export, load_export, load_stu
 
 SPACES = {
     "vsam": "method: vsam\nspace: {reuse: true, lr: true, rho: true}\n",
-    "vsam_a": "method: {name: vsam_a, window: 20}\nspace: {momentum: true}\n",
+    "vsam_a": "method: {name: vsam_a, interval: 20}\nspace: {momentum: true}\n",
     "sgd": "method: sgd\nbase_optimizer: {name: sgd, nesterov: true}\n",
     "sam_10": "method: sam_10\n",
     "adamw": "method: periodic_sam\nbase_optimizer: adamw\nspace: {lr: true, period: null}\n",
@@ -99,7 +99,7 @@ def test_settings_hold_every_argument_of_the_method(method: str, tmp_path: Path)
 
 def test_trials_that_train_alike_have_the_same_settings(tmp_path: Path) -> None:
     study = study_of(tmp_path, SPACES["fixed kappa"])
-    assert study.settings({"reuse": "constant"})["method"]["kappa"] == 0.9
+    assert study.settings({"reuse": "geometric"})["method"]["kappa"] == 0.9
     assert study.settings({"reuse": "none"})["method"]["kappa"] == METHODS["vsam"].hyperparameters["kappa"].default
 
 

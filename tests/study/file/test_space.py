@@ -122,7 +122,7 @@ def test_the_default_starting_point_leaves_out_what_is_out_of_range() -> None:
     space = merged({"warmup_iterations": {"high": 100}, "reuse": True})
     defaults = Parameters("vsam", "sgd").defaults()
     (point,) = default_initial(space, defaults)
-    assert point == {"beta": 0.13, "kappa": 0.8, "num_slices": 4, "reuse": "geometric"}
+    assert point == {"beta": 0.13, "kappa": 0.7, "num_slices": 5, "reuse": "geometric"}
     beyond = merged({"rho": {"low": 0.2}})
     assert default_initial({"rho": beyond["rho"]}, defaults) == ()
 
@@ -138,7 +138,7 @@ def test_a_starting_point_may_be_partial_and_takes_whole_numbers_for_real_ones()
 
 def test_a_parameter_can_exist_if_its_condition_can_hold() -> None:
     kappa = DEFAULTS.searched["kappa"]
-    assert can_exist(kappa, {}, {"reuse": "constant"})
+    assert can_exist(kappa, {}, {"reuse": "geometric"})
     assert not can_exist(kappa, {}, {"reuse": "none"})
     assert not can_exist(kappa, {}, {})
     both = kappa.model_copy(update={"when": {"reuse": ("none",), "num_slices": (9,)}})

@@ -31,14 +31,14 @@ task:
   seed: 0
   augmentation: []
 base_optimizer: {name: sgd, lr: 0.1, momentum: 0.9, weight_decay: 5.0e-4}
-method: {name: vsam, rho: 0.4, window: 8, interval: 20}
+method: {name: vsam, rho: 0.4, interval: 20}
 space:
   beta: {type: float, low: 0.05, high: 1.0, log: true}
   kappa: {type: float, low: 0.5, high: 0.99}
   num_slices: {type: int, low: 1, high: 4}
   warmup_iterations: {type: int, low: 36, high: 360}
-  initial_rate: {type: float, low: 0.02, high: 0.5, log: true}
-initial: [{beta: 0.13, kappa: 0.8, num_slices: 4, warmup_iterations: 36, initial_rate: 0.1}]
+  max_rate: {type: float, low: 0.2, high: 0.5, log: true}
+initial: [{beta: 0.13, kappa: 0.8, num_slices: 4, warmup_iterations: 36, max_rate: 0.4}]
 objectives: [val_accuracy, ais]
 sampler: {kind: tpe, seed: 0}
 trial_scheduler: {kind: fifo}
@@ -111,7 +111,7 @@ def test_the_resolved_file_is_read_as_the_same_study(text: str, tmp_path: Path) 
 def test_the_smallest_study_searches_what_the_paper_does(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, SMALLEST))
     assert list(study.space) == ["beta", "kappa", "num_slices", "warmup_iterations"]
-    assert study.initial == ({"beta": 0.13, "kappa": 0.8, "num_slices": 4, "warmup_iterations": 782},)
+    assert study.initial == ({"beta": 0.13, "kappa": 0.7, "num_slices": 5, "warmup_iterations": 1173},)
     assert study.objectives == (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
     assert (study.sampler, study.trial_scheduler) == (Tpe(), Fifo())
     assert study.task.model == {"name": "cnn", "width": 32}
@@ -122,10 +122,10 @@ def test_the_smallest_study_searches_what_the_paper_does(tmp_path: Path) -> None
 
 def test_every_section_says_what_it_says(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, EVERY_SECTION))
-    assert study.space["initial_rate"].contains(0.5)
-    assert study.space["kappa"].when == {"reuse": ("geometric", "constant")}  # a new range keeps the condition
+    assert study.space["max_rate"].contains(0.5)
+    assert study.space["kappa"].when == {"reuse": ("geometric",)}  # a new range keeps the condition
     assert study.base_optimizer.settings == {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": False}
-    assert study.method.settings["window"] == 8
+    assert study.method.settings["interval"] == 20
     assert study.initial[0]["warmup_iterations"] == 36
     assert (study.task.label_noise, study.task.batch_size) == (0.2, 64)
 
@@ -179,7 +179,9 @@ def test_differences_name_what_may_not_change(tmp_path: Path) -> None:
     cifar = write(tmp_path, "name: mine\ntask: {data: cifar10}\n")
     there = {"task.download": True, "task.data_root": str(tmp_path)}
     assert load_study(cifar, there).differences(load_study(cifar).resolved()) == []
-    changed = "name: mine\ntask: {data: digits, epochs: 3}\nspace: {beta: {high: 1}, kappa: null}\nobjectives: [ais]\n"
+    changed = (
+        "name: mine\ntask: {data: digits, epochs: 3}\nspace: {beta: {high: 0.7}, kappa: null}\nobjectives: [ais]\n"
+    )
     changed += "replicates: 3\nracing: true\n"
     assert load_study(write(tmp_path, changed)).differences(former) == [
         "initial",

@@ -8,7 +8,7 @@ from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 from vsam_tune.study.tracking.mlflow_view import run_color, runs_page, view_tags
 
 METRICS = ["val_accuracy", "ais", "sampled_fraction"]
-PARAMS = ["beta", "kappa", "num_slices", "warmup_iterations", "initial_rate"]
+PARAMS = ["beta", "kappa", "num_slices", "warmup_iterations"]
 
 
 def state(metrics=METRICS, params=PARAMS, *, ascending=False):

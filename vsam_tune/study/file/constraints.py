@@ -25,16 +25,11 @@ def check_constraints(configuration: Configuration, space: Mapping[str, Dimensio
     def key(name: str) -> str:
         return f"{'space' if name in space else parameters.section(name)}.{name}"
 
-    if "window" in parameters.known:
-        window, slices = min(possible("window")), max(possible("num_slices"))
-        if window < 2 * slices:
-            rule = f"must be >= 2 * {key('num_slices')} for all values of both: {window:g} < 2 * {slices:g}"
-            fix = f"keep num_slices <= {window // 2:g}, or window >= {2 * slices:g}"
-            yield Problem(key("window"), None, rule, fix)
-        initial, largest = max(possible("initial_rate")), min(possible("max_rate"))
-        if initial > largest:
-            rule = f"must be <= {key('max_rate')} for all values of both: {initial:g} > {largest:g}"
-            fix = f"keep initial_rate <= {largest:g}, or max_rate >= {initial:g}"
-            yield Problem(key("initial_rate"), None, rule, fix)
+    if "num_slices" in parameters.known:
+        interval, slices = min(possible("interval")), max(possible("num_slices"))
+        if interval < 2 * slices:
+            rule = f"must be >= 2 * {key('num_slices')} for all values of both: {interval:g} < 2 * {slices:g}"
+            fix = f"keep num_slices <= {interval // 2:g}, or interval >= {2 * slices:g}"
+            yield Problem(key("interval"), None, rule, fix)
     if "nesterov" in parameters.known and any(possible("nesterov")) and min(possible("momentum")) == 0:
         yield Problem(key("nesterov"), None, f"requires {key('momentum')} > 0", "raise momentum, or leave nesterov out")

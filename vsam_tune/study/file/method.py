@@ -92,7 +92,7 @@ def _check_value(key: str, name: str, value: object, setting: Hyperparameter) ->
     if name == WARMUP and isinstance(value, dict):
         epochs = value.get("epochs")
         if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
-            yield Problem(key, value, "must be a whole number >= 0, or {epochs: NUMBER}", "write 782 or {epochs: 2}")
+            yield Problem(key, value, "must be a whole number >= 0, or {epochs: NUMBER}", "write 1173 or {epochs: 3}")
     elif not allows(setting, value):
         yield Problem(key, value, rule(setting), fix(name, setting))
 
