@@ -117,8 +117,10 @@ class VSAM(SharpnessAware):
     @override
     def metrics(self) -> dict[str, float]:
         """Return `guarded`; and `adaptation_start`, once N has adapted."""
-        start = self.adaptation_start
-        return {"guarded": self.guarded} | ({} if start is None else {"adaptation_start": start})
+        found: dict[str, float] = {"guarded": self.guarded}
+        if self.adaptation_start is not None:
+            found["adaptation_start"] = self.adaptation_start
+        return found
 
     @override
     def warnings(self) -> list[str]:
