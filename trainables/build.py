@@ -21,6 +21,7 @@ from vsam_tune.training.build import build_base_optimizer, build_optimizer
 from vsam_tune.training.checkpoint import initial_checkpoint
 from vsam_tune.training.closures import Closures
 from vsam_tune.training.iterations import IterationLoop
+from vsam_tune.training.label_smoothing import over_all_classes
 from vsam_tune.training.sam_probe import SamProbe, TimedSAM
 from vsam_tune.training.speed.iteration_timer import IterationTimer
 from vsam_tune.training.trainer import Trainer
@@ -93,10 +94,20 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
     names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
-    closures_settings = {name: task[name] for name in names}
+    closures_settings = {name: task[name] for name in names} | _label_smoothing(task, data.num_classes)
     closures = Closures(model, optimizer, loss_term=loss_term, **closures_settings)
     probe = _sam_probe(config, model, loader, closures_settings)
     return Trainer(model, optimizer, loader, epochs=task["epochs"], closures=closures, sam_probe=probe), evaluation
+
+
+def _label_smoothing(task: dict[str, Any], num_classes: int) -> dict[str, float]:
+    """Return the argument of `Closures` for the label smoothing of a task, if it has one.
+
+    Raises:
+        InputError: if it is too strong for so few classes.
+    """
+    smoothing = task["label_smoothing"]
+    return {} if smoothing is None else {"label_smoothing": over_all_classes(**smoothing, num_classes=num_classes)}
 
 
 def _sam_probe(config: TrialConfig, model: nn.Module, loader: ResidentLoader, passes: dict[str, Any]) -> SamProbe:

@@ -36,6 +36,7 @@ def trial_config(
             "batch_size": 32,
             "seed": 0,
             "augmentation": ["crop"],
+            "label_smoothing": None,
             "channels_last": True,
             "precision": "float32",
             "micro_batches": 1,

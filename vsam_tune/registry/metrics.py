@@ -79,7 +79,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "train_loss": Metric(
         title="training loss",
-        meaning="mean cross-entropy of the last epoch's training batches",
+        meaning="mean cross-entropy of the last epoch's training batches, with the task's label smoothing",
         direction="minimize",
         decimals=4,
     ),

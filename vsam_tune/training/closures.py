@@ -27,6 +27,7 @@ class Closures:
         micro_batches: parts of a batch that run one after the other; their gradients are added up. Batch norm sees each
             part alone; without batch norm the gradient is the whole batch's.
         max_gradient_norm: limit of the gradient that the optimizer descends along; None for no clipping.
+        label_smoothing: of the targets of every sample loss, as torch's cross-entropy takes it.
         compiled: whether torch compiles the network.
 
     Attributes:
@@ -42,6 +43,7 @@ class Closures:
         precision: str = "float32",
         micro_batches: int = 1,
         max_gradient_norm: float | None = None,
+        label_smoothing: float = 0.0,
         compiled: bool = False,
     ) -> None:
         self.loss_term = loss_term
@@ -49,7 +51,7 @@ class Closures:
         self._parameters, self._optimizer = list(model.parameters()), optimizer
         self._forward: Callable[[Tensor], Tensor] = torch.compile(model) if compiled else model
         self._bfloat16, self._micro_batches = precision == "bfloat16", micro_batches
-        self._max_gradient_norm = max_gradient_norm
+        self._max_gradient_norm, self._label_smoothing = max_gradient_norm, label_smoothing
         if max_gradient_norm is not None:
             optimizer.before_update(self._clip)  # after the last of several passes
 
@@ -78,7 +80,7 @@ class Closures:
     def _pass(self, part: Batch, epoch: int, share: float) -> Tensor:
         """Add the gradient of a part of the batch, times its share; return its mean loss times its share."""
         logits = self._logits(part.x)
-        loss = total = share * cross_entropy(logits, part.y, reduction="none").mean()
+        loss = total = share * self._losses(logits, part.y).mean()
         if self.loss_term is not None:
             with self._precision(part.x):
                 penalty = self.loss_term(logits, part.x, part.index, epoch=epoch)
@@ -93,7 +95,7 @@ class Closures:
 
         def closure(samples: Tensor | None = None) -> Tensor:
             x, y = (batch.x, batch.y) if samples is None else (batch.x[samples], batch.y[samples])
-            return cross_entropy(self._logits(x), y, reduction="none")
+            return self._losses(self._logits(x), y)
 
         return closure
 
@@ -102,6 +104,9 @@ class Closures:
             return [batch]
         columns = (column.tensor_split(self._micro_batches) for column in batch)
         return [Batch(*part) for part in zip(*columns, strict=True) if len(part[0])]
+
+    def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(logits, y, reduction="none", label_smoothing=self._label_smoothing)
 
     def _logits(self, x: Tensor) -> Tensor:
         with self._precision(x):

@@ -165,6 +165,8 @@ class Trainer(IterationLoop):
     def evaluate(self, loader: ResidentLoader, model: nn.Module | None = None) -> tuple[float, float]:
         """Return (accuracy in percent, mean loss) over the loader's images, in evaluation mode; one read.
 
+        The loss is the plain cross-entropy, also if the training smooths labels.
+
         Args:
             loader: of the images.
             model: another network, such as the average of the trained one; None for the trained one.

@@ -63,6 +63,8 @@ STUDIES = {
     "method: {name: mine:Method, warmup_iterations: {epochs: 2}, layers: [a]}\n"
     "space: {share: {type: float, low: 0, high: 1, when: {kind: [a]}}, kind: {type: categorical, choices: [a, b]}}\n",
     "quantization": "name: a\ntask: {quantization: {weight_bits: 2}, initial_checkpoint: here/checkpoint.pt}\n",
+    "label smoothing": "name: a\ntask: {label_smoothing: 0.1}\n",
+    "label smoothing of torch": "name: a\ntask: {label_smoothing: {epsilon: 0.2, over: all}}\n",
     "custom trainable": "name: a\ntrainable: mine.module:Toy\nmethod: {name: toy, depth: [1, 2]}\n"
     "space: {x: {type: int, low: 1, high: 9}, lr: true}\nobjectives: [{name: y, direction: minimize}]\n",
 }
@@ -128,6 +130,24 @@ def test_every_section_says_what_it_says(tmp_path: Path) -> None:
     assert study.method.settings["interval"] == 20
     assert study.initial[0]["warmup_iterations"] == 36
     assert (study.task.label_noise, study.task.batch_size) == (0.2, 64)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("0.1", {"epsilon": 0.1, "over": "others"}),
+        ("0", {"epsilon": 0.0, "over": "others"}),
+        ("{epsilon: 0.1}", {"epsilon": 0.1, "over": "others"}),
+        ("{epsilon: 0.1, over: all}", {"epsilon": 0.1, "over": "all"}),
+        ("null", None),
+    ],
+)
+def test_a_number_is_short_for_label_smoothing_over_the_other_classes(
+    written: str, read: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    study = load_study(write(tmp_path, f"name: a\ntask: {{label_smoothing: {written}}}\n"))
+    assert study.resolved()["task"]["label_smoothing"] == read
+    assert search_plan(study).config({}, 0)["task"]["label_smoothing"] == read
 
 
 def test_kinds_choose_their_section(tmp_path: Path) -> None:

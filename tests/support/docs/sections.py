@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from search_spaces.schema import DIMENSIONS
 from tests.support.docs.markdown import code, table
 from vsam_tune.study.file.baselines import Baselines
+from vsam_tune.study.file.label_smoothing import LabelSmoothing
 from vsam_tune.study.file.problems import kinds_of
 from vsam_tune.study.file.quantization import Quantization
 from vsam_tune.study.file.sections import Budget, Resources, Source, Tracking
@@ -102,6 +103,7 @@ def _bounds(metadata: Iterable[object]) -> list[str]:
 
 SECTION_TABLES: dict[str, Callable[[], str]] = {
     "task": lambda: section(Task),
+    "label smoothing": lambda: section(LabelSmoothing),
     "quantization": lambda: section(Quantization),
     "sampler": lambda: kinds(kinds_of(StudyFile.model_fields["sampler"].annotation)),
     "trial scheduler": lambda: kinds(kinds_of(StudyFile.model_fields["trial_scheduler"].annotation)),

@@ -12,6 +12,7 @@ from vsam_tune.registry.data_and_models import CUSTOM_DATASET, DATASETS, MODELS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings
+from vsam_tune.study.file.label_smoothing import Smoothing
 from vsam_tune.study.file.method import NO_REFERENCE, check_name, check_settings, is_plain, named, typed
 from vsam_tune.study.file.problems import Problem, suggestion
 from vsam_tune.study.file.quantization import Quantization
@@ -48,6 +49,8 @@ class Task(Strict):
         batch_size: images an iteration.
         seed: fixes the split and the noise; a trial's seed is derived from it and its number.
         augmentation: of training images; the order is always crop, flip, cutout.
+        label_smoothing: soft targets in the training loss; a number N is short for `{epsilon: N}`; None for none.
+            Evaluation never smooths.
         channels_last: memory format of images and weights; convolutions on CPUs are faster with it. CPUs ignore it
             for 1x1 convolutions with a stride and less than 16 input channels: oneDNN's gradient is wrong.
         precision: of the forward passes; bfloat16 by autocast, the weights stay float32.
@@ -75,6 +78,7 @@ class Task(Strict):
     augmentation: tuple[Literal["crop", "flip", "cutout"], ...] = Field(
         (), strict=False, description="write a list of crop, flip, cutout"
     )
+    label_smoothing: Smoothing = Field(None, description="write 0.1, or {epsilon: 0.1, over: all}, or null")
     channels_last: bool = Field(default=True, description="write true or false")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="write float32 or bfloat16")
     micro_batches: int = Field(1, ge=1, description="write the number of parts of a batch, such as 1")
