@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.reference import vsam as reference
 from tests.support.gradient_problems import Quadratic, TinyNetwork, assert_follows, train
@@ -106,6 +107,37 @@ def test_observations_are_the_references_trajectory():
     ages = [row.age for row in seen]
     assert all((age == 0) == row.sampled for age, row in zip(ages, seen, strict=True))
     assert all(b == a + 1 for a, b, row in zip(ages, ages[1:], seen[1:], strict=False) if not row.sampled)
+
+
+@pytest.mark.parametrize("num_iterations", [60, 160, 720])
+def test_a_warm_up_and_an_interval_that_fit_a_run_let_the_rate_adapt_in_it(num_iterations):
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = VSAM.for_run(torch.optim.SGD([weight], lr=0.01), num_iterations)
+    generator = torch.Generator().manual_seed(0)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight.square() * torch.rand(3, generator=generator)).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(num_iterations):
+        optimizer.step(closure)
+    assert optimizer.adaptation_start < num_iterations
+    assert optimizer.warnings() == []
+
+
+def test_settings_that_do_not_fit_a_run_are_refused_with_values_that_do():
+    base = torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=0.01)
+    with pytest.raises(ValueError, match="first adapts there") as caught:
+        VSAM.for_run(base, 160, warmup_iterations=1173)
+    assert str(caught.value) == (
+        "the value of num_iterations is 160, but must be more than 1182: the sampling rate first adapts there."
+        " Fix: warmup_iterations=11, interval=10"
+    )
+    VSAM.for_run(base, 160, warmup_iterations=11, interval=10)
+    with pytest.raises(ValueError, match="Fix: a longer run"):
+        VSAM.for_run(base, 20)
 
 
 @pytest.mark.parametrize("reuse", ["geometric", "none"])

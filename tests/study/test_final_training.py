@@ -29,8 +29,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def trained(file: Path, out: Path, *, seeds: int, address: str) -> StudyResult:
-    plan = final_plan(load_export(file), out.name, seeds=seeds, resources=Resources())
-    return train(plan, out, workers=1, address=address)
+    export = load_export(file)
+    plan = final_plan(export, out.name, seeds=seeds, resources=Resources())
+    return train(export, plan, out, workers=1, address=address)
 
 
 @dataclass

@@ -265,14 +265,15 @@ def test_a_search_whose_trials_all_fail_gives_up(ray_address: str, tmp_path: Pat
     assert found.result.reference_point is None
 
 
-def test_a_range_that_reaches_past_the_end_of_a_trial_is_warned_of(tmp_path: Path) -> None:
+def test_a_range_that_is_too_long_for_a_trial_is_warned_of(tmp_path: Path) -> None:
     study = toy_study(
         tmp_path,
         trainable="trainables.classification:Classification",
-        method={"name": "vsam", "max_rate": 1.0},
-        space={"interval": {"type": "int", "low": 10, "high": 41}, "warmup_iterations": {"high": 40, "low": 1}},
+        method={"name": "vsam", "interval": 50},
+        space={"warmup_iterations": {"high": 700}},
         objectives=["val_accuracy", "ais"],
     )
-    (line,) = range_warnings(study, {"iterations_per_epoch": 10})
-    assert "space.interval.high = 41: a trial has 40 iterations" in line
+    (line,) = range_warnings(study, {"iterations_per_epoch": 180})
+    assert line.startswith(f"{study.file}: space.warmup_iterations.high = 700: a trial has 720 iterations, ")
     assert range_warnings(study, {}) == []
+    assert range_warnings(study, {"iterations_per_epoch": 250}) == []

@@ -64,9 +64,17 @@ def test_what_is_handed_over_is_not_changed():
 
 
 @pytest.mark.parametrize(
-    ("warmup", "iterations"), [(15, 15), ({"epochs": 2}, 20), ({"epochs": 0.25}, 2), ({"epochs": 0}, 0)]
+    ("warmup", "iterations"),
+    [
+        (15, 15),
+        ({"epochs": 2}, 20),
+        ({"epochs": 0.25}, 2),
+        ({"epochs": 0}, 0),
+        ({"fraction": 0.3}, 9),
+        ({"fraction": 0}, 0),
+    ],
 )
-def test_warm_up_in_iterations_or_in_epochs(warmup, iterations):
+def test_warm_up_in_iterations_in_epochs_or_as_a_fraction_of_the_run(warmup, iterations):
     seen = {}
     for key, value in (("one", warmup), ("two", iterations)):
         model = nn.Sequential(nn.Linear(2, 2))

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = out.absolute().name  # `.` has none
     plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
     with Progress(["test_accuracy", "ais"]) as progress:
-        result = train(plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
+        result = train(export, plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
     summary = summarize(result, out)
     if arguments.format == "json":
         sys.stdout.write(render_json({"file": str(arguments.file), **summary}) + "\n")

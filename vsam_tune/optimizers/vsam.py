@@ -19,20 +19,30 @@ the norms once an interval and waits for the device at no other time.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from vsam_tune.optimizers.arguments import check_choice, check_integer, check_number
+from vsam_tune.optimizers.arguments import check, check_choice, check_integer, check_number
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.sampling_rate import SamplingRate
 from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, buffers_for, gradients_of
-from vsam_tune.registry.never_adapted import NEVER_ADAPTED, NEVER_ADAPTED_FIX, rate_never_adapted
+from vsam_tune.registry.never_adapted import (
+    NEVER_ADAPTED,
+    NEVER_ADAPTED_FIX,
+    first_adaptation,
+    fitted,
+    rate_never_adapted,
+)
 
 REUSES = ("geometric", "none")
+
+
+def _pasted(values: dict[str, int] | None) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items()) if values else "a longer run"
 
 
 class VSAM(SharpnessAware):
@@ -98,6 +108,26 @@ class VSAM(SharpnessAware):
         self._pending: list[tuple[Tensor, Tensor]] = []  # (h, q) of samples, on the device, not read yet
         self._psf: dict[Tensor, Tensor] = {}
         self._age = 0  # iterations since the PSF was taken
+
+    @classmethod
+    def for_run(cls, base: Optimizer, num_iterations: int, **settings: Any) -> Self:  # noqa: ANN401 - of several types
+        """Return a VSAM whose rate adapts within a run; warm-up and interval fit it unless they are given.
+
+        Args:
+            base: see the class.
+            num_iterations: of the whole run.
+            settings: the other arguments of the class.
+
+        Raises:
+            ValueError: if the rate cannot adapt before the run ends.
+        """
+        values = fitted(num_iterations, settings.get("num_slices", 5))
+        optimizer = cls(base, **{**(values or {}), **settings})
+        controller = optimizer._controller
+        first = first_adaptation(controller.warmup_iterations, controller.interval)
+        rule = f"more than {first}: the sampling rate first adapts there. Fix: {_pasted(values)}"
+        check("num_iterations", num_iterations, rule, holds=first < num_iterations)
+        return optimizer
 
     @property
     def expected(self) -> float:
@@ -165,7 +195,8 @@ class VSAM(SharpnessAware):
     def _u(self, iteration: int) -> float:
         if self._uniform is not None:
             return self._uniform(iteration)
-        return torch.rand((), generator=self._generator, dtype=torch.float64).item()
+        draws: list[float] = torch.rand(1, generator=self._generator, dtype=torch.float64).tolist()
+        return draws[0]
 
     def _take_psf(self, closure: Closure) -> Tensor:
         """Leave g_sam in `.grad` and keep the PSF.

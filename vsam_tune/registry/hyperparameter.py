@@ -17,6 +17,8 @@ class Hyperparameter:
         positive: excludes 0 too, for a real number without a smallest value.
         choices: the allowed words, if the value is a word.
         source: origin of the default; "choice" if the paper leaves it open.
+        iterations: whether it is a number of iterations, which a file may also give as `{fraction: x}` of the run or as
+            `{epochs: n}`.
     """
 
     default: Value
@@ -26,3 +28,4 @@ class Hyperparameter:
     positive: bool = False
     choices: tuple[str, ...] = ()
     source: str = "choice"
+    iterations: bool = False

@@ -66,12 +66,14 @@ _VSAM = {
         low=0,
         meaning="the first iterations, all of them SAM's; 1173 is 3 epochs of CIFAR at batch 128",
         source=_AUTHORS,
+        iterations=True,
     ),
     "interval": Hyperparameter(
         default=50,
         low=2,
         meaning="iterations between two adaptations, and samples remembered; at least 2 * num_slices",
         source=_AUTHORS,
+        iterations=True,
     ),
     "max_rate": Hyperparameter(
         default=0.8,
@@ -309,7 +311,7 @@ METHODS: dict[str, Method] = {
     ),
     "vsam": Method(
         optimizer="vsam_tune.optimizers.vsam:VSAM",
-        gradient_evaluations=1.1,
+        gradient_evaluations=1.3,  # table 3, ResNet-18 on CIFAR-10: 23,579 of 78,200 iterations are sampled
         cost="1 + f",
         memory=_VSAM_MEMORY,
         source=f"{_PAPER}, eq. 8 to 17, in the form of the authors' program, github.com/ajiaaa/vSAM",
@@ -318,7 +320,7 @@ METHODS: dict[str, Method] = {
     ),
     "vsam_a": Method(
         optimizer="vsam_tune.optimizers.vsam:VSAM",
-        gradient_evaluations=1.1,
+        gradient_evaluations=1.3,  # table 3, ResNet-18 on CIFAR-10: 23,579 of 78,200 iterations are sampled
         cost="1 + f",
         memory=_PERTURBED,
         source=f"vSAM-A of {_PAPER}: adaptive sampling without reuse",

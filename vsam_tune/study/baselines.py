@@ -20,6 +20,7 @@ from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.baselines import BaselineRow, Baselines, changed_rows, read_rows, stored_row, trial_row
 from vsam_tune.study.file.differences import common, differing_keys
 from vsam_tune.study.file.problems import refuse, suggestion
+from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
@@ -235,12 +236,7 @@ def past_the_end(rows: Sequence[BaselineRow], facts: Mapping[str, float]) -> lis
     """
     lines = []
     for row in rows:
-        iterations = int(facts.get("iterations_per_epoch", 0)) * row.epochs
-        for name in ("warmup_iterations", "interval"):
-            value = row.fixed.get(name)
-            if iterations and isinstance(value, int) and value >= iterations:
-                rule = f"a trial has {iterations} iterations: it never takes effect"
-                lines.append(problem(row.file, f"{row.key}.{name}", value, rule, f"a value below {iterations}"))
+        lines += [each.line(row.file) for each in check_run_length(row, {}, facts)]
         start = row.fixed.get("start_epoch")
         if isinstance(start, int) and start >= row.epochs - 1:
             rule = f"a trial has {row.epochs} epochs: its loss term never begins"

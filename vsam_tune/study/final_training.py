@@ -10,6 +10,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.differences import all_differing_keys
+from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
 from vsam_tune.study.scheduling.plan import Plan
@@ -55,10 +56,12 @@ class FinalTrainingJob:
     """Train the replicates of one configuration that are not done yet.
 
     Attributes:
+        export: the configuration.
         plan: as `final_plan` returned it.
         out: the folder of storage, checkpoints and tracking.
     """
 
+    export: Export
     plan: Plan
     out: Path
     suffix: str = ""
@@ -85,12 +88,13 @@ class FinalTrainingJob:
         """Yield the one plan."""
         yield self.plan
 
-    def warnings(self, _facts: Mapping[str, float]) -> list[str]:
-        """Return nothing: the user wrote each value on purpose."""
-        return []
+    def warnings(self, facts: Mapping[str, float]) -> list[str]:
+        """Return a line for each setting that the run is too short for."""
+        return [each.line(self.export.file) for each in check_run_length(self.export, {}, facts)]
 
 
 def train(
+    export: Export,
     plan: Plan,
     out: Path,
     *,
@@ -101,6 +105,7 @@ def train(
     """Train the replicates that are not done yet.
 
     Args:
+        export: the configuration.
         plan: as `final_plan` returned it.
         out: holds storage, checkpoints and tracking.
         listeners: are informed of replicates as they go.
@@ -113,5 +118,5 @@ def train(
     Raises:
         InputError: if the folder holds another configuration, or the data are not there.
     """
-    job = FinalTrainingJob(plan=plan, out=out)
+    job = FinalTrainingJob(export=export, plan=plan, out=out)
     return Runner(out).run(job, listeners=listeners, workers=workers, address=address)[0]

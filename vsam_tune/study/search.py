@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search_spaces.schema import IntDimension
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.preflight import preflight
 from vsam_tune.study.execution.runner import Outcome, Runner
 from vsam_tune.study.file.differences import common, differing_keys
+from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
@@ -137,7 +137,7 @@ def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:
 
 
 def range_warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
-    """Return a line for initial weights that have seen the validation part, and for each range that ends after the run.
+    """Return a line for initial weights that have seen the validation part, and for each range too long for the run.
 
     Args:
         study: the loaded study file.
@@ -148,12 +148,4 @@ def range_warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
         rule = "comes from a final training, which has seen the validation part: val_accuracy and val_loss flatter"
         fix = "judge by vsam-tune baselines or train, which test on other images"
         lines = [problem(study.file, "task.initial_checkpoint", None, rule, fix)]
-    if "iterations_per_epoch" not in facts:
-        return lines
-    iterations = int(facts["iterations_per_epoch"]) * study.epochs
-    rule = f"a trial has {iterations} iterations: above that it never takes effect"
-    return lines + [
-        problem(study.file, f"space.{name}.high", dimension.high, rule, f"at most {iterations}")
-        for name in ("warmup_iterations", "interval")
-        if isinstance(dimension := study.space.get(name), IntDimension) and dimension.high > iterations
-    ]
+    return lines + [each.line(study.file) for each in check_run_length(study, study.space, facts)]

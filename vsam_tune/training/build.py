@@ -13,6 +13,7 @@ from vsam_tune.loss_terms.loss_term import LossTerm
 from vsam_tune.optimizers.plain import PlainOptimizer
 from vsam_tune.optimizers.wrapper import Wrapper
 from vsam_tune.quantization.parameter_groups import parameter_groups
+from vsam_tune.registry.iterations import iterations_of
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import resolve_object
 
@@ -40,9 +41,9 @@ def build_optimizer(
     Args:
         model: the network, on its device.
         base: `optimizer`, a `module:class` of torch's, and its keyword arguments.
-        method: `name`, a key of METHODS or `module:class`, and its hyper-parameters; `warmup_iterations` may be
-            `{"epochs": n}`.
-        iterations_per_epoch: turns epochs into iterations.
+        method: `name`, a key of METHODS or `module:class`, and its hyper-parameters; one that counts iterations may be
+            `{"epochs": n}`, or `{"fraction": x}` of the run.
+        iterations_per_epoch: of the training set.
         epochs: of the whole run.
         num_images: of the training set.
         num_classes: outputs of the network.
@@ -54,17 +55,16 @@ def build_optimizer(
     Raises:
         InputError: if a custom method cannot be found, or takes other settings.
     """
-    optimizer, hyperparameters = build_base_optimizer(model, base), dict(method)
-    warmup = hyperparameters.get("warmup_iterations")
-    if isinstance(warmup, dict):
-        hyperparameters["warmup_iterations"] = round(warmup["epochs"] * iterations_per_epoch)
+    optimizer = build_base_optimizer(model, base)
+    num_iterations = epochs * iterations_per_epoch
+    hyperparameters = _in_iterations(method, iterations_per_epoch, num_iterations)
     target = method_class(hyperparameters.pop("name"))
     if target is None:
         return PlainOptimizer(optimizer), None
     offered = {
         "model": model,
         "seed": seed,
-        "num_iterations": epochs * iterations_per_epoch,
+        "num_iterations": num_iterations,
         "num_images": num_images,
         "num_classes": num_classes,
     }
@@ -76,6 +76,14 @@ def build_optimizer(
         return PlainOptimizer(optimizer), target(**hyperparameters)
     made: Optimizer = target(optimizer, **hyperparameters)
     return made if isinstance(made, Wrapper) else PlainOptimizer(made), None
+
+
+def _in_iterations(method: Mapping[str, Any], iterations_per_epoch: int, num_iterations: int) -> dict[str, Any]:
+    """Return the settings of a method with each number of iterations as a number."""
+    entry = METHODS.get(method["name"])
+    counted = [name for name, known in entry.hyperparameters.items() if known.iterations] if entry else []
+    whole = {"iterations_per_epoch": iterations_per_epoch, "num_iterations": num_iterations}
+    return {**method, **{name: iterations_of(method[name], **whole) for name in counted if name in method}}
 
 
 def build_base_optimizer(model: nn.Module, base: Mapping[str, Any]) -> Optimizer:

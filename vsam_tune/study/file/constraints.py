@@ -1,5 +1,6 @@
 """The constraints between two settings of a method, over all values that either may take."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from search_spaces.schema import CategoricalDimension, Dimension
@@ -26,7 +27,8 @@ def check_constraints(configuration: Configuration, space: Mapping[str, Dimensio
         return f"{'space' if name in space else parameters.section(name)}.{name}"
 
     if "num_slices" in parameters.known:
-        interval, slices = min(possible("interval")), max(possible("num_slices"))
+        # an interval that is a part of the run has no number yet: `check_run_length` compares it
+        interval, slices = min(possible("interval"), default=math.inf), max(possible("num_slices"))
         if interval < 2 * slices:
             rule = f"must be >= 2 * {key('num_slices')} for all values of both: {interval:g} < 2 * {slices:g}"
             fix = f"keep num_slices <= {interval // 2:g}, or interval >= {2 * slices:g}"

@@ -9,13 +9,13 @@ from pydantic import JsonValue, PlainSerializer, PlainValidator
 
 from search_spaces.schema import broken
 from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.iterations import UNITS
 from vsam_tune.registry.methods import METHODS, Method
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.problems import Problem, suggestion, unknown
 
 NO_REFERENCE = "is neither known nor of the form module:name"
-WARMUP = "warmup_iterations"  # the only setting that may be in epochs; a trial turns them into iterations
 
 
 def named_reader(example: str) -> Callable[[object], NamedSettings]:
@@ -79,7 +79,7 @@ def check_settings(
     for name, value in given.settings.items():
         at, setting = f"{key}.{name}", known.get(name)
         if setting is not None:
-            yield from _check_value(at, name, value, setting)
+            yield from _check_value(at, value, setting)
         elif (method := METHODS.get(given.name)) and name in method.fixed:
             yield preset_problem(at, value, given.name, method)
         elif not accepts_unknown_settings:
@@ -88,13 +88,20 @@ def check_settings(
             yield Problem(at, value, "must be plain JSON", "write numbers, words, lists, mappings")
 
 
-def _check_value(key: str, name: str, value: object, setting: Hyperparameter) -> Iterator[Problem]:
-    if name == WARMUP and isinstance(value, dict):
-        epochs = value.get("epochs")
-        if set(value) != {"epochs"} or not is_number(epochs) or epochs < 0:
-            yield Problem(key, value, "must be a whole number >= 0, or {epochs: NUMBER}", "write 1173 or {epochs: 3}")
+def _check_value(key: str, value: object, setting: Hyperparameter) -> Iterator[Problem]:
+    if setting.iterations and isinstance(value, dict):
+        if not _is_part_of_run(value):
+            yield Problem(key, value, f"{rule(setting)}, {' or '.join(UNITS.values())}", fix(setting))
     elif not allows(setting, value):
-        yield Problem(key, value, rule(setting), fix(name, setting))
+        yield Problem(key, value, rule(setting), fix(setting))
+
+
+def _is_part_of_run(value: Mapping[str, object]) -> bool:
+    """Return whether a mapping stands for a number of iterations, see `iterations_of`."""
+    if len(value) != 1:
+        return False
+    ((unit, number),) = value.items()
+    return unit in UNITS and is_number(number) and number >= 0 and (unit != "fraction" or number <= 1)
 
 
 def preset_problem(key: str, value: object, name: str, preset: Method) -> Problem:
@@ -141,11 +148,11 @@ def rule(known: Hyperparameter) -> str:
     return f"must be a {'whole ' if isinstance(known.default, int) else ''}number {bounds}".rstrip()
 
 
-def fix(name: str, known: Hyperparameter) -> str:
+def fix(known: Hyperparameter) -> str:
     """Return the fix for a setting: its default, and its meaning."""
     default = str(known.default).lower() if isinstance(known.default, bool) else known.default
-    epochs = " or {epochs: 2}" if name == WARMUP else ""
-    return f"write {default}{epochs} ({known.meaning})"
+    units = ", {fraction: 0.015} or {epochs: 3}" if known.iterations else ""
+    return f"write {default}{units} ({known.meaning})"
 
 
 def is_plain(value: object) -> bool:

@@ -117,7 +117,7 @@ def _read_dimension(entry: Mapping[str, object], key: str) -> tuple[Dimension | 
 def _check_dimension(name: str, dimension: Dimension, configuration: Configuration) -> Iterator[Problem]:
     key, parameters = f"space.{name}", configuration.parameters
     if name in parameters.known:
-        yield from _check_range(key, name, dimension, parameters.known[name])
+        yield from _check_range(key, dimension, parameters.known[name])
     elif name in parameters.entry.fixed:
         yield preset_problem(key, None, parameters.method, parameters.entry)
     elif configuration.custom_trainable:
@@ -128,12 +128,12 @@ def _check_dimension(name: str, dimension: Dimension, configuration: Configurati
         yield unknown(key, parameters.known, f"{parameters.method} has")
 
 
-def _check_range(key: str, name: str, dimension: Dimension, known: Hyperparameter) -> Iterator[Problem]:
+def _check_range(key: str, dimension: Dimension, known: Hyperparameter) -> Iterator[Problem]:
     kind = _KINDS[type(known.default)]
     if isinstance(dimension, CategoricalDimension):
         for i, choice in enumerate(dimension.choices):
             if not allows(known, choice):
-                yield Problem(f"{key}.choices[{i}]", choice, rule(known), fix(name, known))
+                yield Problem(f"{key}.choices[{i}]", choice, rule(known), fix(known))
     elif dimension.type != kind:
         yield Problem(
             f"{key}.type", dimension.type, f"must be {kind}", f"write {{type: {kind}, ...}} ({known.meaning})"
