@@ -107,7 +107,8 @@ def arrays(changes: dict[str, dict[str, Any] | None]) -> dict[str, np.ndarray]:
             if change is None:
                 continue
             shape = tuple(change.get("shape", shape))
-            made[name] = (np.arange(np.prod(shape)) % 2).reshape(shape).astype(change.get("dtype", dtype))
+            values = np.arange(np.prod(shape)) % (2 if name.startswith("y") else 251)
+            made[name] = values.reshape(shape).astype(change.get("dtype", dtype))
             if "first" in change:
                 made[name][0] = change["first"]
     return made

@@ -15,7 +15,8 @@ FIX = "return checked_source(request.name, train, test)"
 
 
 def part(number=6, *, x=torch.uint8, y=torch.int64):
-    return Images(torch.zeros(number, 1, 4, 4, dtype=x), (torch.arange(number) % 2).to(y))
+    pixels = torch.arange(number, dtype=x)[:, None, None, None].expand(-1, 1, 4, 4)
+    return Images(pixels.contiguous(), (torch.arange(number) % 2).to(y))
 
 
 def test_its_images_become_a_task():

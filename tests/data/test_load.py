@@ -113,7 +113,7 @@ def test_resize_shrinks_every_part(cifar_like):
 
 
 def test_images_that_are_not_square_need_resize(tmp_path):
-    x = np.zeros((8, 6, 4), np.uint8)
+    x = np.arange(192, dtype=np.uint8).reshape(8, 6, 4)
     y = np.arange(8) % 2
     np.savez(tmp_path / "set.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     data = f"npz:{tmp_path / 'set.npz'}"

@@ -51,7 +51,8 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
 
     Raises:
         InputError: a part is empty, image sizes differ, labels are negative, there is only one class, a class has no
-            training image, or a test label does not occur in training. It reports all problems at once.
+            training image, a test label does not occur in training, or all training images are equal. It reports all
+            problems at once.
     """
     empty = [part for part, images in (("train", train), ("test", test)) if len(images) == 0]
     if empty:
@@ -71,6 +72,8 @@ def checked_source(where: object, train: Images, test: Images) -> Source:
         shapes = f"{_shape(train.x)} and {_shape(test.x)}"
         rule = f"training and test images must have one shape; they are {shapes}"
         found.append(problem(where, "", None, rule, "convert one part to the other's size and colours"))
+    if len(train) > 1 and all(torch.equal(image, train.x[0]) for image in train.x):
+        found.append(problem(where, "train", None, "all images are equal", "check how these images were made"))
     if found:
         raise InputError(*found)
     return Source(train=train, test=test, num_classes=num_classes)

@@ -1,5 +1,6 @@
 """The trainable that a study file names: found by `module:Class`, asked in a process of its own before a search."""
 
+import logging
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -65,6 +66,8 @@ def _first_params(plan: Plan) -> dict[str, Any]:
 
 
 def _check(trainable: str, config: TrialConfig, time_iterations: bool) -> dict[str, float]:  # noqa: FBT001 - pickled
+    # As in the command: the process is a new one, and what it warns of, such as files left out, belongs to the user.
+    logging.basicConfig(format="vsam-tune: %(message)s", level=logging.WARNING, stream=sys.stderr)
     check = getattr(resolve(trainable), "check", None)
     facts: dict[str, float] = check(config, time_iterations=time_iterations) if check else {}
     return facts
