@@ -2,7 +2,16 @@
 
 import pytest
 
-from vsam_tune.analysis.published_tables import PaperRow, published_rows_for, rows_of, tables, task_of, tasks
+from vsam_tune.analysis.published_tables import (
+    PaperRow,
+    doubt_about,
+    published_rows_for,
+    rows_of,
+    tables,
+    task_of,
+    tasks,
+)
+from vsam_tune.registry.data_and_models import MODELS
 
 R18 = rows_of("cifar10/resnet18", quantized=False)
 WRN100 = rows_of("cifar100/wrn28_10", quantized=False)
@@ -63,7 +72,9 @@ def test_the_paper_s_own_speeds_agree_with_each_other():
         ({}, "cifar10/resnet18"),
         ({"epochs": 2, "batch_size": 64}, "cifar10/resnet18"),
         ({"data": "cifar100", "model": {"name": "wrn28_10"}}, "cifar100/wrn28_10"),
+        ({"data": "cifar100", "model": {"name": "wrn34_10"}}, "cifar100/wrn28_10"),
         ({"model": {"name": "mobilenet_v1", "width_percent": 100}}, "cifar10/mobilenet"),
+        ({"model": {"name": "mobilenet_v1_relu6", "width_percent": 100}}, "cifar10/mobilenet"),
         ({"model": {"name": "mobilenet_v1", "width_percent": 50}}, None),
         ({"data": "digits"}, None),
         ({"data": "npz:/some/where.npz"}, None),
@@ -77,6 +88,15 @@ def test_the_paper_s_own_speeds_agree_with_each_other():
 )
 def test_a_task_is_the_paper_s_if_data_and_network_are(changes, task):
     assert task_of({**TASK, **changes}) == task
+
+
+def test_the_networks_that_the_paper_names_and_its_program_does_not_have():
+    doubtful = {task: doubt_about(task) for task in tasks() if doubt_about(task)}
+    assert set(doubtful) == {"cifar10/wrn28_10", "cifar100/wrn28_10", "cifar10/mobilenet"}
+    for task, doubt in doubtful.items():
+        (named,) = [name for name in MODELS if f" {name}," in doubt]
+        options = MODELS[named].options
+        assert task_of({**TASK, "data": task.partition("/")[0], "model": {"name": named, **options}}) == task
 
 
 def test_table_5_is_of_quantized_networks_and_the_others_are_not():

@@ -28,7 +28,7 @@ def test_convolutions_are_he_normal_with_fan_out(name):
         assert_normal(layer.weight, 2 / (layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1]))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v1_imagenet_stem"])
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v1_imagenet_stem", "mobilenet_v1_relu6"])
 def test_convolutions_of_mobilenet_v1_are_he_normal_with_the_fan_of_one_channel_if_depthwise(name):
     for layer in convolutions(build(name)):
         fan = layer.out_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]

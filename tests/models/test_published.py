@@ -23,9 +23,11 @@ def parameters(name, num_classes, **options):
         ("resnet18", 11_173_962, 11_220_132),
         ("resnet18_imagenet_stem", 11_181_642, 11_227_812),
         ("wrn28_10", 36_479_194, 36_536_884),
+        ("wrn34_10", 46_160_474, 46_218_164),
         ("pyramidnet110", 28_485_477, 28_511_307),
         ("mobilenet_v1", 3_217_226, 3_309_476),
         ("mobilenet_v1_imagenet_stem", 3_217_226, 3_309_476),
+        ("mobilenet_v1_relu6", 3_217_226, 3_309_476),
         ("mobilenet_v2", 2_236_682, 2_351_972),
     ],
 )
@@ -59,9 +61,11 @@ def test_parameters_of_published_variants(name, options, num_classes, published)
         ("resnet18", 555),
         ("resnet18_imagenet_stem", 37),
         ("wrn28_10", 5243),
+        ("wrn34_10", 6659),
         ("pyramidnet110", 4718),
         ("mobilenet_v1_imagenet_stem", 12),
         ("mobilenet_v1", 46),
+        ("mobilenet_v1_relu6", 12),
     ],
 )
 def test_multiply_adds_of_an_image_of_32_pixels(name, millions):
@@ -123,6 +127,22 @@ def test_the_widths_of_pyramidnet110_grow_by_5():
     shapes = build_shapes("pyramidnet110", num_classes=10)
     widths = [unit.bn.num_features for stage in range(1, 4) for unit in getattr(shapes.features, f"stage{stage}")]
     assert widths == list(range(21, 287, 5))
+
+
+LAST_TEN = {  # parameter tensors of the networks in the program of vSAM's authors, over which it takes norms
+    "resnet18": [(512,), (512,), *[(512, 512, 3, 3), (512,), (512,)] * 2, (10, 512), (10,)],
+    "wrn34_10": [*[(640,), (640,), (640, 640, 3, 3)] * 2, (640,), (640,), (10, 640), (10,)],
+    "pyramidnet110": [
+        *[(286, 281, 3, 3), (286,), (286,), (286, 286, 3, 3), (286,), (286,)],
+        *[(286,), (286,), (10, 286), (10,)],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LAST_TEN)
+def test_the_last_ten_tensors_are_those_of_the_authors_networks(name):
+    shapes = [tuple(parameter.shape) for parameter in build_shapes(name, num_classes=10).parameters()]
+    assert shapes[-10:] == LAST_TEN[name]
 
 
 def test_every_model_documents_its_smallest_images():

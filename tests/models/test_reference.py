@@ -9,6 +9,8 @@ from torch import nn
 from tests.reference import networks
 from tests.support.networks import build
 
+RELU6 = partial(networks.mobilenet_v1, stem_stride=2, last_stride=2, activation=networks.relu6)  # of vSAM's authors
+
 
 def drawn(name, image_size, **options):
     """Return a network in float64 with random weights and statistics also in batch norm."""
@@ -33,6 +35,8 @@ def drawn(name, image_size, **options):
         ("pyramidnet", 12, {"depth": 8, "alpha": 90}, partial(networks.pyramidnet, blocks=1)),
         ("mobilenet_v1", 32, {"width_percent": 25}, partial(networks.mobilenet_v1, stem_stride=1)),
         ("mobilenet_v1_imagenet_stem", 32, {"width_percent": 25}, partial(networks.mobilenet_v1, stem_stride=2)),
+        ("mobilenet_v1_relu6", 32, {"width_percent": 25}, RELU6),
+        ("mobilenet_v1_relu6", 80, {"width_percent": 25}, RELU6),
     ],
 )
 def test_logits(name, image_size, options, reference):

@@ -92,11 +92,15 @@ def pyramidnet(x, convolutions, norms, weight, bias, blocks):
     return classify(x, weight, bias)
 
 
-def mobilenet_v1(x, convolutions, norms, weight, bias, stem_stride):
+def relu6(x):
+    return torch.where(x < 6, relu(x), torch.full_like(x, 6))
+
+
+def mobilenet_v1(x, convolutions, norms, weight, bias, stem_stride, last_stride=1, activation=relu):
     convolutions, norms = iter(convolutions), iter(norms)
-    x = relu(normalise(convolve(x, next(convolutions), stem_stride), next(norms)))
-    for stride in (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1):
-        x = relu(normalise(convolve(x, next(convolutions), stride, groups=x.shape[1]), next(norms)))
-        x = relu(normalise(convolve(x, next(convolutions)), next(norms)))
+    x = activation(normalise(convolve(x, next(convolutions), stem_stride), next(norms)))
+    for stride in (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, last_stride):
+        x = activation(normalise(convolve(x, next(convolutions), stride, groups=x.shape[1]), next(norms)))
+        x = activation(normalise(convolve(x, next(convolutions)), next(norms)))
     assert not [*convolutions, *norms]
     return classify(x, weight, bias)

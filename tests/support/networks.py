@@ -11,14 +11,22 @@ SMALLEST = {  # pixels
     "resnet18_imagenet_stem": 32,
     "wrn": 8,
     "wrn28_10": 8,
+    "wrn34_10": 8,
     "pyramidnet": 8,
     "pyramidnet110": 8,
     "mobilenet_v1": 16,
     "mobilenet_v1_imagenet_stem": 32,
+    "mobilenet_v1_relu6": 32,
     "mobilenet_v2": 32,
 }
-ONE_PIXEL = ["resnet18_imagenet_stem", "mobilenet_v1", "mobilenet_v1_imagenet_stem", "mobilenet_v2"]  # of them is left
-LARGE = ["wrn28_10", "pyramidnet110"]  # the builders of wrn and pyramidnet with other numbers
+ONE_PIXEL = [  # of them is left
+    "resnet18_imagenet_stem",
+    "mobilenet_v1",
+    "mobilenet_v1_imagenet_stem",
+    "mobilenet_v1_relu6",
+    "mobilenet_v2",
+]
+LARGE = ["wrn28_10", "wrn34_10", "pyramidnet110"]  # the builders of wrn and pyramidnet with other numbers
 SMALL = [name for name in MODELS if name not in LARGE]
 
 

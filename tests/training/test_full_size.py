@@ -45,7 +45,9 @@ def step(trained):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("model_name", ["wrn28_10", "pyramidnet110", "mobilenet_v1", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "model_name", ["wrn28_10", "pyramidnet110", "mobilenet_v1", "mobilenet_v1_relu6", "mobilenet_v2"]
+)
 def test_a_step_and_an_exact_resume(model_name, method, tmp_path):
     torch.random.manual_seed(4)
     straight, resumed = trainer(model_name, method), trainer(model_name, method)

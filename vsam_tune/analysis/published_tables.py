@@ -17,7 +17,15 @@ from vsam_tune.registry.methods import METHODS
 
 EPOCHS, BATCH_SIZE = 200, 128  # of tables 1 to 4; those of table 5 are not said
 SHOWN = ("table", "accuracy", "accuracy_std", "sampling_number", "ais", "percent_of_sam", "note")  # of a row, by name
-_MODELS = {"mobilenet_v1": "mobilenet"}  # our name -> the paper's, which does not say the version
+_MODELS = {  # our name -> the paper's
+    "wrn34_10": "wrn28_10",  # as which the authors' program builds it
+    "mobilenet_v1": "mobilenet",  # the paper does not say the version
+    "mobilenet_v1_relu6": "mobilenet",  # that of the authors' program
+}
+_DOUBTS = {
+    "wrn28_10": "its network is probably wrn34_10, which its authors' program builds under this name",
+    "mobilenet": "its network is probably mobilenet_v1_relu6, the one of its authors' program",
+}
 _BY_PERIOD = {"periodic_sam": "sam_{period}", "looksam": "looksam_{period}"}  # names that hold a setting
 _MAIN = 3  # the table that has a spread and every method: the first choice where several have a row
 _QUANTIZED, _PREFIX = 5, "lsq_"
@@ -95,6 +103,12 @@ def task_of(task: Mapping[str, Any]) -> str | None:
         return None
     found = f"{task['data']}/{_MODELS.get(name, name)}"
     return found if found in tasks() else None
+
+
+def doubt_about(task: str) -> str:
+    """Return what is not certain about the network of one of `tasks()`, as part of a sentence; empty for nothing."""
+    _, _, model = task.partition("/")
+    return _DOUBTS.get(model, "")
 
 
 def rows_of(task: str | None, *, quantized: bool) -> tuple[PaperRow, ...]:

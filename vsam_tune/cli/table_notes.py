@@ -75,10 +75,12 @@ def _paper_task(comparison: "Comparison", paper_task: str) -> str:
     task = comparison.task
     if published_tables.task_of(task) != paper_task:
         return f"paper: another task, {paper_task}; compare the order of the methods and fractions, not values"
+    doubt = published_tables.doubt_about(paper_task)
+    end = f"; {doubt}" if doubt else ""
     if task.get("quantization") is not None:
-        return f"paper: {paper_task}, table 5, which does not state epochs and batch size"
+        return f"paper: {paper_task}, table 5, which does not state epochs and batch size{end}"
     size = f"{published_tables.EPOCHS} epochs at batch size {published_tables.BATCH_SIZE}"
-    return f"paper: {paper_task}, {size}, three seeds, one RTX 3090"
+    return f"paper: {paper_task}, {size}, three seeds, one RTX 3090{end}"
 
 
 def _quoted(comparison: "Comparison") -> list[str]:

@@ -1,6 +1,7 @@
 """MobileNets: V1, Howard et al. 2017, from pytorchcv; V2, Sandler et al. 2018, from torchvision.
 
-The paper of vSAM does not say which version its table 5 trains, nor with which stem.
+The paper of vSAM does not say which version its table 5 trains, nor with which stem. Its authors' program has one
+MobileNet, `mobilenet_v1_relu6` here.
 """
 
 from pytorchcv.models.mobilenet import get_mobilenet
@@ -30,6 +31,23 @@ def mobilenet_v1_imagenet_stem(in_channels: int, image_size: int, num_classes: i
     """Return MobileNet with the published stem of stride 2; otherwise like `mobilenet_v1`, for images >= 32 pixels."""
     check_image_size("mobilenet_v1_imagenet_stem", image_size, smallest=32)
     return _first("mobilenet_v1_imagenet_stem", in_channels, num_classes, width_percent, stride=2)
+
+
+def mobilenet_v1_relu6(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:
+    """Return the MobileNet of vSAM's authors: as `mobilenet_v1_imagenet_stem`, with ReLU6 and a last block of stride 2.
+
+    On images of 32x32 the last block sees a map of one pixel, so its stride has no effect there. Choice: weights start
+    as in `mobilenet_v1`; the authors' start as torch's do.
+    """
+    check_image_size("mobilenet_v1_relu6", image_size, smallest=32)
+    model = _first("mobilenet_v1_relu6", in_channels, num_classes, width_percent, stride=2)
+    for module in [*model.modules()]:
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.ReLU6(inplace=True))
+    depthwise = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.groups > 1]
+    depthwise[-1].stride = (2, 2)
+    return model
 
 
 def mobilenet_v2(in_channels: int, image_size: int, num_classes: int, *, width_percent: int) -> nn.Module:

@@ -134,6 +134,11 @@ MODELS: dict[str, Model] = {
         options={},
         source="Zagoruyko and Komodakis 2016; as wrn, with depth 28 and width factor 10",
     ),
+    "wrn34_10": Model(
+        builder="vsam_tune.models.wide_resnet:wrn34_10",
+        options={},
+        source="davda54/sam, and vSAM's authors as WRN-28-10; as wrn, with depth 34 and width factor 10",
+    ),
     "pyramidnet": Model(
         builder="vsam_tune.models.pyramidnet:pyramidnet",
         options={"depth": 20, "alpha": 48},
@@ -153,6 +158,11 @@ MODELS: dict[str, Model] = {
         builder="vsam_tune.models.mobilenet:mobilenet_v1_imagenet_stem",
         options={"width_percent": 100},
         source="Howard et al. 2017; pytorchcv (stride 2)",
+    ),
+    "mobilenet_v1_relu6": Model(
+        builder="vsam_tune.models.mobilenet:mobilenet_v1_relu6",
+        options={"width_percent": 100},
+        source="vSAM's authors; pytorchcv's V1 with ReLU6 and a last block of stride 2 (stem of stride 2)",
     ),
     "mobilenet_v2": Model(
         builder="vsam_tune.models.mobilenet:mobilenet_v2",
