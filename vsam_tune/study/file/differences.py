@@ -1,7 +1,12 @@
-"""The keys of a resolved file that may change between two starts of a study, and those that do."""
+"""The keys of a resolved file that may change between two starts of a study, and those that do.
+
+A path that leads to the same files as before is no difference.
+"""
 
 from collections.abc import Mapping
 from typing import Any
+
+from vsam_tune.study.file.same_files import names_the_same_files
 
 CHANGEABLE = ("budget", "resources", "tracking", "baselines", "task.data_root", "task.download")
 
@@ -32,7 +37,7 @@ def common(resolved: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differences(now: object, then: object, key: str) -> list[str]:
     if not isinstance(now, dict) or not isinstance(then, dict):
-        return [] if now == then else [key]
+        return [] if now == then or names_the_same_files(key, now, then) else [key]
     return [
         found
         for name in sorted({*now, *then})

@@ -22,12 +22,13 @@ from vsam_tune.study.storage.learning_curve import position, read_curve
 from vsam_tune.study.storage.stored_study import definition_text
 from vsam_tune.study.tracking.mlflow_view import run_color
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
+from vsam_tune.study.tracking.sql_store import STUDY_TAG, correct_locations
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-STUDY_TAG, KIND_TAG = "vsam_tune.study", "vsam_tune.kind"
+KIND_TAG = "vsam_tune.kind"
 THINNED = 200  # points of a trajectory column that go to MLflow
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
 _BATCH = 1000  # metrics a call: MLflow's limit
@@ -64,7 +65,8 @@ class MlflowStore:
         name: of a new experiment; with a part of `study_id` where another one has it.
         study_id: the tag that the experiment is found by.
         kind: of the runs that are logged.
-        artifacts: URI of the artifacts of a new experiment; None for the server's own place.
+        artifacts: URI of the artifacts; an experiment that has another place gets this one. None for the server's own
+            place.
         tags: of the experiment; a guest also sets them on an existing experiment, since it shows more columns.
     """
 
@@ -81,6 +83,8 @@ class MlflowStore:
         self._client, self._kind = open_client(uri), kind
         found = find_experiment(self._client, study_id)
         self._experiment = found or self._create(name, study_id, artifacts, tags)
+        if found and artifacts is not None:
+            correct_locations(uri, found, artifacts)
         if found and kind.guest:
             for key, value in tags.items():
                 self._client.set_experiment_tag(found, key, value)

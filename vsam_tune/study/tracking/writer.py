@@ -15,6 +15,7 @@ from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking.mlflow_store import STATUS, MlflowStore, run_params
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
+from vsam_tune.study.tracking.sql_store import artifact_root, is_sql
 from vsam_tune.study.tracking.tracking_state import TrackingState, default_uri, write_part_state, write_tracking_state
 
 logger = logging.getLogger(__name__)
@@ -137,8 +138,7 @@ class MlflowTracking:
         """Log all pending trials; a failure leaves them pending."""
         try:
             if self._store is None:
-                served = self._uri.startswith(("http:", "https:", "databricks"))  # and keeps artifacts as well
-                artifacts = None if served else (self._home / "mlflow-artifacts").absolute().as_uri()
+                artifacts = artifact_root(self._home) if is_sql(self._uri) else None  # a server keeps them itself
                 self._store = MlflowStore(
                     self._uri, self._name, self._study_id, kind=self._kind, artifacts=artifacts, tags=self._tags
                 )
