@@ -36,9 +36,10 @@ def dry_run(config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
             method costs one or the other.
 
     Returns:
-        `train_images`, `iterations_per_epoch`, `parameters`; `method_memory_mb`, that a loss term keeps for the whole
-        run; `starts_from_final_training`, 1 for an initial checkpoint that has seen the validation part; with
-        `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
+        `train_images`, `validation_images` and `test_images`, `channels`, `image_size` in pixels, `classes`,
+        `redrawn_labels`, that the label noise changed; `iterations_per_epoch`, `parameters`; `method_memory_mb`, that a
+        loss term keeps for the whole run; `starts_from_final_training`, 1 for an initial checkpoint that has seen the
+        validation part; with `time_iterations` also `plain_seconds` and `sampled_seconds`, medians of an iteration.
     """
     if not torch.cuda.is_available():  # the driver of a cluster need not have the GPUs of its workers
         config = {**config, "gpus": 0}
@@ -47,6 +48,12 @@ def dry_run(config: TrialConfig, *, time_iterations: bool) -> dict[str, float]:
     _seconds(trainer)
     facts: dict[str, float] = {
         "train_images": len(data.train),
+        **({} if data.validation is None else {"validation_images": len(data.validation)}),
+        "test_images": len(data.test),
+        "channels": data.in_channels,
+        "image_size": data.image_size,
+        "classes": data.num_classes,
+        "redrawn_labels": data.redrawn,
         "iterations_per_epoch": len(trainer.loader),
         "parameters": count_parameters(trainer.model),
     }

@@ -61,6 +61,43 @@ def test_what_was_not_timed_has_no_cost(tmp_path):
     assert cost(study(tmp_path), {"train_images": 45_000}) == {}
 
 
+def test_a_study_is_described_in_words(tmp_path, monkeypatch, capsys):
+    facts = {"train_images": 1_100, "validation_images": 348, "test_images": 349, "channels": 1, "image_size": 8}
+    facts |= {"classes": 10, "redrawn_labels": 206, "iterations_per_epoch": 18, "parameters": 19_242}
+    facts |= {"plain_seconds": 0.01, "sampled_seconds": 0.02}
+    monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: facts)
+    file = tmp_path / "words.yaml"
+    space = "{kappa: {high: 0.99}, num_slices: {low: 2}, warmup_iterations: {low: 36, high: 360}, reuse: true}"
+    more = f"space: {space}\nbudget: {{trials: 24}}\nbaselines: {{seeds: 2, methods: [sgd]}}\n"
+    file.write_text(f"name: words\ntask: {{epochs: 40, label_noise: 0.2}}\n{more}")
+    assert main(["check", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.splitlines()[2:-2] == [
+        "data        digits: 1,100 training, 348 validation and 349 test images of 8 x 8 pixels, 1 channel, in 10"
+        " classes; label noise changed 206 training labels",
+        "training    cnn with 19,242 parameters; 40 epochs of 18 iterations, 720 in all, of 128 images each",
+        "method      vsam around sgd",
+        "searches    beta 0.05 to 1 (log), num_slices 2 to 8, warmup_iterations 36 to 360 (log), reuse geometric |"
+        " none, kappa 0.5 to 0.99 if reuse is geometric",
+        "objectives  maximize val_accuracy, maximize ais_vs_sam",
+        "cost        a trial trains for 7 s at the cost of sgd alone, and for 14 s at SAM's; 24 trials take about"
+        " 4 min 19 s on one worker of this machine",
+        "            the baselines take 19 s on one worker",
+    ]
+
+
+def test_a_study_of_baselines_alone_searches_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"iterations_per_epoch": 18.0})
+    file = tmp_path / "rows.yaml"
+    file.write_text("name: rows\ntask: {epochs: 40}\nbaselines: {methods: [sgd, {name: vsam, label: late}]}\n")
+    assert main(["check", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert "searches" not in printed.out
+    assert " baselines " in printed.out.rpartition("next: ")[2]
+    assert "baselines.methods[1].warmup_iterations = 1173: a trial has 720 iterations" in printed.err
+
+
 def test_what_a_method_would_keep_is_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"method_memory_mb": 60.6})
     file = tmp_path / "kept.yaml"

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch._dynamo.utils import counters
 
-from tests.support.digits_trial import SEARCH_IMAGES, steps, trial_config
+from tests.support.digits_trial import EVALUATED, SEARCH_IMAGES, steps, trial_config
 from tests.support.methods import others_slow
 from tests.support.properties import expensive
 from tests.support.tiny_trial import equal_state, optimizer_class
@@ -38,7 +38,11 @@ def grey(num_images):
 def test_the_facts_of_a_dry_run():
     facts = dry_run(trial_config(""), time_iterations=False)
     parameters = 4 * 9 + 2 * 4 * 4 * 9 + 3 * 2 * 4 + 4 * 10 + 10  # convolutions, batch norms, linear
-    assert facts == {"train_images": SEARCH_IMAGES, "iterations_per_epoch": 5, "parameters": parameters}
+    changed = facts.pop("redrawn_labels")
+    assert 0.1 * SEARCH_IMAGES < changed < 0.25 * SEARCH_IMAGES  # a fifth is redrawn, some of it as before
+    images = {"train_images": SEARCH_IMAGES, "validation_images": EVALUATED["val"], "test_images": EVALUATED["test"]}
+    shape = {"channels": 1, "image_size": 8, "classes": 10}
+    assert facts == {**images, **shape, "iterations_per_epoch": 5, "parameters": parameters}
 
 
 def test_a_dry_run_says_what_a_method_would_keep():

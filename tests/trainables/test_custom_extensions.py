@@ -23,7 +23,8 @@ def own_config(folder, name, **changes):
 
 def test_a_dry_run_builds_it():
     facts = dry_run(own_config("", "Confidence"), time_iterations=False)
-    assert facts == {"train_images": 192, "iterations_per_epoch": 6, "parameters": 407, "method_memory_mb": 0.0}
+    wanted = {"train_images": 192, "iterations_per_epoch": 6, "parameters": 407, "method_memory_mb": 0.0}
+    assert facts.items() >= wanted.items()
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_study_file, overrides
-from vsam_tune.cli.columns import number_text
+from vsam_tune.cli.check_summary import summary
 from vsam_tune.cli.invocation import command_line
-from vsam_tune.cli.render import render_json, render_rows
+from vsam_tune.cli.render import render_json
 
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
@@ -27,28 +27,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the study and print its facts and costs; return 0."""
+    from vsam_tune.study.baselines import past_the_end, wanted_rows
     from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import ask_trainable, range_warnings
 
     study = load_study(arguments.study, overrides(arguments))
     facts = ask_trainable(study, time_iterations=True)
-    for line in range_warnings(study, facts):
+    searched = _searches(study)
+    for line in range_warnings(study, facts) if searched else past_the_end(wanted_rows(study, root=Path()), facts):
         sys.stderr.write(f"warning: {line}\n")
     seeds = asdict(study.replication) if study.replication.replicates > 1 else {}
-    rows: dict[str, Any] = {"study": study.name, **facts, **seeds, **cost(study, facts)}
+    costs = cost(study, facts)
     if arguments.format == "json":
+        rows: dict[str, Any] = {"study": study.name, **facts, **seeds, **costs}
         sys.stdout.write(render_json(rows) + "\n")
         return 0
-    facts_shown = [{"": name, "value": number_text(name, value)} for name, value in rows.items()]
-    sys.stdout.write(render_rows(facts_shown, ("", "value"), "table"))
-    sys.stdout.write(f"\n\n{arguments.study} is valid.\nnext: {_next_step(study, arguments)}\n")
+    lines = list(summary(study, facts, costs, searched=searched))
+    width = max(len(subject) for subject, _ in lines)
+    sys.stdout.write(f"{arguments.study} is valid.\n\n")
+    sys.stdout.writelines(f"{subject:<{width}}  {sentence}\n" for subject, sentence in lines)
+    sys.stdout.write(f"\nnext: {_next_step(study, arguments)}\n")
     return 0
+
+
+def _searches(study: "Study") -> bool:
+    """Return whether the study is there for a search: a table of the paper, without a budget, only has baselines."""
+    from vsam_tune.study.file.sections import Budget
+
+    return study.baselines is None or study.budget != Budget()
 
 
 def _next_step(study: "Study", arguments: argparse.Namespace) -> str:
     """Return the command that starts the study, with the settings that it was checked with."""
     options: list[object] = ["--data", arguments.data] if arguments.data else []
-    if study.baselines:
+    if not _searches(study):
         return command_line("baselines", arguments.study, *options)
     trials = ["--trials", arguments.trials] if arguments.trials else []
     return command_line("search", arguments.study, *options, *trials)

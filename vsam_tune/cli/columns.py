@@ -58,6 +58,13 @@ def column_of(name: str, values: Sequence[object]) -> Column:
     return Column(name, tuple("" if value is None else f"{next(rest):>{width}}" for value in values), numeric=True)
 
 
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person wants to read it: hours and minutes, minutes and seconds, or seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def number_text(name: str, value: object) -> str:
     """Return a value as a person wants to read it, on one line: numbers with the digits that mean something.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.columns import number_text
+from vsam_tune.cli.columns import duration_text, number_text
 from vsam_tune.registry.metrics import SHOWN
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Progress:
         if self._total and self._seconds:
             left = max(0, self._total - self._ended)
             pace = sum(self._seconds) / len(self._seconds)
-            text += f", about {_duration(math.ceil(left / self._side_by_side) * pace)} left" if left else ""
+            text += f", about {duration_text(math.ceil(left / self._side_by_side) * pace)} left" if left else ""
         return text
 
     def _table(self) -> "Table":
@@ -121,9 +121,3 @@ class Progress:
             epoch = f"{row.point.get('epoch', 0):.0f}/{row.epochs}"
             table.add_row(str(number), row.state, epoch, *cells, *values)
         return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
