@@ -67,7 +67,7 @@ def test_a_study_is_described_in_words(tmp_path, monkeypatch, capsys):
     facts |= {"plain_seconds": 0.01, "sampled_seconds": 0.02}
     monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: facts)
     file = tmp_path / "words.yaml"
-    space = "{kappa: {high: 0.99}, num_slices: {low: 2}, warmup_iterations: {low: 36, high: 360}, reuse: true}"
+    space = "{kappa: {high: 0.99}, num_slices: {low: 2}, warmup_iterations: {high: 0.25}, reuse: true}"
     more = f"space: {space}\nbudget: {{trials: 24}}\nbaselines: {{seeds: 2, methods: [sgd]}}\n"
     file.write_text(f"name: words\ntask: {{epochs: 40, label_noise: 0.2}}\n{more}")
     assert main(["check", str(file)]) == 0
@@ -78,8 +78,8 @@ def test_a_study_is_described_in_words(tmp_path, monkeypatch, capsys):
         " classes; label noise changed 206 training labels",
         "training    cnn with 19,242 parameters; 40 epochs of 18 iterations, 720 in all, of 128 images each",
         "method      vsam around sgd",
-        "searches    beta 0.05 to 1 (log), num_slices 2 to 8, warmup_iterations 36 to 360 (log), reuse geometric |"
-        " none, kappa 0.5 to 0.99 if reuse is geometric",
+        "searches    beta 0.05 to 1 (log), num_slices 2 to 8, warmup_iterations 0.005 to 0.25 of the run (log), reuse"
+        " geometric | none, kappa 0.5 to 0.99 if reuse is geometric",
         "objectives  maximize val_accuracy, maximize ais_vs_sam",
         "cost        a trial trains for 7 s at the cost of sgd alone, and for 14 s at SAM's; 24 trials take about"
         " 4 min 19 s on one worker of this machine",
@@ -90,7 +90,9 @@ def test_a_study_is_described_in_words(tmp_path, monkeypatch, capsys):
 def test_a_study_of_baselines_alone_searches_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"iterations_per_epoch": 18.0})
     file = tmp_path / "rows.yaml"
-    file.write_text("name: rows\ntask: {epochs: 40}\nbaselines: {methods: [sgd, {name: vsam, label: late}]}\n")
+    file.write_text(
+        "name: rows\ntask: {epochs: 40}\nbaselines: {methods: [sgd, {name: vsam, warmup_iterations: 1173}]}\n"
+    )
     assert main(["check", str(file)]) == 0
     printed = capsys.readouterr()
     assert "searches" not in printed.out

@@ -25,7 +25,8 @@ def test_a_default_range_contains_the_default(method: str) -> None:
     space = default_space(method)
     known = {**METHODS[method].hyperparameters, **BASE_OPTIMIZERS["sgd"].settings}
     for name, dimension in {**space.searched, **space.optional}.items():
-        assert dimension.contains(known[name].default), name
+        default, fraction = known[name].default, known[name].fraction
+        assert dimension.contains(default if fraction is None else fraction), name
 
 
 def test_vsam_searches_the_four_of_the_paper() -> None:

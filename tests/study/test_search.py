@@ -270,7 +270,7 @@ def test_a_range_that_is_too_long_for_a_trial_is_warned_of(tmp_path: Path) -> No
         tmp_path,
         trainable="trainables.classification:Classification",
         method={"name": "vsam", "interval": 50},
-        space={"warmup_iterations": {"high": 700}},
+        space={"warmup_iterations": {"type": "int", "low": 36, "high": 700}},
         objectives=["val_accuracy", "ais"],
     )
     (line,) = range_warnings(study, {"iterations_per_epoch": 180})

@@ -35,7 +35,9 @@ def summary(
     if study.method.name:
         yield "method", f"{study.method.name} around {study.base_optimizer.name}"
     if searched:
-        yield "searches", ", ".join(f"{name} {_extent(dimension)}" for name, dimension in study.space.items())
+        counted = {name for name, known in study.parameters.known.items() if known.iterations}
+        ranges = [f"{name} {_extent(dimension, counted=name in counted)}" for name, dimension in study.space.items()]
+        yield "searches", ", ".join(ranges)
         yield "objectives", ", ".join(f"{each.direction} {each.name}" for each in study.objectives)
     if "seconds_per_trial_sgd" in costs:
         yield "cost", _cost(study, costs, searched=searched)
@@ -70,13 +72,14 @@ def _training(study: "Study", facts: Mapping[str, float]) -> str:
     return f"{model}{length}, of {study.task.batch_size} images each{replicates}"
 
 
-def _extent(dimension: Dimension) -> str:
+def _extent(dimension: Dimension, *, counted: bool) -> str:
     when = " and ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in (dimension.when or {}).items())
     condition = f" if {when}" if when else ""
     if isinstance(dimension, CategoricalDimension):
         return f"{' | '.join(map(str, dimension.choices))}{condition}"
     step = f" in steps of {dimension.step:g}" if dimension.step else ""
-    return f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}{step}{condition}"
+    of_run = " of the run" if counted and dimension.type == "float" else ""
+    return f"{dimension.low:g} to {dimension.high:g}{of_run}{' (log)' if dimension.log else ''}{step}{condition}"
 
 
 def _cost(study: "Study", costs: Mapping[str, float], *, searched: bool) -> str:

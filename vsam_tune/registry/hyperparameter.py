@@ -18,7 +18,8 @@ class Hyperparameter:
         choices: the allowed words, if the value is a word.
         source: origin of the default; "choice" if the paper leaves it open.
         iterations: whether it is a number of iterations, which a file may also give as `{fraction: x}` of the run or as
-            `{epochs: n}`.
+            `{epochs: n}`, and a space as a range of fractions.
+        fraction: the default of a study, as a fraction of the run; None where it is `default` too.
     """
 
     default: Value
@@ -29,3 +30,4 @@ class Hyperparameter:
     choices: tuple[str, ...] = ()
     source: str = "choice"
     iterations: bool = False
+    fraction: float | None = None

@@ -64,9 +64,10 @@ _VSAM = {
     "warmup_iterations": Hyperparameter(
         default=1173,
         low=0,
-        meaning="the first iterations, all of them SAM's; 1173 is 3 epochs of CIFAR at batch 128",
+        meaning="the first iterations, all of them SAM's; the authors' 3 epochs of CIFAR are 1.5 % of their run",
         source=_AUTHORS,
         iterations=True,
+        fraction=0.015,
     ),
     "interval": Hyperparameter(
         default=50,

@@ -18,6 +18,7 @@ QUICK = {
     "task": {"epochs": 40, "batch_size": 64},
     "base_optimizer": {"name": "sgd", "lr": 0.1},
     "method": {"name": "vsam", "rho": 0.4, "interval": 16},
+    "space": {"warmup_iterations": {"type": "int", "low": 1, "high": 100}},
     "initial": [{"beta": 0.2, "warmup_iterations": 50}, {"beta": 0.3}],
 }
 
@@ -189,7 +190,7 @@ def test_the_resolved_study_has_the_same_rows(tmp_path: Path) -> None:
     file = tmp_path / "resolved.yaml"
     file.write_text(yaml.safe_dump(study.resolved(), sort_keys=False))
     assert wanted_rows(load_study(file), root=tmp_path) == wanted_rows(study, root=tmp_path)
-    for sections in ({}, {"method": "sam", "initial": []}):
+    for sections in ({}, {"method": "sam", "initial": [], "space": {}}):
         study = study_of(tmp_path, **sections)
         file.write_text(yaml.safe_dump(study.resolved(), sort_keys=False))
         assert load_study(file).baselines is None

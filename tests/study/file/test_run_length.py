@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vsam_tune.errors import InputError
 from vsam_tune.registry.never_adapted import first_adaptation, fitted
+from vsam_tune.study.baselines import wanted_rows
 from vsam_tune.study.file.run_length import check_run_length
-from vsam_tune.study.file.study_file import load_export, load_study
+from vsam_tune.study.file.study_file import export, load_export, load_study
 
 TASK = {"data": "digits", "model": "cnn", "epochs": 40}
 FACTS = {"iterations_per_epoch": 18.0}  # 720 iterations
+RANGE = {"type": "int", "low": 50, "high": 2346, "log": True}
 FIXED = dict.fromkeys(("warmup_iterations", "interval", "num_slices"))  # what a space leaves out
 
 
@@ -32,17 +35,18 @@ def pasted(line: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize(
     ("method", "space"),
     [
-        ({}, FIXED),
+        ({"warmup_iterations": 1173}, FIXED),
         ({"warmup_iterations": 700}, FIXED),
         ({"warmup_iterations": {"fraction": 0.99}}, FIXED),
         ({"warmup_iterations": {"epochs": 39}}, FIXED),
         ({"warmup_iterations": 2, "interval": 719}, FIXED),
         ({"warmup_iterations": 0, "interval": 360}, FIXED),
         ({"interval": 700}, {}),
-        ({}, {}),
-        ({}, {"interval": True}),
+        ({}, {"warmup_iterations": RANGE}),
+        ({}, {"warmup_iterations": RANGE, "interval": True}),
+        ({}, {"warmup_iterations": {"low": 0.01, "high": 1}}),
         ({"warmup_iterations": 100}, {"warmup_iterations": None, "interval": {"type": "int", "low": 16, "high": 700}}),
-        ({"num_slices": 8}, {"num_slices": None, "warmup_iterations": {"low": 800, "high": 900}}),
+        ({"num_slices": 8}, {"num_slices": None, "warmup_iterations": {"type": "int", "low": 800, "high": 900}}),
     ],
 )
 def test_a_rate_that_cannot_adapt_gets_values_to_paste_with_which_it_adapts(method, space, tmp_path: Path) -> None:
@@ -58,7 +62,9 @@ def test_a_rate_that_cannot_adapt_gets_values_to_paste_with_which_it_adapts(meth
         ({"warmup_iterations": 36, "interval": 20}, FIXED),
         ({"warmup_iterations": {"fraction": 0.015}, "interval": 20}, FIXED),
         ({"warmup_iterations": {"epochs": 2}, "interval": {"epochs": 1}}, FIXED),
-        ({"interval": 20}, {"warmup_iterations": {"low": 36, "high": 360}}),
+        ({"interval": 20}, {"warmup_iterations": {"type": "int", "low": 36, "high": 360}}),
+        ({}, {}),
+        ({}, FIXED),
         ({"warmup_iterations": 0, "interval": 359}, FIXED),
         ({"warmup_iterations": 2, "interval": 718}, FIXED),
     ],
@@ -77,12 +83,12 @@ def test_a_part_of_the_run_that_is_too_small_for_the_slices(tmp_path: Path) -> N
 
 
 def test_the_message_in_full(tmp_path: Path) -> None:
-    (line,) = lines(tmp_path, {}, FIXED, FACTS)
+    (line,) = lines(tmp_path, {"warmup_iterations": 1173}, FIXED, FACTS)
     assert line == (
         "method.warmup_iterations = 1173: a trial has 720 iterations, and the sampling rate first adapts at iteration"
         " 1222. Fix: write method: {warmup_iterations: 37, interval: 36}."
     )
-    (line,) = lines(tmp_path, {"interval": 20}, {}, FACTS)
+    (line,) = lines(tmp_path, {"interval": 20}, {"warmup_iterations": RANGE}, FACTS)
     assert line == (
         "space.warmup_iterations.high = 2346: a trial has 720 iterations, and the sampling rate of some trials first"
         " adapts at iteration 2365. Fix: write space: {warmup_iterations: {type: int, low: 37, high: 360}} and"
@@ -91,12 +97,12 @@ def test_the_message_in_full(tmp_path: Path) -> None:
 
 
 def test_a_trainable_that_says_nothing_about_iterations_gets_no_remark(tmp_path: Path) -> None:
-    assert lines(tmp_path, {}, FIXED, {}) == []
+    assert lines(tmp_path, {"warmup_iterations": 1173}, FIXED, {}) == []
 
 
 def test_an_export_that_cannot_adapt(tmp_path: Path) -> None:
     file = tmp_path / "best.yaml"
-    file.write_text(yaml.safe_dump({"task": TASK, "method": {"name": "vsam"}}))
+    file.write_text(yaml.safe_dump({"task": TASK, "method": {"name": "vsam", "warmup_iterations": 1173}}))
     (problem,) = check_run_length(load_export(file), {}, FACTS)
     assert problem.key == "method.warmup_iterations"
 
@@ -117,3 +123,25 @@ def test_fitted_values_of_the_papers_run_are_the_authors() -> None:
 
 def test_no_values_fit_a_run_that_is_too_short() -> None:
     assert fitted(20, 5) is None
+
+
+def test_a_searched_fraction_is_a_part_of_the_run_in_a_trial_and_in_an_export(tmp_path: Path) -> None:
+    file, best = tmp_path / "mine.yaml", tmp_path / "best.yaml"
+    file.write_text(yaml.safe_dump({"name": "mine", "task": TASK}))
+    study = load_study(file)
+    params = {"beta": 0.2, "kappa": 0.7, "num_slices": 5, "warmup_iterations": 0.25}
+    assert study.initial[0]["warmup_iterations"] == 0.015
+    assert study.settings(params)["method"]["warmup_iterations"] == {"fraction": 0.25}
+    best.write_text(yaml.safe_dump(export(study, 3, params, {})))
+    assert load_export(best).settings()["method"] == study.settings(params)["method"]
+    (row,) = [each for each in wanted_rows(study, root=tmp_path) if each.label == "vsam"]
+    assert row.settings()["method"]["warmup_iterations"] == {"fraction": 0.015}
+
+
+def test_a_fraction_beyond_the_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        lines(tmp_path, {}, {"warmup_iterations": {"high": 1.5}}, FACTS)
+    assert str(caught.value) == (
+        f"{tmp_path / 'mine.yaml'}: space.warmup_iterations.high = 1.5: must be a fraction of the run, from 0 to 1."
+        " Fix: write one, or {type: int, low: 36, high: 360} for iterations."
+    )

@@ -69,6 +69,7 @@ def test_settings_are_defaults_then_the_file_then_what_was_searched(tmp_path: Pa
     assert trial["method"] == {
         "name": "vsam",
         **{name: known.default for name, known in METHODS["vsam"].hyperparameters.items()},
+        "warmup_iterations": {"fraction": 0.015},
         "rho": 0.4,
         "beta": 0.2,
     }

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.loader import default_space
-from search_spaces.schema import FloatDimension
+from search_spaces.schema import CategoricalDimension, FloatDimension
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.methods import METHODS
@@ -118,8 +118,20 @@ def test_a_number_is_one_that_a_float_can_hold(value: float) -> None:
     assert is_number(value) == holds
 
 
+def test_whole_numbers_for_a_range_of_fractions_are_iterations() -> None:
+    def bounds(entry: dict[str, object]) -> tuple[str, float, float]:
+        dimension = merge({"warmup_iterations": entry}, DEFAULTS, {"warmup_iterations"})[0]["warmup_iterations"]
+        assert not isinstance(dimension, CategoricalDimension)
+        return dimension.type, dimension.low, dimension.high
+
+    assert bounds({"low": 36, "high": 360}) == ("int", 36, 360)
+    assert bounds({"high": 100}) == ("int", 1, 100)
+    assert bounds({"low": 0.1}) == ("float", 0.1, 0.5)
+    assert bounds({"high": 1}) == ("float", 0.005, 1)
+
+
 def test_the_default_starting_point_leaves_out_what_is_out_of_range() -> None:
-    space = merged({"warmup_iterations": {"high": 100}, "reuse": True})
+    space = merged({"warmup_iterations": {"high": 0.01}, "reuse": True})
     defaults = Parameters("vsam", "sgd").defaults()
     (point,) = default_initial(space, defaults)
     assert point == {"beta": 0.13, "kappa": 0.7, "num_slices": 5, "reuse": "geometric"}

@@ -113,7 +113,7 @@ def test_the_resolved_file_is_read_as_the_same_study(text: str, tmp_path: Path) 
 def test_the_smallest_study_searches_what_the_paper_does(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, SMALLEST))
     assert list(study.space) == ["beta", "kappa", "num_slices", "warmup_iterations"]
-    assert study.initial == ({"beta": 0.13, "kappa": 0.7, "num_slices": 5, "warmup_iterations": 1173},)
+    assert study.initial == ({"beta": 0.13, "kappa": 0.7, "num_slices": 5, "warmup_iterations": 0.015},)
     assert study.objectives == (Objective("val_accuracy", "maximize"), Objective("ais_vs_sam", "maximize"))
     assert (study.sampler, study.trial_scheduler) == (Tpe(), Fifo())
     assert study.task.model == {"name": "cnn", "width": 32}

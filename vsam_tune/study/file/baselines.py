@@ -148,7 +148,7 @@ def read_rows(
     wrong = _check_shared(section.shared, list(named_rows.values()), around)
     shared = without(section.shared, "baselines.shared", wrong)
     problems += wrong
-    of_study = {**_changed(around), **(initial[0] if initial else {})}
+    of_study = {**_changed(around), **around.parameters.with_units(initial[0] if initial else {})}
     rows: list[BaselineRow] = []
     for key, entry in named_rows.items():
         row, wrong = _read_row(key, entry, shared, of_study, around)

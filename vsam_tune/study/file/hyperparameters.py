@@ -9,6 +9,7 @@ from search_spaces.loader import DefaultSpace, base_space, default_space
 from search_spaces.schema import Dimension, Value, same
 from vsam_tune.registry.base_optimizers import BASE_OPTIMIZERS
 from vsam_tune.registry.hyperparameter import Hyperparameter
+from vsam_tune.registry.iterations import with_unit
 from vsam_tune.registry.methods import METHODS, Method
 
 _CUSTOM = Method(optimizer="", gradient_evaluations=1.0, cost="", memory="", source="a custom method")
@@ -79,7 +80,7 @@ class Parameters:
     def split(self, settings: Mapping[str, JsonValue]) -> dict[str, NamedSettings]:
         """Return settings of both by section: `base_optimizer` and `method`."""
         base = {name: settings[name] for name in self.of_base if name in settings}
-        method = {name: value for name, value in settings.items() if name not in base}
+        method = {name: value for name, value in self.with_units(settings).items() if name not in base}
         return {
             "base_optimizer": NamedSettings(self.base_optimizer, base),
             "method": NamedSettings(self.method, method),
@@ -87,7 +88,16 @@ class Parameters:
 
     def defaults(self) -> dict[str, JsonValue]:
         """Return the default of each setting, including those that a preset fixes."""
-        return {**{name: known.default for name, known in self.known.items()}, **self.entry.fixed}
+        defaults = {
+            name: known.default if known.fraction is None else with_unit(known.fraction)
+            for name, known in self.known.items()
+        }
+        return {**defaults, **self.entry.fixed}
+
+    def with_units(self, settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return settings with each searched fraction of the run as a file gives it."""
+        counted = {name for name, known in self.known.items() if known.iterations}
+        return {name: with_unit(value) if name in counted else value for name, value in settings.items()}
 
     def complete(self, fixed: Mapping[str, JsonValue], params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return all settings of a trial: defaults, then the fixed ones, then the searched ones.
@@ -96,7 +106,7 @@ class Parameters:
         alike have the same settings.
         """
         defaults = self.defaults()
-        values = {**defaults, **fixed, **params}
+        values = {**defaults, **fixed, **self.with_units(params)}
         return {name: value if self.has_effect(name, values) else defaults[name] for name, value in values.items()}
 
     def has_effect(self, name: str, values: Mapping[str, JsonValue]) -> bool:

@@ -19,8 +19,11 @@ def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonV
     point: Point = {}
     for name, dimension in space.items():
         others = {**defaults, **point}
-        if name in defaults and dimension.contains(defaults[name]) and dimension.applies(others):
-            point[name] = defaults[name]
+        default = defaults.get(name)
+        if isinstance(default, dict):  # a part of the run, of which a space searches the fraction
+            default = default.get("fraction")
+        if dimension.contains(default) and dimension.applies(others):
+            point[name] = default
     return (point,) if point else ()
 
 

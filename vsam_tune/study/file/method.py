@@ -151,7 +151,7 @@ def rule(known: Hyperparameter) -> str:
 def fix(known: Hyperparameter) -> str:
     """Return the fix for a setting: its default, and its meaning."""
     default = str(known.default).lower() if isinstance(known.default, bool) else known.default
-    units = ", {fraction: 0.015} or {epochs: 3}" if known.iterations else ""
+    units = f", {{fraction: {known.fraction or 0.01}}} or {{epochs: 1}}" if known.iterations else ""
     return f"write {default}{units} ({known.meaning})"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from search_spaces.schema import CategoricalDimension, Dimension
-from vsam_tune.registry.iterations import iterations_of
+from vsam_tune.registry.iterations import iterations_of, with_unit
 from vsam_tune.registry.never_adapted import first_adaptation, fitted
 from vsam_tune.study.file.configuration import Configuration
 from vsam_tune.study.file.problems import Problem
@@ -59,6 +59,7 @@ class _Run:
         return min(counts), max(counts)
 
     def _in_iterations(self, value: object) -> int:
+        value = with_unit(value)
         whole = {"iterations_per_epoch": self._per_epoch, "num_iterations": self._iterations}
         return iterations_of(value, **whole)  # type: ignore[arg-type] # the file's checks allow nothing else
 

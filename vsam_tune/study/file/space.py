@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import JsonValue
 
 from search_spaces.loader import DefaultSpace
-from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension
+from search_spaces.schema import DIMENSIONS, CategoricalDimension, Dimension, FloatDimension
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.study.file.configuration import Configuration
 from vsam_tune.study.file.hyperparameters import can_be, can_exist
@@ -24,7 +24,8 @@ def read_space(entries: Mapping[str, object], configuration: Configuration) -> t
 
     A parameter of the default space that can never exist is left out; one that the study names is an error.
     """
-    merged, problems = merge(entries, configuration.parameters.space)
+    counted = {name for name, known in configuration.parameters.known.items() if known.iterations}
+    merged, problems = merge(entries, configuration.parameters.space, counted)
     for name, dimension in merged.items():
         problems += _check_dimension(name, dimension, configuration)
     values = configuration.values
@@ -42,11 +43,14 @@ def read_space(entries: Mapping[str, object], configuration: Configuration) -> t
     return ordered, problems
 
 
-def merge(entries: Mapping[str, object], defaults: DefaultSpace) -> tuple[Space, list[Problem]]:
+def merge(
+    entries: Mapping[str, object], defaults: DefaultSpace, counted: Collection[str] = ()
+) -> tuple[Space, list[Problem]]:
     """Return the default space with a study's entries laid over it, and the problems.
 
     An entry is null (do not search it), true (its default range), a mapping with `type` (a new range,
-    under the default's condition unless it has one), or a mapping without (some keys of the default changed).
+    under the default's condition unless it has one), or a mapping without (some keys of the default changed). Whole
+    numbers for a default range of fractions of the run, of a setting in `counted`, are iterations.
     """
     known = {**defaults.optional, **defaults.searched}
     space = {name: dimension for name, dimension in defaults.searched.items() if name not in entries}
@@ -58,7 +62,7 @@ def merge(entries: Mapping[str, object], defaults: DefaultSpace) -> tuple[Space,
         if entry is True and default is not None:
             space[name] = default
         elif isinstance(entry, dict) and ("type" in entry or default is not None):
-            dimension, found = _read_dimension(_inherit(entry, default), key)
+            dimension, found = _read_dimension(_inherit(entry, default, counted=name in counted), key)
             problems += found
             if dimension is not None:
                 space[name] = dimension
@@ -99,9 +103,13 @@ def _wrong_entry(key: str, entry: object) -> Problem:
     return Problem(key, entry, "must be a dimension", f"write {_EXAMPLE}, true or null")
 
 
-def _inherit(entry: Mapping[str, object], default: Dimension | None) -> dict[str, object]:
+def _inherit(entry: Mapping[str, object], default: Dimension | None, *, counted: bool) -> dict[str, object]:
     if default is None:
         return dict(entry)
+    ends = [entry.get("low"), entry.get("high")]
+    whole = "type" not in entry and any(type(end) is int and end > 1 for end in ends)
+    if whole and counted and isinstance(default, FloatDimension):
+        return {"when": default.when, "log": default.log, "type": "int", "low": 1, **entry}
     return {"when": default.when, **entry} if "type" in entry else {**default.model_dump(), **entry}
 
 
@@ -134,6 +142,8 @@ def _check_range(key: str, dimension: Dimension, known: Hyperparameter) -> Itera
         for i, choice in enumerate(dimension.choices):
             if not allows(known, choice):
                 yield Problem(f"{key}.choices[{i}]", choice, rule(known), fix(known))
+    elif known.iterations and isinstance(dimension, FloatDimension):
+        yield from _check_fractions(key, dimension)
     elif dimension.type != kind:
         yield Problem(
             f"{key}.type", dimension.type, f"must be {kind}", f"write {{type: {kind}, ...}} ({known.meaning})"
@@ -142,6 +152,14 @@ def _check_range(key: str, dimension: Dimension, known: Hyperparameter) -> Itera
         for end, value in (("low", dimension.low), ("high", dimension.high)):
             if not allows(known, value):
                 yield Problem(f"{key}.{end}", value, rule(known), f"write one inside ({known.meaning})")
+
+
+def _check_fractions(key: str, dimension: FloatDimension) -> Iterator[Problem]:
+    """Yield the problems of a range of fractions of the run, for a setting that counts iterations."""
+    for end, value in (("low", dimension.low), ("high", dimension.high)):
+        if not 0 <= value <= 1:
+            rule = "must be a fraction of the run, from 0 to 1"
+            yield Problem(f"{key}.{end}", value, rule, "write one, or {type: int, low: 36, high: 360} for iterations")
 
 
 def _check_condition(name: str, space: Space, values: Mapping[str, JsonValue]) -> Iterator[Problem]:
