@@ -20,6 +20,9 @@ def _check_value(value: object) -> object:
 _Values = tuple[Annotated[Value, BeforeValidator(_check_value)], ...]
 Condition = dict[str, Annotated[_Values, Field(strict=False, min_length=1)]]
 
+LARGEST_COUNT = 2**31 - 1  # of epochs, trials, images; products of two fit into 64 bits
+_LARGEST_INT = 2**53  # Optuna stores parameters as floats, which hold all integers up to it exactly
+
 _LOW = "write the smallest value to try"
 _HIGH = "write the largest value to try"
 
@@ -93,6 +96,9 @@ class IntDimension(_Conditional):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        for end, value in (("low", self.low), ("high", self.high)):
+            if abs(value) > _LARGEST_INT:
+                raise broken(end, f"must be from -{_LARGEST_INT} to {_LARGEST_INT}", f"write {end} within these")
         _check_range(self.low, self.high, self.step, log=self.log)
         if self.step is not None and (self.high - self.low) % self.step:
             raise broken("step", "must divide high - low", f"write a divisor of {self.high - self.low}")
@@ -117,6 +123,9 @@ class CategoricalDimension(_Conditional):
             raise broken("choices", "must have two or more values", "fix a single value instead of searching it")
         if any(same(a, b) for i, a in enumerate(self.choices) for b in self.choices[:i]):
             raise broken("choices", "must differ from each other", "remove the second one")
+        if any(a == b for i, a in enumerate(self.choices) for b in self.choices[:i]):
+            rule = "must differ from each other as numbers: Optuna stores true as 1, and false as 0"
+            raise broken("choices", rule, 'remove one of the two, or write it as text, such as "true"')
         return self
 
     def contains(self, value: object) -> bool:
@@ -140,6 +149,8 @@ def same(a: object, b: object) -> bool:
 def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:
     if not low < high:
         raise broken("low", f"must be < high, {high:g}", "swap the two, or fix the parameter instead of searching it")
+    if not math.isfinite(high - low):
+        raise broken("low", "must be less far from high than the largest float", "write a narrower range")
     if log and not low > 0:
         raise broken("low", "must be > 0 on a log scale", "raise low, or leave log out")
     if log and step is not None:

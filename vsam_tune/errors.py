@@ -17,11 +17,26 @@ def problem(where: object, key: str, value: object, rule: str, fix: str) -> str:
         fix: the correction, without a full stop.
 
     Returns:
-        `WHERE: KEY = VALUE: RULE. Fix: FIX.`; line breaks in the parts become spaces.
+        `WHERE: KEY = VALUE: RULE. Fix: FIX.`; line breaks in the parts become spaces, and long parts are shortened.
     """
-    shown = "" if value is None else f" = {value!r}"
-    middle = f" {key}{shown}:" if key else (f" {value!r}:" if value is not None else "")
+    key, rule, fix = (shortened(part, limit) for part, limit in ((key, 200), (rule, 1000), (fix, 1000)))
+    shown = "" if value is None else shortened(_written(value), 200)
+    middle = f" {key} = {shown}:" if key and shown else f" {key or shown}:" if key or shown else ""
     return " ".join(f"{where}:{middle} {rule}. Fix: {fix}.".split())
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text without its middle, and with its length instead, if it has more characters than the limit."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 2]}...{text[-(limit // 4) :]} ({len(text):,} characters)"
+
+
+def _written(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "an integer of more than 4,300 digits"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

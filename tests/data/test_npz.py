@@ -1,5 +1,9 @@
 """`npz:PATH`: valid archives, and the line for each defect of a file."""
 
+import contextlib
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +15,12 @@ from vsam_tune.errors import InputError
 GREY = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 GOOD = {"x_train": GREY, "y_train": LABELS, "x_test": GREY[:3], "y_test": LABELS[:3]}
+
+
+def header(entries):
+    """Return the bytes of a .npy file that ends after its header."""
+    text = f"{{{entries}, }}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text
 
 
 @pytest.fixture
@@ -178,3 +188,45 @@ def test_pickled_objects_are_refused_not_run(tmp_path):
     np.savez(path, **GOOD | {"y_train": np.array([Trap()], dtype=object)}, allow_pickle=True)
     (line,) = lines_of(Request(name="npz", path=path))
     assert "it holds Python objects, no numbers" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("x_train.npy", b"no array", "holds other content than arrays in x_train"),
+        ("x_train", b"", "holds other content than arrays in x_train"),
+        ("x_train.npy", b"\x93NUMPY", "is not a readable NumPy archive ("),
+        (
+            "x_train.npy",
+            header("'descr': '|u1', 'fortran_order': False, 'shape': (10**15,)"),
+            "is not a readable NumPy",
+        ),
+        ("x_train.npy", header("'descr': '|O', 'fortran_order': False, 'shape': (3,)"), "is not a readable NumPy"),
+        (
+            "x_train.npy",
+            header("'descr': [('a', '<u4')], 'fortran_order': False, 'shape': ()") + b"abcd",
+            "x_train.dtype = ",
+        ),
+        ("x_train.npy", header("'shape': (3,)"), "is not a readable NumPy archive ("),
+    ],
+)
+def test_an_entry_that_is_no_array_of_images(write, name, content, rule):
+    request = write(x_train=None)
+    with zipfile.ZipFile(request.path, "a") as archive:
+        archive.writestr(name, content)
+    lines = lines_of(request)
+    assert lines[0].startswith(rule)
+    assert all("Fix: " in line for line in lines)
+
+
+def test_changed_bytes_are_lines(write):
+    """Whatever byte of an archive is another one, no error of NumPy or of zipfile comes through."""
+    draws = np.random.default_rng(0)
+    request = write()
+    content = np.frombuffer(request.path.read_bytes(), np.uint8)
+    for _ in range(300):
+        changed = content.copy()
+        changed[draws.integers(len(content), size=draws.choice([1, 4]))] = draws.integers(256, dtype=np.uint8)
+        request.path.write_bytes(changed.tobytes())
+        with contextlib.suppress(InputError):
+            read(request)

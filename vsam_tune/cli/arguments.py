@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from vsam_tune.cli.invocation import ROOT, command_line
 from vsam_tune.cli.render import FORMATS
-from vsam_tune.errors import InputError, problem
+from vsam_tune.errors import InputError, problem, shortened
 from vsam_tune.study.storage.folder import study_names
 
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
 
+_LARGEST = 1_000_000
+_MOST_SEEDS = 10_000  # as in a study file
 ONE_AT_A_TIME = 1  # workers: trials that run side by side slow each other, and their AIS shows it
 
 
@@ -74,14 +76,29 @@ def add_engine(parser: argparse.ArgumentParser, *, workers: int | None) -> None:
 
 
 def positive(text: str) -> int:
-    """Return a whole number >= 1.
+    """Return a whole number from 1 to a million: trials, workers, seeds, a port.
 
     Raises:
         argparse.ArgumentTypeError: if the text is something else.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number >= 1")
-    return int(text)
+    number = int(text) if text.isdecimal() and len(text) < 20 else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{shortened(text, 40)!r} must be a whole number >= 1")
+    if number > _LARGEST:
+        raise argparse.ArgumentTypeError(f"{number} must be at most {_LARGEST}")
+    return number
+
+
+def seeds(text: str) -> int:
+    """Return a number of seeds, of which each is a training.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is something else.
+    """
+    number = positive(text)
+    if number > _MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{number} must be at most {_MOST_SEEDS}")
+    return number
 
 
 def fill_study(arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from vsam_tune.cli.arguments import (
     add_format,
     add_study,
     load_chosen_study,
-    positive,
+    seeds,
 )
 from vsam_tune.cli.columns import Spread
 from vsam_tune.cli.invocation import command_line
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labels or methods, separated by commas (default: those of the study file, or all)",
     )
     parser.add_argument(
-        "--seeds", type=positive, metavar="N", help="seeds of each row (default: those of the study file, or 3)"
+        "--seeds", type=seeds, metavar="N", help="seeds of each row (default: those of the study file, or 3)"
     )
     parser.add_argument(
         "--pick",

@@ -201,16 +201,15 @@ def _readable(record: "TrialRecord") -> dict[str, Any]:
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
-    import yaml
-
     from vsam_tune.atomic_file import write_text
+    from vsam_tune.study.file.strict_yaml import to_yaml
     from vsam_tune.study.file.study_file import export
     from vsam_tune.study.storage.stored_study import load_definition
 
     record = result.pick("knee" if arguments.pick is None else arguments.pick)
     study = load_definition(arguments.study, arguments.root)
     content = export(study, record.number, record.params, record.values)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text = to_yaml(content)
     if arguments.export is None:
         if arguments.format == "json":
             text = render_json(content) + "\n"

@@ -15,7 +15,9 @@ from vsam_tune.errors import InputError, problem
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _MAX_CHANNELS = 4
 # Raised by NumPy and zipfile for damaged files; found by flipping bytes of an archive.
-_DAMAGE = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 
 
 def read(request: Request) -> Source:
@@ -47,7 +49,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Return the four arrays by name.
 
     Raises:
-        InputError: the file cannot be read, is no archive, or lacks one of the four.
+        InputError: the file cannot be read, is no archive, or lacks one of the four as an array.
     """
     if path.is_dir():
         raise InputError(problem(path, "", None, "is a folder", "name the archive in it, or write folder:PATH"))
@@ -63,7 +65,12 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
                 rule = f"must hold {', '.join(_ARRAYS)}; it lacks {', '.join(missing)}"
                 fix = f"rename the arrays; there are: {', '.join(archive.files) or 'none'}"
                 raise InputError(problem(path, "", None, rule, fix))
-            return {key: archive[key] for key in _ARRAYS}
+            arrays = {key: archive[key] for key in _ARRAYS}
+            no_arrays = [key for key, value in arrays.items() if not isinstance(value, np.ndarray)]
+            if no_arrays:  # NumPy returns the bytes of an entry that does not begin like an array
+                rule = f"holds other content than arrays in {', '.join(no_arrays)}"
+                raise InputError(problem(path, "", None, rule, "write it again with numpy.savez"))
+            return arrays
     except _DAMAGE as error:
         rule = f"is not a readable NumPy archive ({_reason(error)})"
         raise InputError(problem(path, "", None, rule, "write or copy it again with numpy.savez")) from error
@@ -71,7 +78,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
 def _reason(error: Exception) -> str:
     """Return the message of an error, without NumPy's advice to load pickles, which could run any code."""
-    text = str(error)
+    text = str(error) or repr(error)
     if text.startswith("Object arrays"):
         return "it holds Python objects, no numbers"
     return "it is neither an archive nor an array" if "pickle" in text else text

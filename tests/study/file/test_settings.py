@@ -124,7 +124,7 @@ def test_a_custom_trainable_can_have_a_known_method(tmp_path: Path) -> None:
     assert study.settings()["method"] == {"name": "sam", "rho": 0.05, "extra": 1}
 
 
-@pytest.mark.parametrize("value", ["!!binary aGVsbG8=", ".nan", "!!set {a, b}", "!!timestamp 2026-01-01"])
+@pytest.mark.parametrize("value", [".nan", "-.inf", "[1, .nan]"])
 def test_custom_settings_are_plain_json(value: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"method\.depth.*must be plain JSON"):
         study_of(tmp_path, f"trainable: a:B\nmethod: {{name: toy, depth: {value}}}\nspace: {{lr: true}}\n")

@@ -96,6 +96,27 @@ def test_all_errors_of_a_file_come_at_once(tmp_path: Path) -> None:
     assert keys == {"nam", "name", "task.epochs", "method.rho", "space.beta", "budget.trials", "sampler.kind"}
 
 
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"name: {LONG}", f"method: {LONG}", f"method: {{name: sam, rho: {LONG}}}", f"task: {{data: {LONG}}}",
+        f"task: {{data: 'npz:{LONG}'}}", f"task: {{model: {LONG}}}", f"objectives: [{LONG}]",
+        f"sampler: {{kind: {LONG}}}",
+        f"space: {{beta: {LONG}}}", f"space: {{beta: {{type: {LONG}}}}}", f"trainable: {LONG}",
+        f"space: {{reuse: {{type: categorical, choices: [none, {LONG}]}}}}", f"initial: [{{reuse: {LONG}}}]",
+        f"trial_scheduler: {{kind: asha, metric: {LONG}}}", f"baselines: {{methods: [{LONG}]}}",
+        f"? {LONG}\n: 1", f"task:\n  ? {LONG}\n  : 1", f"space:\n  ? {LONG}\n  : true",
+    ],
+)  # fmt: skip
+def test_a_long_value_is_not_repeated_as_a_whole(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_study(write(tmp_path, text if text.startswith("name") else f"name: a\n{text}"))
+    assert max(map(len, caught.value.lines)) < 1500
+
+
 @pytest.mark.parametrize("text", STUDIES.values(), ids=STUDIES)
 def test_the_resolved_file_is_read_as_the_same_study(text: str, tmp_path: Path) -> None:
     study = load_study(write(tmp_path, text))

@@ -18,6 +18,7 @@ from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
 from vsam_tune.study.file.initial_points import Point
 from vsam_tune.study.file.method import check_name, check_settings, named, named_reader, typed
 from vsam_tune.study.file.problems import Problem, without
+from vsam_tune.study.file.sections import MOST_SEEDS
 from vsam_tune.study.file.space import check_fixed
 
 _METHODS_FIX = "write a list such as [sgd, {name: vsam, beta: 0.05}]"
@@ -39,7 +40,7 @@ class Baselines(Strict):
         methods: names, or mappings of `name`, settings of this row and a `label`; None for every method.
     """
 
-    seeds: int = Field(3, ge=1, description="write a number of replicates, such as 3")
+    seeds: int = Field(3, ge=1, le=MOST_SEEDS, description="write a number of replicates, such as 3")
     shared: dict[str, JsonValue] = Field({}, description="write settings by name, such as {rho: 0.1}")
     methods: tuple[Annotated[JsonValue, AfterValidator(_check_entry)], ...] | None = Field(
         None, strict=False, description=_METHODS_FIX

@@ -114,7 +114,10 @@ def preset_problem(key: str, value: object, name: str, preset: Method) -> Proble
 def typed(given: Mapping[str, JsonValue], known: Mapping[str, Hyperparameter]) -> dict[str, JsonValue]:
     """Return settings with whole numbers as floats where the default is a float."""
     floats = {name for name, setting in known.items() if isinstance(setting.default, float)}
-    return {name: float(value) if name in floats and type(value) is int else value for name, value in given.items()}
+    return {
+        name: float(value) if name in floats and type(value) is int and is_number(value) else value
+        for name, value in given.items()
+    }
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -26,10 +26,10 @@ _RULES = {  # of pydantic's errors, by type; the values in braces are in the err
     "model_attributes_type": "must be a mapping",
     "tuple_type": "must be a list",
     "literal_error": "must be one of {expected}",
-    "greater_than": "must be > {gt:g}",
-    "greater_than_equal": "must be >= {ge:g}",
-    "less_than": "must be < {lt:g}",
-    "less_than_equal": "must be <= {le:g}",
+    "greater_than": "must be > {gt}",
+    "greater_than_equal": "must be >= {ge}",
+    "less_than": "must be < {lt}",
+    "less_than_equal": "must be <= {le}",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
     "invalid-json-value": "must be plain JSON",
@@ -141,5 +141,6 @@ def _problem(key: str, error: ErrorDetails, fields: Mapping[str, FieldInfo], fix
         return Problem(f"{key}.{part}".strip("."), inside, context["rule"], context["fix"])
     if kind == "model_type":
         fix = f"known keys: {', '.join(fields)}"
-    rule = _RULES.get(kind, error["msg"].lower()).format(**context)
+    numbers = {name: f"{bound:g}" for name, bound in context.items() if isinstance(bound, float)}
+    rule = _RULES.get(kind, error["msg"].lower()).format(**context | numbers)
     return Problem(key, None if kind == "missing" else value, rule, fix)

@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from search_spaces.schema import Strict, broken
+from search_spaces.schema import LARGEST_COUNT, Strict, broken
 
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
+MOST_SEEDS = 10_000  # of one trial, or of one row of baselines
 
 
 class Tpe(Strict):
@@ -21,7 +22,7 @@ class Tpe(Strict):
 
     kind: Literal["tpe"] = "tpe"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
-    startup_trials: int = Field(10, ge=1, description="write a number of random trials, such as 10")
+    startup_trials: int = Field(10, ge=1, le=LARGEST_COUNT, description="write a number of random trials, such as 10")
 
 
 class RandomSearch(Strict):
@@ -45,7 +46,7 @@ class Nsga2(Strict):
 
     kind: Literal["nsga2"] = "nsga2"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
-    population_size: int = Field(50, ge=2, description="write a number of trials, such as 50")
+    population_size: int = Field(50, ge=2, le=LARGEST_COUNT, description="write a number of trials, such as 50")
 
 
 class Fifo(Strict):
@@ -65,8 +66,10 @@ class Asha(Strict):
 
     kind: Literal["asha"] = "asha"
     metric: str = Field("val_accuracy", description="write one of the objectives")
-    reduction_factor: int = Field(3, ge=2, description="write 3, or `kind: fifo` to stop no trial")
-    min_epochs: int = Field(1, ge=1, description="write the epochs after which trials are first compared, such as 1")
+    reduction_factor: int = Field(3, ge=2, le=LARGEST_COUNT, description="write 3, or `kind: fifo` to stop no trial")
+    min_epochs: int = Field(
+        1, ge=1, le=LARGEST_COUNT, description="write the epochs after which trials are first compared, such as 1"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,10 @@ class Budget(Strict):
         seconds: of wall-clock time, over all starts.
     """
 
-    trials: int | None = Field(16, ge=1, description="write a number of trials, such as 16")
-    epochs: int | None = Field(None, ge=1, description="write a number of epochs over all trials, or null")
+    trials: int | None = Field(16, ge=1, le=LARGEST_COUNT, description="write a number of trials, such as 16")
+    epochs: int | None = Field(
+        None, ge=1, le=2**63 - 1, description="write a number of epochs over all trials, or null"
+    )
     seconds: float | None = Field(None, gt=0, description="write a number of seconds, or null")
 
     @model_validator(mode="after")
@@ -113,7 +118,9 @@ class Resources(Strict):
 
     cpus: float = Field(1.0, gt=0, description="write a number of CPUs, such as 1")
     gpus: float = Field(0.0, ge=0, description="write a number of GPUs, such as 0, 0.5 or 1")
-    retries: int = Field(2, ge=0, description="write the number of restarts of a crashed trial, such as 2")
+    retries: int = Field(
+        2, ge=0, le=LARGEST_COUNT, description="write the number of restarts of a crashed trial, such as 2"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -117,7 +117,7 @@ def _read_dimension(entry: Mapping[str, object], key: str) -> tuple[Dimension | 
     kind = entry.get("type")
     model = DIMENSIONS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        fix = suggestion(str(kind), DIMENSIONS, "one of")
+        fix = suggestion(kind if isinstance(kind, str) else "", DIMENSIONS, "one of")
         return None, [Problem(f"{key}.type", kind, "must be a kind of dimension", fix)]
     return parse(model, entry, key)
 

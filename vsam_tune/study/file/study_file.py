@@ -23,6 +23,7 @@ from vsam_tune.study.file.objectives import (
 )
 from vsam_tune.study.file.problems import Problem, refuse, suggestion
 from vsam_tune.study.file.sections import (
+    MOST_SEEDS,
     Asha,
     Budget,
     Fifo,
@@ -69,7 +70,7 @@ class StudyFile(Configuration):
     )
     sampler: Sampler = Field(Tpe(), description="write {kind: tpe}")
     trial_scheduler: TrialScheduler = Field(Fifo(), description="write {kind: fifo}")
-    replicates: int = Field(1, ge=1, description="write the number of seeds of a trial, such as 3")
+    replicates: int = Field(1, ge=1, le=MOST_SEEDS, description="write the number of seeds of a trial, such as 3")
     racing: bool = Field(default=False, description="write true, or false to train all replicates of every trial")
     budget: Budget = Budget()
     resources: Resources = Resources()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
-from search_spaces.schema import Strict, broken
+from search_spaces.schema import LARGEST_COUNT, Strict, broken
 from vsam_tune.registry.data_and_models import CUSTOM_DATASET, DATASETS, MODELS
 from vsam_tune.registry.hyperparameter import Hyperparameter
 from vsam_tune.registry.object_reference import is_object_path
@@ -17,6 +17,8 @@ from vsam_tune.study.file.method import NO_REFERENCE, check_name, check_settings
 from vsam_tune.study.file.problems import Problem, suggestion
 from vsam_tune.study.file.quantization import Quantization
 
+_LARGEST_SEED = 2**63 - 1  # as YAML files can hold; sub-seeds are hashes of it
+_NO_PATH = (RuntimeError, ValueError, OSError)  # an unknown user's home, a circle of links; a NUL; a name too long
 _GIVEN_BY_THE_TRIAL = ("in_channels", "image_size", "num_classes", "seed")  # to the builder of a custom model
 
 
@@ -63,8 +65,12 @@ class Task(Strict):
     data: str = Field("digits", description="write digits, or another name that `vsam-tune models` lists")
     label_noise: float = Field(0.0, ge=0, le=1, description="write a fraction of the training labels, 0 to 1")
     validation_fraction: float | None = Field(None, gt=0, lt=1, description="write a fraction such as 0.1")
-    subset: int | None = Field(None, ge=1, description="write a number of training images, or null for all")
-    resize: int | None = Field(None, ge=1, description="write a side in pixels, or null to leave the images")
+    subset: int | None = Field(
+        None, ge=1, le=LARGEST_COUNT, description="write a number of training images, or null for all"
+    )
+    resize: int | None = Field(
+        None, ge=1, le=LARGEST_COUNT, description="write a side in pixels, or null to leave the images"
+    )
     data_root: str | None = Field(None, min_length=1, description="write the folder of the data sets, or null")
     download: bool = Field(default=False, description="write true or false")
     model: Annotated[dict[str, JsonValue], BeforeValidator(_read_model)] = Field(
@@ -72,16 +78,18 @@ class Task(Strict):
     )
     initial_checkpoint: str | None = Field(None, min_length=1, description="write the path of a checkpoint.pt, or null")
     quantization: Quantization | None = Field(None, description="write {weight_bits: 4}, or null")
-    epochs: int = Field(40, ge=1, description="write the number of passes over the training images, such as 40")
-    batch_size: int = Field(128, ge=1, description="write a number of images, such as 128")
-    seed: int = Field(0, ge=0, description="write a whole number >= 0")
+    epochs: int = Field(
+        40, ge=1, le=LARGEST_COUNT, description="write the number of passes over the training images, such as 40"
+    )
+    batch_size: int = Field(128, ge=1, le=LARGEST_COUNT, description="write a number of images, such as 128")
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
     augmentation: tuple[Literal["crop", "flip", "cutout"], ...] = Field(
         (), strict=False, description="write a list of crop, flip, cutout"
     )
     label_smoothing: Smoothing = Field(None, description="write 0.1, or {epsilon: 0.1, over: all}, or null")
     channels_last: bool = Field(default=True, description="write true or false")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="write float32 or bfloat16")
-    micro_batches: int = Field(1, ge=1, description="write the number of parts of a batch, such as 1")
+    micro_batches: int = Field(1, ge=1, le=LARGEST_COUNT, description="write the number of parts of a batch, such as 1")
     max_gradient_norm: float | None = Field(None, gt=0, description="write a norm such as 5.0, or null")
     compiled: bool = Field(default=False, description="write true or false")
     options: dict[str, JsonValue] = Field({}, description="write a mapping, or leave it out")
@@ -101,6 +109,7 @@ def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
     if not is_plain(task.options):
         yield Problem("task.options", None, "must be plain JSON", "write numbers, words, lists, mappings")
     yield from _check_model(task, custom_trainable=custom_trainable)
+    yield from _check_paths(task)
     scheme, _, path = task.data.partition(":")
     if scheme in DATASETS:
         yield from _check_data(task, scheme, path)
@@ -127,15 +136,36 @@ def complete_task(task: Task, folder: Path, *, custom_trainable: bool) -> Task:
 
 
 def absolute(path: str, folder: Path) -> str:
-    """Return a path that a file in `folder` names, absolute."""
-    return str((folder / Path(path).expanduser()).resolve())
+    """Return a path that a file in `folder` names, absolute; unchanged if `check_task` refuses it."""
+    try:
+        return str((folder / Path(path).expanduser()).resolve())
+    except _NO_PATH:
+        return path
 
 
 def absolute_data(data: str, folder: Path) -> str:
-    """Return a data specification with its path, if it has one, absolute."""
+    """Return a data specification with its path, if it has one, absolute; unchanged if `check_task` refuses it."""
+    path = _path_of(data)
+    return f"{data.partition(':')[0]}:{absolute(path, folder)}" if path else data
+
+
+def _path_of(data: str) -> str:
+    """Return the path of a data specification; empty if it has none."""
     scheme, _, path = data.partition(":")
-    takes_path = scheme in DATASETS and DATASETS[scheme].takes_path
-    return f"{scheme}:{absolute(path, folder)}" if takes_path and path else data
+    return path if scheme in DATASETS and DATASETS[scheme].takes_path else ""
+
+
+def _check_paths(task: Task) -> Iterator[Problem]:
+    """Yield a problem for each path that cannot be one, whatever files there are."""
+    paths = {"data": _path_of(task.data), "data_root": task.data_root, "initial_checkpoint": task.initial_checkpoint}
+    for key, path in paths.items():
+        try:
+            Path(path or "").expanduser().resolve().lstat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):  # the machine of the trials may have it
+            pass
+        except _NO_PATH as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
+            yield Problem(f"task.{key}", getattr(task, key), f"names no path: {reason}", "correct the path")
 
 
 def _check_data(task: Task, scheme: str, path: str) -> Iterator[Problem]:

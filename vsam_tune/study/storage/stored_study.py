@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-import yaml
 from optuna.study import Study as OptunaStudy
 from sqlalchemy.exc import DatabaseError
 
 from vsam_tune.analysis.results import BaselinesResult, ConfirmationResult, StudyResult
 from vsam_tune.errors import InputError, problem
+from vsam_tune.study.file.strict_yaml import to_yaml
 from vsam_tune.study.storage.database import connected
 from vsam_tune.study.storage.folder import BASELINES, CONFIRM, DATABASE, SEARCH_COMMAND, study_folder
 from vsam_tune.study.storage.study_storage import StudyStorage
@@ -133,4 +133,4 @@ def load_definition(study: str, root: Path, overrides: Mapping[str, object] | No
 
 def definition_text(definition: Mapping[str, Any]) -> str:
     """Return a definition as the YAML that is exported."""
-    return yaml.safe_dump(dict(definition), sort_keys=False, allow_unicode=True)
+    return to_yaml(definition)
