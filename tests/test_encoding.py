@@ -23,6 +23,7 @@ from trainables.trial_log import TrialLog
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution.runner import export_definition
 from vsam_tune.study.file.study_file import load_study
+from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search_plan
 from vsam_tune.study.storage.learning_curve import append_point, repair_curve, read_curve
@@ -62,7 +63,7 @@ try:
     Worker().step()
 except ValueError:
     pass
-assert text in searcher.note_error("1", "")
+assert text in searcher.note_failure("1", Failure("", Consequence.FAIL)).text
 searcher.on_trial_complete(trial_id="1", error=True)
 log = TrialLog()
 log.open(trials[0] / "log.txt")

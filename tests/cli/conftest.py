@@ -6,6 +6,7 @@ from tests.support.ended_study import DIVERGED, FAILED, STUDY, VALUES, Searched
 from tests.support.toy_study import on_disk
 from tests.support.without_ray import end_with
 from vsam_tune.study.file.study_file import load_study
+from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.search import search_plan
 
@@ -21,7 +22,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     searcher = OptunaSearcher(storage, plan, folder=(root / "mine"), workers=9, stamps={})
     for number in range(4):
         searcher.suggest(str(number))
-    searcher.note_error(str(FAILED), "Traceback\nValueError: so")
+    searcher.note_failure(str(FAILED), Failure("Traceback\nValueError: so", Consequence.FAIL))
     searcher.on_trial_complete(trial_id=str(FAILED), error=True)
     searcher.suggest(str(DIVERGED))
     storage.record_rung(searcher.trial("0"), 1, {"val_accuracy": 55.5})

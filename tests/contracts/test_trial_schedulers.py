@@ -216,7 +216,7 @@ def test_the_end_of_a_replicate_without_its_count_raises_nothing(kind: str, repl
 def test_an_error_is_logged_by_the_number_of_the_trial(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driver = driver_of(toy(kind, tmp_path))
+    driver = driver_of(toy(kind, tmp_path, resources={"retries": 0}))
     driver.start()
     number = driver.start()
     file = tmp_path / "error.txt"

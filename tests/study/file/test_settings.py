@@ -19,6 +19,7 @@ SPACES = {
     "adamw": "method: periodic_sam\nbase_optimizer: adamw\nspace: {lr: true, period: null}\n",
     "fixed kappa": "method: {name: vsam, kappa: 0.9}\nspace: {kappa: null, reuse: true}\n",
     "own method": "method: {name: a:B, depth: 3}\nspace: {lr: true, x: {type: int, low: 1, high: 9}}\n",
+    "custom class without a method": "trainable: a:B\nspace: {x: {type: int, low: 1, high: 9}}\n",
     "custom class": "trainable: a:B\nmethod: {name: t, depth: 3}\nspace: {x: {type: categorical, choices: [1, a]}}\n",
 }
 
@@ -107,6 +108,11 @@ def test_trials_that_train_alike_have_the_same_settings(tmp_path: Path) -> None:
 def test_a_warm_up_in_epochs_is_left_to_the_trial(tmp_path: Path) -> None:
     text = "method: {name: vsam, warmup_iterations: {epochs: 1.5}}\nspace: {warmup_iterations: null}\n"
     assert study_of(tmp_path, text).settings()["method"]["warmup_iterations"] == {"epochs": 1.5}
+
+
+def test_a_custom_trainable_needs_no_method(tmp_path: Path) -> None:
+    study = study_of(tmp_path, "trainable: a:B\nmethod: {depth: 3}\nspace: {x: {type: int, low: 1, high: 9}}\n")
+    assert study.settings({"x": 2})["method"] == {"name": "custom", "depth": 3, "x": 2}
 
 
 def test_a_custom_trainable_gets_unknown_names(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ import pytest
 
 from tests.support.toy_study import in_memory, toy_plan
 from tests.support.without_ray import LAST, METRICS, RAYS_OWN, STAMPS, Toy
+from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.trial import trial_seed
 
 BESIDE_SAM = {
     "objectives": [{"name": "loss", "direction": "minimize"}, {"name": "ais_vs_sam", "direction": "maximize"}]
 }
+
+NO_RETRIES = {"resources": {"retries": 0}}
 
 # How a trial ends
 
@@ -97,11 +100,10 @@ def test_a_trial_whose_speed_is_withheld_is_complete_where_nobody_asks_for_it(tm
 
 
 def test_a_trial_that_crashed_has_failed_whatever_it_had_reported(tmp_path: Path) -> None:
-    toy = Toy(tmp_path)
+    toy = Toy(tmp_path, NO_RETRIES)
     toy.searcher.suggest("a")
     toy.searcher.arrivals("a", dict(LAST))
-    toy.searcher.note_error("a", "first")
-    toy.searcher.note_error("a", "Traceback\nValueError: so")
+    toy.searcher.note_failure("a", Failure("Traceback\nValueError: so"))
     toy.searcher.on_trial_complete(trial_id="a", error=True)
     record = toy.storage.record(0)
     assert (record.state, record.values, record.epochs) == ("fail", {}, 4)
@@ -110,10 +112,10 @@ def test_a_trial_that_crashed_has_failed_whatever_it_had_reported(tmp_path: Path
 
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_worker_that_is_gone_is_said_to_be(noted: bool, tmp_path: Path) -> None:
-    toy = Toy(tmp_path)
+    toy = Toy(tmp_path, NO_RETRIES)
     toy.searcher.suggest("a")
     if noted:
-        toy.searcher.note_error("a", "")
+        toy.searcher.note_failure("a", Failure(""))
     toy.searcher.on_trial_complete(trial_id="a", error=True)
     assert toy.storage.record(0).error == (
         "the worker process died without an error message: it was killed, or ran out of memory"
@@ -121,15 +123,54 @@ def test_a_worker_that_is_gone_is_said_to_be(noted: bool, tmp_path: Path) -> Non
 
 
 def test_what_the_worker_left_goes_before_what_ray_says(tmp_path: Path) -> None:
-    plan = toy_plan(tmp_path)
+    plan = toy_plan(tmp_path, **NO_RETRIES)
     storage = in_memory(plan)
     searcher = OptunaSearcher(storage, plan, folder=tmp_path, workers=1, stamps={})
     searcher.suggest("a")
     (tmp_path / "trials" / "00000").mkdir(parents=True)
     (tmp_path / "trials" / "00000" / "error.txt").write_text("Traceback\nMemoryError: there\n")
-    assert searcher.note_error("a", "what Ray says") == "Traceback\nMemoryError: there"
+    assert searcher.note_failure("a", Failure("what Ray says")).text == "Traceback\nMemoryError: there"
     searcher.on_trial_complete(trial_id="a", error=True)
     assert storage.record(0).error == "Traceback\nMemoryError: there"
+
+
+def test_a_trial_that_failed_starts_again_as_often_as_the_retries_allow(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"resources": {"retries": 2}, "budget": {"trials": 1}})
+    toy.searcher.suggest("a")
+    toy.searcher.arrivals("a", dict(LAST))
+    for former, now in (("a", "b"), ("b", "c")):
+        toy.searcher.note_failure(former, Failure("first"))
+        toy.searcher.on_trial_complete(trial_id=former, error=True)
+        assert (toy.storage.record(0).state, toy.searcher.failures) == ("running", 0)
+        config = toy.searcher.suggest(now)
+        assert isinstance(config, dict)
+        assert config["number"] == 0
+        assert toy.searcher.suggest("other") is None
+    toy.searcher.note_failure("c", Failure("last"))
+    toy.searcher.on_trial_complete(trial_id="c", error=True)
+    record = toy.storage.record(0)
+    assert (record.state, record.error, record.resumed, toy.searcher.failures) == ("fail", "last", 0, 1)
+    assert record.metrics == METRICS  # the newest report, though it came before the first failure
+    assert toy.searcher.suggest("d") is not None
+
+
+def test_a_trial_whose_setup_failed_does_not_start_again(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"resources": {"retries": 2}})
+    toy.searcher.suggest("a")
+    toy.searcher.note_failure("a", Failure("ValueError: so", Consequence.FAIL))
+    toy.searcher.on_trial_complete(trial_id="a", error=True)
+    assert (toy.storage.record(0).state, toy.storage.record(0).error) == ("fail", "ValueError: so")
+
+
+def test_a_trial_that_needs_a_new_worker_has_not_failed(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, NO_RETRIES)
+    toy.searcher.suggest("a")
+    for former, now in (("a", "b"), ("b", "c")):
+        toy.searcher.note_failure(former, Failure("reset_config returned False", Consequence.NEW_WORKER))
+        toy.searcher.on_trial_complete(trial_id=former, error=True)
+        assert toy.searcher.suggest(now) is not None
+    toy.end("c")
+    assert (toy.storage.record(0).state, toy.searcher.failures) == ("complete", 0)
 
 
 def test_a_trial_that_ends_without_a_result_is_judged_by_its_last_one(tmp_path: Path) -> None:

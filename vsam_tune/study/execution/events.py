@@ -88,9 +88,14 @@ class TrialEvents(NotPickled, Callback):
         self._end(trial)
 
     def _end(self, trial: RayTrial) -> None:
+        record = self._record(trial.config["number"])
+        if record.state == "running":  # it failed, and the searcher starts it again
+            return
+        if record.number not in self._curve_ends:  # its worker died before Ray could say that it started
+            self.on_trial_start(0, [], trial)
         if not self._keep_checkpoints:  # nothing resumes from it
             (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)
-        self._send("ended", self._record(trial.config["number"]))
+        self._send("ended", record)
 
     def _send(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own
         for listener in self._listeners:

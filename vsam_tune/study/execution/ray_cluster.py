@@ -1,6 +1,7 @@
 """Ray clusters: start one quietly and leave no process behind, or connect to one."""
 
 import json
+import logging
 import math
 import os
 import socket
@@ -23,6 +24,7 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own loggers double the cost of a trial
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective; our searcher sees to it
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # our trial scheduler names them
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # our searcher suggests no more than the workers need
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a third of the memory
@@ -112,6 +114,7 @@ def _quiet_ray() -> Any:  # noqa: ANN401 - the module
         os.environ.setdefault(key, value)
     import ray  # noqa: PLC0415 - a second; and it reads the environment when it is imported
 
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it lists the Ray trials that failed at the end
     return ray
 
 

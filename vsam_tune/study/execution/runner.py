@@ -253,14 +253,16 @@ def _fit(
 ) -> None:
     from ray import tune  # noqa: PLC0415 - after Ray's environment is set
 
+    from vsam_tune.study.execution.worker import reuses_workers, worker_class  # noqa: PLC0415 - imports ray.tune
+
     resources = {"cpu": plan.resources.cpus, "gpu": plan.resources.gpus}
     tuner = tune.Tuner(
-        tune.with_resources(trainable, resources),
+        tune.with_resources(worker_class(trainable), resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=trial_scheduler,
             num_samples=-1,  # the searcher says when the budget is spent
-            reuse_actors=True,
+            reuse_actors=reuses_workers(trainable),
             trial_dirname_creator=lambda trial: f"{trial.config['number']:05d}-{trial.trial_id}",
         ),
         run_config=tune.RunConfig(
@@ -268,7 +270,7 @@ def _fit(
             storage_path=str(folder),
             stop=searcher.arrivals,
             callbacks=[events],
-            failure_config=tune.FailureConfig(max_failures=plan.resources.retries),
+            failure_config=tune.FailureConfig(max_failures=0),  # the searcher starts a trial again
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),

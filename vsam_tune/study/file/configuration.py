@@ -18,6 +18,7 @@ from vsam_tune.study.file.problems import Problem, kinds_of, parse, without
 from vsam_tune.study.file.task import Task, check_task, complete_task
 
 DEFAULT_TRAINABLE = "trainables.classification:Classification"
+CUSTOM_METHOD = "custom"  # the name of a custom trainable's method where its file gives none
 
 
 def _check_trainable(value: object) -> object:
@@ -176,8 +177,8 @@ def _with_names(draft: Configured) -> tuple[Configured, list[Problem]]:
     custom = draft.custom_trainable
     base, method = draft.base_optimizer, draft.method
     base = base if base.name else replace(base, name="sgd")
-    if not method.name and not custom:  # a custom trainable may not have vSAM's parameters
-        method = replace(method, name="vsam")
+    if not method.name:  # a custom trainable may not have vSAM's parameters
+        method = replace(method, name=CUSTOM_METHOD if custom else "vsam")
     of_base = list(check_name(base, "base_optimizer", BASE_OPTIMIZERS, custom=False))
     of_method = list(check_name(method, "method", METHODS, any_name=custom))
     base = NamedSettings("sgd", {}) if of_base else base

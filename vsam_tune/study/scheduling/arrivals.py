@@ -70,6 +70,11 @@ class Arrivals(NotPickled, Stopper):
         """Return the newest report of a trial."""
         return self._newest.get(trial_id, NOTHING)
 
+    def rename(self, former: str, now: str) -> None:
+        """Keep the newest report of a trial that starts again under another id of Ray's."""
+        if former in self._newest:
+            self._newest[now] = self._newest.pop(former)
+
     def forget(self, trial_id: str) -> None:
         """Drop the report of a trial that has ended."""
         self._newest.pop(trial_id, None)

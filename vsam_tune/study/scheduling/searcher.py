@@ -6,8 +6,9 @@ a missing or non-finite metric running for ever, and keeps no link from Ray's tr
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from typing_extensions import override
 
 from search_spaces.schema import Dimension
 from vsam_tune.study.scheduling.arrivals import Arrivals
+from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.folder import trial_folder
@@ -66,7 +68,9 @@ class OptunaSearcher(NotPickled, Searcher):
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self.arrivals = Arrivals()
-        self._errors: dict[str, str] = {}
+        self._noted: dict[str, Failure] = {}  # by Ray's trial id
+        self._num_failures: Counter[int] = Counter()  # by number
+        self._again: deque[tuple[Trial, str]] = deque()  # trials to start again, and their former Ray trial id
         self._epochs_of_ended = sum(record.epochs for record in storage.records())
         self.failures = 0
 
@@ -78,7 +82,10 @@ class OptunaSearcher(NotPickled, Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override] # Ray means FINISHED too
         if len(self._running) >= self._workers:
             return None
-        if self._left_behind:
+        if self._again:
+            trial, former_id = self._again.popleft()
+            self.arrivals.rename(former_id, trial_id)
+        elif self._left_behind:
             trial = self._left_behind.popleft()
             self._storage.annotate(trial, resumed=trial.user_attrs.get("resumed", 0) + 1)
         elif self._spent():
@@ -123,20 +130,20 @@ class OptunaSearcher(NotPickled, Searcher):
         """Note why the trial scheduler is about to stop a trial."""
         self._stopped[self._running[trial_id].number] = reason
 
-    def note_error(self, trial_id: str, error: str) -> str:
-        """Note why a trial failed; Ray may still start it again.
+    def note_failure(self, trial_id: str, failure: Failure) -> Failure:
+        """Note why a Ray trial failed; `on_trial_complete` follows.
 
         Args:
             trial_id: Ray's.
-            error: the text that Ray has; empty where the worker process is gone.
+            failure: as Ray has it.
 
         Returns:
-            The noted text: that of the worker's `error.txt` in the trial's folder, or else the given one.
+            The noted failure: with the text of the worker's `error.txt` in the trial's folder, if there is one.
         """
         path = self._folder / trial_folder(self._running[trial_id].number) / "error.txt"
-        error = path.read_text(encoding="utf-8").strip() if path.exists() else error
-        self._errors[trial_id] = error or _UNKNOWN_DEATH
-        return self._errors[trial_id]
+        text = path.read_text(encoding="utf-8").strip() if path.exists() else failure.text
+        self._noted[trial_id] = replace(failure, text=text or _UNKNOWN_DEATH)
+        return self._noted[trial_id]
 
     def trial(self, trial_id: str) -> Trial:
         """Return the Optuna trial of a running Ray trial."""
@@ -152,6 +159,10 @@ class OptunaSearcher(NotPickled, Searcher):
         trial = self._running.pop(trial_id, None)
         if trial is None:
             return
+        failure = self._noted.pop(trial_id, Failure(_UNKNOWN_DEATH)) if error else None
+        if failure is not None and self._starts_again(trial, failure):
+            self._again.append((trial, trial_id))
+            return
         newest = self.arrivals.newest(trial_id)
         self.arrivals.forget(trial_id)
         metrics, report = newest.metrics, newest.report
@@ -159,9 +170,9 @@ class OptunaSearcher(NotPickled, Searcher):
         now = self._clock()
         self._storage.add_seconds(now - self._mark)
         self._mark = now
-        if error:
+        if failure is not None:
             self.failures += 1
-            self._storage.fail(trial, self._errors.pop(trial_id, _UNKNOWN_DEATH), metrics)
+            self._storage.fail(trial, failure.text, metrics)
             return
         names = [each.name for each in self._plan.objectives]
         missing = [name for name in names if name not in metrics]
@@ -177,6 +188,14 @@ class OptunaSearcher(NotPickled, Searcher):
             self._storage.prune(trial, reason, metrics, diverged=not unreliable)
         else:
             self._storage.complete(trial, [float(metrics[name]) for name in names], metrics)
+
+    def _starts_again(self, trial: Trial, failure: Failure) -> bool:
+        """Return whether a trial starts again after a failure, which is counted."""
+        if failure.consequence is Consequence.NEW_WORKER:
+            return True
+        self._num_failures[trial.number] += 1
+        retries = self._plan.resources.retries
+        return failure.consequence is Consequence.RETRY and self._num_failures[trial.number] <= retries
 
     @override
     def save(self, checkpoint_path: str) -> None:

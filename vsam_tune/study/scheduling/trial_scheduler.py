@@ -1,7 +1,6 @@
 """The base of all trial schedulers: what each of them may rely on, and what it has to keep."""
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from typing_extensions import override
 
 from vsam_tune.study.scheduling.arrivals import Arrival
+from vsam_tune.study.scheduling.failures import REFUSED, Consequence, Failure, read_failure
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.racing import Racing
 from vsam_tune.study.scheduling.rungs import Rung, newest_rung, rows_met
@@ -27,7 +27,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     When hooks are called. Ray calls `on_trial_result` on the driver's thread for every report of a running trial but
     its last one, which has `done`. `Arrivals` has read the report by then, so all hooks see the same metrics. The trial
     is running in the storage, the searcher knows it, and the searcher and the callbacks hear of the report afterwards.
-    Ray calls `on_trial_error` when a trial has failed past its retries, just before the searcher hears of that.
+    Ray calls `on_trial_error` each time a trial fails, just before the searcher hears of it and decides on a retry.
 
     What happens at a rung. The first report at or past a rung is stored in the trial's row of that rung. Only then is
     `advances` asked, with the stored rows that were there at that time. Nothing is stored between rungs. A trial that
@@ -64,6 +64,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
         self._storage, self._searcher, self._racing = storage, searcher, racing
         self._rungs, self._recorded = tuple(rungs), storage.rungs()
+        self._reset_failures: set[str] = set()  # that were logged
 
     def advances(self, rung: Rung, number: int) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a trial passes a rung.
@@ -81,6 +82,15 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     @override
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True  # the objectives are the study's, not the Tuner's
+
+    @override
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:
+        """Return None: Ray starts pending trials in order by itself.
+
+        A trial that is chosen here would get any worker that becomes free, and the worker that Ray is starting for it
+        would be ended. With short trials, one worker would run all of them.
+        """
+        return None
 
     @override
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
@@ -108,15 +118,16 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 
     @override
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
-        error = self._searcher.note_error(trial.trial_id, _newest_error(trial))
-        logger.warning("trial %s failed: %s", trial.config["number"], error.splitlines()[-1])
+        failure = self._searcher.note_failure(trial.trial_id, _newest_failure(trial))
+        reason = failure.text.splitlines()[-1]
+        if failure.consequence is not Consequence.NEW_WORKER:
+            logger.warning("trial %s failed: %s", trial.config["number"], reason)
+        elif reason not in (REFUSED, *self._reset_failures):
+            self._reset_failures.add(reason)
+            logger.warning("reset_config failed: %s; the trial gets a new worker process instead", reason)
 
 
-def _newest_error(trial: RayTrial) -> str:
-    """Return what Ray wrote about a trial's newest failure; empty where its worker process is gone."""
+def _newest_failure(trial: RayTrial) -> Failure:
     if not trial.error_file:
-        return ""
-    _, _, newest = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").rpartition("Failure # ")
-    _, _, text = newest.partition("\n")  # the line that begins with "Failure #" holds a count and a date
-    text = re.sub(r"\x1b\[\d+m", "", text).strip()  # Ray colours it
-    return "" if "died unexpectedly" in text.partition("\n")[0] else text
+        return Failure("")
+    return read_failure(Path(trial.error_file).read_text(encoding="utf-8", errors="replace").splitlines())
