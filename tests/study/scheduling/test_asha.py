@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,22 @@ def test_a_stopped_trial_is_recorded_with_the_rung(tmp_path: Path) -> None:
     record = driver.storage.record(2)
     assert (record.state, record.stopped, record.epochs) == ("pruned", "trial scheduler at epoch 1", 1)
     assert record.metrics == {"epoch": 1, "loss": 2.0, "cost": 1.0}
+
+
+@pytest.mark.parametrize("value", [None, "0.5", 10**400, np.ones(2), float("nan")])
+def test_a_trial_that_is_stopped_for_want_of_a_number_says_so(tmp_path: Path, value: Any) -> None:
+    driver = toy_driver(tmp_path)
+    driver.start()
+    assert driver.report(0, 1, loss=value) == STOP
+    assert driver.storage.record(0).stopped == "trial scheduler at epoch 1: no finite loss was reported"
+
+
+@pytest.mark.parametrize("value", [np.array(0.5), np.float32(0.5), torch.tensor(0.5), torch.tensor(1)])
+def test_a_number_of_another_library_is_compared(tmp_path: Path, value: Any) -> None:
+    driver = toy_driver(tmp_path)
+    driver.start()
+    assert driver.report(0, 1, loss=value) == CONTINUE
+    assert driver.storage.rungs()[1][0]["loss"] == value.item()
 
 
 @pytest.mark.parametrize(("direction", "order"), [("minimize", [0, 1, 2]), ("maximize", [2, 1, 0])])

@@ -48,5 +48,9 @@ class Asha(StudyScheduler):
         return self._objective.name in arrival.metrics or "unreliable_reason" not in arrival.report
 
     @override
+    def lacking(self, arrival: Arrival) -> str:
+        return "" if self._objective.name in arrival.metrics else self._objective.name
+
+    @override
     def advances(self, rung: Rung, number: int) -> bool:
         return advances_on(self._objective, rung, number, self._reduction_factor)

@@ -42,7 +42,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     rung for a second time: its row stays, and the decision is the same as the first time. A driver that was killed
     between storing a row and acting on it acts on it after the restart.
 
-    A trial that is stopped at a rung is pruned with the epoch as the reason. Racing composes with every scheduler:
+    A trial that is stopped at a rung is pruned. The reason is the epoch, and the metrics that are `lacking`. Racing composes with every scheduler:
     where a replicate ends and the trial passes, the race decides on the next one. A trial that a race ends is complete
     with the replicates that it has, so the searcher gets no reason.
 
@@ -79,6 +79,10 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         """Return whether a report says enough to be compared at a rung."""
         return True
 
+    def lacking(self, arrival: Arrival) -> str:  # noqa: ARG002 - for subclasses
+        """Return the names of the metrics that a comparison needs and a report lacks; empty if there are none."""
+        return ""
+
     @override
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True  # the objectives are the study's, not the Tuner's
@@ -100,7 +104,9 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         optuna_trial = self._searcher.trial(trial.trial_id)
         epoch = newest_rung(self._rungs, arrival.metrics.get("epoch", 0))
         if epoch is not None and not self._passes(optuna_trial, epoch, arrival):
-            self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}")
+            lacking = self.lacking(arrival)
+            reason = f": no finite {lacking} was reported" if lacking else ""
+            self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}{reason}")
             return str(TrialScheduler.STOP)
         if self._racing and arrival.report.get("replicate_ended") and "replicates" in arrival.metrics:
             races_on = self._racing.advances(optuna_trial, arrival.metrics)
