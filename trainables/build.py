@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.batch_checks import check_batch_size, check_micro_batches, check_parts, check_selection
+from trainables.batch_checks import BatchChecks
 from vsam_tune.data.images import Images
 from vsam_tune.data.load import TaskData, load_task
 from vsam_tune.data.loader import ResidentLoader
@@ -71,9 +71,12 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
     device = torch.device("cuda" if config["gpus"] > 0 else "cpu")
     task, seed = config["task"], config["seed"]
     torch.manual_seed(derive_seed(seed, "layers"))  # noqa: TID251 - for layers that draw, such as dropout
-    check_batch_size(task["batch_size"], len(data.train))
-    check_parts(task["micro_batches"], task["batch_size"], len(data.train))
-    model = _initial_model(task, data, derive_seed(seed, "weights")).to(device)
+    model = _full_precision_model(task, data, derive_seed(seed, "weights"))
+    batches = BatchChecks(task, model, data.train.x)
+    batches.check_sizes()
+    if task["quantization"] is not None:
+        quantize_model(model, **task["quantization"])
+    model = model.to(device)
     layout = memory_format(model, device, channels_last=task["channels_last"])
     model = model.to(memory_format=layout)
     loader, evaluation = _loaders(task, data, derive_seed(seed, "order"), device, layout)
@@ -89,8 +92,7 @@ def build_trainer(config: TrialConfig, data: TaskData) -> tuple[Trainer, Residen
         num_classes=data.num_classes,
         seed=derive_seed(seed, "draws"),
     )
-    check_micro_batches(task["micro_batches"], optimizer, config["method"]["name"])
-    check_selection(task["batch_size"], len(data.train), optimizer, config["method"]["name"])
+    batches.check_method(optimizer, config["method"]["name"])
     if loss_term is not None:
         logger.info("%s keeps %.1f MB", config["method"]["name"], loss_term.memory_bytes / 1e6)
     names = ("precision", "micro_batches", "max_gradient_norm", "compiled")
@@ -152,11 +154,11 @@ def evaluation_loader(task: dict[str, Any], data: TaskData, images: Images, devi
     )
 
 
-def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:
-    """Return the network that a trial starts from, on the CPU; the steps of quantized inputs are not set yet.
+def _full_precision_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module:
+    """Return the network that a trial starts from, on the CPU, before it is quantized.
 
     Raises:
-        InputError: if the model does not fit the data, or the initial checkpoint or the quantization the model.
+        InputError: if the model does not fit the data, or the initial checkpoint the model.
     """
     model = build_model(
         task["model"]["name"],
@@ -169,6 +171,4 @@ def _initial_model(task: dict[str, Any], data: TaskData, seed: int) -> nn.Module
     if task["initial_checkpoint"] is not None:
         path = Path(task["initial_checkpoint"])
         load_full_precision(model, initial_checkpoint(path)["trainer"]["model"], where=path)
-    if task["quantization"] is not None:
-        quantize_model(model, **task["quantization"])
     return model

@@ -189,3 +189,14 @@ def test_12_bits_in_a_file_of_16_are_warned_about(folder, caplog):
         f"{folder}: images with more than 8 bits use at most 16 of the 255 levels to which they are scaled. "
         "Fix: scale them to the whole range of their type."
     ]
+
+
+def test_the_folder_of_one_part_and_a_file_are_told_from_the_folder_of_both(folder):
+    assert line_of(folder / "train") == f"{folder / 'train'}: is only the train part. Fix: write folder:{folder}."
+    assert line_of(folder / "nowhere") == (
+        f"{folder / 'nowhere'}: there is no such folder. Fix: correct the path after folder:."
+    )
+    (folder / "digits.npz").write_bytes(b"")
+    assert line_of(folder / "digits.npz") == (
+        f"{folder / 'digits.npz'}: is a file. Fix: write npz:{folder / 'digits.npz'}."
+    )

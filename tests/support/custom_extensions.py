@@ -30,6 +30,17 @@ def tiny(in_channels, image_size, num_classes, *, width=4, bias=True):
     )
 
 
+def one_pixel(in_channels, image_size, num_classes):
+    """Return a network whose batch norm has one value of each image and channel: it cannot train on one image."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(in_channels * image_size**2, 8),
+        nn.BatchNorm1d(8),
+        nn.ReLU(),
+        nn.Linear(8, num_classes),
+    )
+
+
 class Timid(SAM):
     """SAM at a part of its radius."""
 

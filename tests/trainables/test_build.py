@@ -1,5 +1,7 @@
 """From the settings of a trial to what trains: threads, layout, seeds, batch sizes; and the dry run of `check`."""
 
+import dataclasses
+import math
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -79,36 +81,73 @@ def test_a_study_of_ours_builds(study):
     assert facts["iterations_per_epoch"] == 18
 
 
+ONE_PIXEL = {"name": "tests.support.custom_extensions:one_pixel"}  # batch norm over maps of 1x1
+NO_VARIANCE = "of which this network's batch norm has no variance"
+
+
 @expensive
 @given(num_images=st.integers(2, 300), batch_size=st.integers(1, 400))
 def test_no_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size):
-    config = trial_config("", batch_size=batch_size)
+    config = trial_config("", batch_size=batch_size, model=ONE_PIXEL)
     sizes = {min(batch_size, num_images), num_images % batch_size}
     if 1 not in sizes:
         build_trainer(config, grey(num_images))
         return
-    rule = f"task: batch_size = {batch_size}: a batch of an epoch would hold one of {num_images} images"
+    rule = f"task: batch_size = {batch_size}: a batch of an epoch would hold one of {num_images} images, {NO_VARIANCE}"
     with pytest.raises(InputError, match=rule) as caught:
         build_trainer(config, grey(num_images))
     fix = int(str(caught.value).partition("Fix: write ")[2].rstrip("."))
-    build_trainer(trial_config("", batch_size=fix), grey(num_images))
+    build_trainer(trial_config("", batch_size=fix, model=ONE_PIXEL), grey(num_images))
 
 
 @expensive
 @given(num_images=st.integers(4, 300), batch_size=st.integers(2, 400), micro_batches=st.integers(2, 40))
-def test_no_part_of_a_batch_holds_one_image_alone_and_the_suggested_fix_works(num_images, batch_size, micro_batches):
+@pytest.mark.parametrize("model", [ONE_PIXEL, {"name": "cnn", "width": 4}], ids=["one pixel", "cnn"])
+def test_no_part_of_a_batch_is_too_small_and_the_suggested_fix_works(num_images, batch_size, micro_batches, model):
     sizes = {min(batch_size, num_images), num_images % batch_size} - {0}
     assume(1 not in sizes)
     parts = [len(part) for size in sizes for part in torch.arange(size).tensor_split(micro_batches)]
-    config = trial_config("", "sgd", batch_size=batch_size, micro_batches=micro_batches)
-    if 1 not in parts:
+    config = trial_config("", "sgd", batch_size=batch_size, micro_batches=micro_batches, model=model)
+    if min(parts) >= (2 if model is ONE_PIXEL else 1):
         build_trainer(config, grey(num_images))
         return
-    rule = f"task: micro_batches = {micro_batches}: a part of a batch of {min(sizes)} images would hold one alone"
+    why = f"one alone, {NO_VARIANCE}" if model is ONE_PIXEL else "none"
+    rule = f"task: micro_batches = {micro_batches}: a part of a batch of {min(sizes)} images would hold {why}"
     with pytest.raises(InputError, match=rule) as caught:
         build_trainer(config, grey(num_images))
     fix = int(str(caught.value).partition("Fix: write at most ")[2].partition(",")[0])
-    build_trainer(trial_config("", "sgd", batch_size=batch_size, micro_batches=fix), grey(num_images))
+    build_trainer(trial_config("", "sgd", batch_size=batch_size, micro_batches=fix, model=model), grey(num_images))
+
+
+@pytest.mark.parametrize("batch_size", [16, 18])
+def test_145_images_are_no_trouble_for_a_network_with_larger_maps(batch_size):
+    trainer, _ = build_trainer(trial_config("", "sam", batch_size=batch_size), grey(145))
+    trainer.train_epoch()
+    assert trainer.iteration == len(trainer.loader) == 145 // batch_size + 1
+
+
+@pytest.mark.parametrize("name", others_slow(METHODS))
+@pytest.mark.parametrize("quantization", [None, {"weight_bits": 4, "activation_bits": 4}])
+def test_every_method_trains_on_a_last_batch_of_one_image(name, quantization, data):
+    images = data.train.select(torch.arange(65))
+    config = trial_config("", name, batch_size=32, quantization=quantization)
+    trainer, _ = build_trainer(config, dataclasses.replace(data, train=images))
+    for _ in range(2):
+        metrics = trainer.train_epoch()
+    assert math.isfinite(metrics["train_loss"])
+    assert all(torch.isfinite(weight).all() for weight in trainer.model.state_dict().values())
+
+
+def test_to_look_whether_a_network_takes_one_image_changes_nothing(data):
+    """A batch of one is the only case in which the network runs before the trial."""
+    config = trial_config("", "sgd", model={"name": "cnn", "width": 4})
+    build_trainer(config, dataclasses.replace(data, train=data.train.select(torch.arange(64))))
+    draws = torch.rand(1)
+    alone, _ = build_trainer(config, dataclasses.replace(data, train=data.train.select(torch.arange(65))))
+    assert torch.equal(torch.rand(1), draws)
+    many, _ = build_trainer(config, dataclasses.replace(data, train=data.train.select(torch.arange(64))))
+    for (name, a), b in zip(alone.model.state_dict().items(), many.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
 
 
 def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
@@ -126,14 +165,16 @@ def test_a_batch_in_parts_is_refused_where_the_method_takes_the_gradients(data):
 @pytest.mark.parametrize(("num_images", "sds_keep", "refused"), [(34, 0.5, True), (36, 0.5, False), (34, 1.0, False)])
 def test_a_method_must_not_select_one_image_alone(num_images, sds_keep, refused):
     """Of 32 and 2 images it would be one of two; of 32 and 4, two of four."""
-    config = trial_config("", "esam", batch_size=32, method={"sds_keep": sds_keep})
+    config = trial_config("", "esam", batch_size=32, method={"sds_keep": sds_keep}, model=ONE_PIXEL)
     if not refused:
         trainer, _ = build_trainer(config, grey(num_images))
         trainer.train_epoch()
         return
-    rule = "task: batch_size = 32: esam would select one image of an epoch's last 2, which batch norm cannot take"
+    rule = f"task: batch_size = 32: esam would select one image of an epoch's last 2, {NO_VARIANCE}"
     with pytest.raises(InputError, match=rule):
         build_trainer(config, grey(num_images))
+    trainer, _ = build_trainer({**config, "task": {**config["task"], "model": {"name": "cnn"}}}, grey(num_images))
+    trainer.train_epoch()
 
 
 @pytest.mark.parametrize("batch_size", [SEARCH_IMAGES, 1000])

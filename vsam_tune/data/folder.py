@@ -36,9 +36,11 @@ def read(request: Request) -> Source:
             images differ in size and there is no `resize`.
     """
     path = request.path or Path()
-    missing = [_missing(path, part) for part in ("train", "test") if not (path / part).is_dir()]
+    if not path.is_dir():
+        raise InputError(_no_folder(path))
+    missing = [_missing(path, part) for part in _PARTS if not (path / part).is_dir()]
     if missing:
-        raise InputError(*missing)
+        raise InputError(*dict.fromkeys(missing))
     train, test = list_images(path / "train"), list_images(path / "test")
     if left_out := describe_left_out([train, test], path):
         logger.warning("%s", left_out)
@@ -123,8 +125,17 @@ class _Reading:
         return [problem(file, "", None, rule, f"set resize: {min(side, _COMMON_SIDE)}")]
 
 
+def _no_folder(path: Path) -> str:
+    if path.is_file():
+        fix = f"write npz:{path}" if path.suffix == ".npz" else "name the folder of train/ and test/"
+        return problem(path, "", None, "is a file", fix)
+    return problem(path, "", None, "there is no such folder", "correct the path after folder:")
+
+
 def _missing(path: Path, part: str) -> str:
     """Return the problem of a missing part; the fix uses the folder that has another name, if there is one."""
+    if path.name in _PARTS and all((path.parent / name).is_dir() for name in _PARTS):
+        return problem(path, "", None, f"is only the {path.name} part", f"write folder:{path.parent}")
     other = next((name for name in _OTHER_NAMES[part] if (path / name).is_dir()), None)
     if other is None:
         rule, fix = "there is no such folder", "put images into train/CLASS/ and test/CLASS/ below it"

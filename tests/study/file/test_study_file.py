@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +266,26 @@ def test_reading_a_study_loads_no_engine() -> None:
     program = f"import sys, vsam_tune.study.file.study_file; print([m for m in {engines} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "scheme"), [("imgs", "folder"), ("imgs/", "folder"), ("./digits.npz", "npz")])
+def test_a_path_without_its_scheme_gets_it(
+    name: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the file's folder, from the command line in that folder, and from elsewhere."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        file = write(folder, f"name: a\nmethod: sgd\ntask: {{data: {name}}}\n")
+    (there / "imgs").mkdir()
+    (there / "digits.npz").touch()
+    monkeypatch.chdir(there)
+    relative, absolute = f"write {scheme}:{name}.", f"write {scheme}:{there / name}."
+    for at, overrides, fix in (
+        (Path("a.yaml"), {}, relative), (file, {}, relative), (Path("a.yaml"), {"task.data": name}, relative),
+        (here / "a.yaml", {"task.data": name}, absolute), (here / "a.yaml", {}, absolute),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=re.escape(f"is not known. Fix: {fix}")):
+            load_study(at, overrides)
+        data = fix.removeprefix("write ").rstrip(".")
+        assert load_study(at, {"task.data": data}).task.data == f"{scheme}:{there / Path(name)}"

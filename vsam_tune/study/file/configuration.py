@@ -152,7 +152,7 @@ def configure(draft: Configured, problems: Sequence[Problem]) -> tuple[Configure
     It is None if the trainable or the method is not known: everything else depends on them.
     """
     custom = draft.custom_trainable
-    found = list(check_task(draft.task, custom_trainable=custom))
+    found = list(check_task(draft.task, draft.file.parent, custom_trainable=custom))
     task = complete_task(draft.task, draft.file.parent, custom_trainable=custom)
     draft, of_names = _with_names(draft.model_copy(update={"task": task}))
     found += [each for each in of_names if each.key not in {other.key for other in problems}]

@@ -102,8 +102,14 @@ class Task(Strict):
         return names
 
 
-def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
-    """Yield the problems of names in `task:` and between its keys; a custom trainable may know other names."""
+def check_task(task: Task, folder: Path, *, custom_trainable: bool) -> Iterator[Problem]:
+    """Yield the problems of names in `task:` and between its keys.
+
+    Args:
+        task: as it was read.
+        folder: of the file.
+        custom_trainable: may know other names.
+    """
     if task.options and not custom_trainable:
         yield Problem("task.options", None, "are only for a custom trainable", "remove them, or name your trainable")
     if not is_plain(task.options):
@@ -117,7 +123,25 @@ def check_task(task: Task, *, custom_trainable: bool) -> Iterator[Problem]:
         if ":" in task.data:
             yield Problem("task.data", task.data, NO_REFERENCE, "write my_module:read, or npz:PATH")
         else:
-            yield Problem("task.data", task.data, "is not known", suggestion(task.data, DATASETS, "known data"))
+            fix = _with_scheme(task.data, folder) or suggestion(task.data, DATASETS, "known data")
+            yield Problem("task.data", task.data, "is not known", fix)
+
+
+def _with_scheme(data: str, folder: Path) -> str:
+    """Return the fix for a path without its scheme; empty if it is no path of images.
+
+    It may be relative to the folder of the file, or to the current folder if it comes from the command line.
+    """
+    here = Path.cwd()
+    for base in (folder, here):
+        path = base / data
+        try:
+            scheme = "folder" if path.is_dir() else "npz" if path.is_file() and path.suffix == ".npz" else ""
+        except OSError:  # a name that is too long
+            continue
+        if data and scheme:
+            return f"write {scheme}:{data if folder.resolve() == here else path.absolute()}"
+    return ""
 
 
 def complete_task(task: Task, folder: Path, *, custom_trainable: bool) -> Task:

@@ -42,9 +42,9 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     rung for a second time: its row stays, and the decision is the same as the first time. A driver that was killed
     between storing a row and acting on it acts on it after the restart.
 
-    A trial that is stopped at a rung is pruned. The reason is the epoch, and the metrics that are `lacking`. Racing composes with every scheduler:
-    where a replicate ends and the trial passes, the race decides on the next one. A trial that a race ends is complete
-    with the replicates that it has, so the searcher gets no reason.
+    A trial that is stopped at a rung is pruned. The reason is the epoch, and the metrics that are `lacking`. Racing
+    composes with every scheduler: where a replicate ends and the trial passes, the race decides on the next one. A
+    trial that a race ends is complete with the replicates that it has, so the searcher gets no reason.
 
     Args:
         storage: of the study; holds the rungs, also those of former drivers.
