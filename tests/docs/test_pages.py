@@ -33,7 +33,7 @@ def test_the_page_of_bad_inputs_shows_ten_of_them() -> None:
     assert len(rows) == 10
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_have_files_and_headings_as_targets(page: Path) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
