@@ -1,6 +1,8 @@
 """Fronts, noise, hypervolumes, reference points and knees: literal cases, and what holds for all losses."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -353,6 +355,22 @@ def test_domination_beyond_noise_follows_a_permutation_a_shift_and_a_scale(drawn
 def test_the_quantile_of_a_front_of_one_objective_is_that_of_tukeys_tables(num_rows, table):
     # The studentized range at 5 % with infinitely many degrees of freedom, in errors of one row.
     assert pareto.front_quantile(np.ones((num_rows, 1))) * math.sqrt(2) == pytest.approx(table, abs=0.005)
+
+
+@pytest.mark.parametrize("num_rows", [2, 3, 16, 200])
+@pytest.mark.parametrize("num_noisy", [1, 2, 3])
+def test_the_quantile_of_a_front_is_scipys(num_rows, num_noisy):
+    """The module itself does not import scipy.stats, which takes half a second."""
+    from scipy.stats import studentized_range
+
+    exact = studentized_range.ppf(1 - 0.05 / num_noisy, num_rows, np.inf) / math.sqrt(2)
+    assert pareto.front_quantile(np.ones((num_rows, num_noisy))) == pytest.approx(exact, rel=1e-10)
+
+
+def test_a_front_is_found_without_scipy_stats():
+    code = "import sys; from vsam_tune.analysis import pareto; pareto.front_quantile([[1.0], [2.0]])"
+    run = f"{code}; print('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_two_rows_of_two_noisy_objectives_are_corrected_for_two_comparisons():

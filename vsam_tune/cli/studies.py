@@ -4,7 +4,9 @@ import argparse
 import sys
 
 from vsam_tune.cli.arguments import add_format, add_root
+from vsam_tune.cli.invocation import ROOT
 from vsam_tune.cli.render import render_rows
+from vsam_tune.errors import InputError, problem
 from vsam_tune.study.storage.folder import study_names
 
 
@@ -19,11 +21,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0, also if there is no study; 1 if a study cannot be read.
+
+    Raises:
+        InputError: if there is no such folder.
     """
     from vsam_tune.analysis.results import STATES
-    from vsam_tune.errors import InputError
     from vsam_tune.study.storage.stored_study import find_result
 
+    if arguments.root != ROOT and not arguments.root.is_dir():
+        fix = f"name the folder of the studies; the default is {ROOT}"
+        raise InputError(problem("--root", "", str(arguments.root), "there is no such folder", fix))
     rows, unread = [], 0
     for name in study_names(arguments.root):
         try:

@@ -166,6 +166,8 @@ TrialScheduler = Annotated[Fifo | Asha, Field(discriminator="kind"), _of_kind("f
 
 def _check_study_name(name: object) -> object:
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        if name.endswith((".yaml", ".yml")):
+            raise broken("", "must not end like a study file", f"write {name.rpartition('.')[0]}")
         return name
     rule = "is missing" if name is None else "must be a folder's name: letters, digits, . _ -, at most 100"
     raise broken("", rule, "write a word such as mine")

@@ -30,7 +30,8 @@ def study_folder(study: str, root: Path) -> Path:
         InputError: if the file is no study file, or nothing was started under that name.
     """
     name = study
-    if Path(study).suffix in (".yaml", ".yml"):
+    was_started = (root / study / DATABASE).is_file()  # a name could end in .yaml once
+    if Path(study).suffix in (".yaml", ".yml") and not (was_started and not Path(study).exists()):
         from vsam_tune.study.file.study_file import load_study  # noqa: PLC0415 - pydantic, where a name is enough
 
         name = load_study(Path(study)).name
