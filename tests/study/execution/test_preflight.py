@@ -23,6 +23,17 @@ def test_a_module_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     del sys.modules["my_own"]
 
 
+def test_a_trainable_in_a_file_with_the_name_of_our_package_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trainables.py").write_text("from ray.tune import Trainable\nclass Mine(Trainable): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert resolve("trainables.classification:Classification").__name__ == "Classification"
+    with pytest.raises(InputError, match=r"Fix: rename trainables\.py, since vsam-tune has a package of this name"):
+        resolve("trainables:Mine")
+
+
 @pytest.mark.parametrize(
     ("name", "rule"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 
 from search_spaces.schema import CategoricalDimension
 from vsam_tune.errors import InputError, problem
+from vsam_tune.import_path import PACKAGES, search_current_folder
 from vsam_tune.registry.object_reference import resolve_object
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.trial import TrialConfig
@@ -21,9 +22,10 @@ def resolve(trainable: str) -> type[Any]:
         InputError: if there is no such module or class, or it is no Ray class trainable.
     """
     fix = "name a ray.tune.Trainable in a module that is installed or in this folder"
-    here = str(Path.cwd())
-    if here not in sys.path:  # last, so that a file here hides no module; Ray's workers search it as well
-        sys.path.append(here)
+    search_current_folder()  # as Ray's workers do
+    package = trainable.partition(":")[0].partition(".")[0]
+    if package in PACKAGES and Path(f"{package}.py").exists():
+        fix = f"rename {package}.py, since vsam-tune has a package of this name; or {fix}"
     found = resolve_object(trainable, where="study", key="trainable", fix=fix)
     from ray.tune import Trainable  # noqa: PLC0415 - a second
 

@@ -6,15 +6,17 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import psutil
+from typing_extensions import override
 
 from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
+from vsam_tune.import_path import ROOT
 from vsam_tune.study.file.sections import Resources
 
 _QUIET = {
@@ -48,7 +50,7 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         if port.isdecimal():  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
         ray = _quiet_ray()
-        ray.init(address=address, **_SILENT)
+        ray.init(address=address, job_config=_job_config(), **_SILENT)
     except (OSError, OverflowError, ValueError, RuntimeError) as error:
         rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
         fix = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
@@ -78,6 +80,7 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
         num_cpus=max(os.cpu_count() or 1, math.ceil(cpus)),
         object_store_memory=_OBJECT_STORE_BYTES,
         include_dashboard=False,
+        job_config=_job_config(),
         **_SILENT,
     )
     try:
@@ -116,6 +119,23 @@ def _quiet_ray() -> Any:  # noqa: ANN401 - the module
 
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it lists the Ray trials that failed at the end
     return ray
+
+
+class _OurPackagesFirst(list[str]):
+    """The folders that workers search for modules before all others, the last one first."""
+
+    @override
+    def extend(self, folders: Iterable[str], /) -> None:
+        """Add folders, and ours: Ray adds the current folder, which may hold files with the names of our packages."""
+        super().extend([*folders, ROOT])
+
+
+def _job_config() -> Any:  # noqa: ANN401 - Ray is imported late
+    from ray.job_config import JobConfig  # noqa: PLC0415 - as above
+
+    config = JobConfig()
+    config._py_driver_sys_path = _OurPackagesFirst()  # Ray has no public way
+    return config
 
 
 def _remember(folder: Path) -> None:
