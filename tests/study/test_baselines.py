@@ -21,7 +21,7 @@ from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.search import search, search_plan
 from vsam_tune.study.storage.folder import BASELINES, DATABASE
 from vsam_tune.study.storage.stored_study import find_result, load_baselines, load_result
-from vsam_tune.study.tracking.mlflow_store import find_experiment
+from vsam_tune.study.tracking.mlflow_client import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 from vsam_tune.trial import trial_seed
 

@@ -22,16 +22,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the addresses and become the server; return 0 if a server is not needed."""
-    from vsam_tune.study.tracking.mlflow_server import check_port, experiment_id, server_command, tracked_study
+    """Print the addresses and become the server.
+
+    Returns:
+        0 if a server is not needed; 1 if the study's tracking server does not answer.
+    """
+    from vsam_tune.study.tracking.mlflow_server import (
+        NoAnswerError,
+        check_port,
+        experiment_id,
+        prepare_store,
+        server_command,
+        tracked_study,
+    )
     from vsam_tune.study.tracking.mlflow_view import runs_page
 
     uri, study_id = tracked_study(arguments.study, arguments.root)
     serve = not (arguments.url or uri.startswith("http"))
     if serve:
         check_port(arguments.host, arguments.port)
+        prepare_store(arguments.study, arguments.root, uri)
     served = uri if uri.startswith("http") else f"http://{arguments.host}:{arguments.port}"
-    found = experiment_id(uri, study_id)
+    try:
+        found = experiment_id(uri, study_id)
+    except NoAnswerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     pages = (
         {"trials": served}
         if found is None

@@ -156,3 +156,28 @@ def test_a_checkpoint_stays_where_it_is_what_the_trial_was_for(tmp_path: Path, k
     checkpoint.write_bytes(b"weights")
     events.on_trial_complete(0, [], trial)
     assert checkpoint.exists() == keep
+
+
+DAMAGED_LINES = {
+    "a number": b"5",
+    "a list": b"[]",
+    "null": b"null",
+    "no time": b'{"loss": 1.0}',
+    "a time that is no number": b'{"time_ms": "now"}',
+    "a metric that is no number": b'{"time_ms": 5, "loss": null}',
+    "cut": b'{"time_ms": 5, "lo',
+    "no UTF-8": b"\xff\xfe",
+    "deep": b"[" * 100_000,
+    "zeros": b"\x00" * 4096,
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED_LINES.values(), ids=DAMAGED_LINES)
+def test_damaged_lines_of_a_curve_are_left_out_and_removed(line: bytes, tmp_path: Path) -> None:
+    points = [{"loss": 0.1, "iteration": number, "time_ms": number} for number in (1, 2)]
+    append_point(tmp_path, points[0])
+    with (tmp_path / CURVE).open("ab") as file:
+        file.write(line + b"\n")
+    append_point(tmp_path, points[1])
+    assert read_curve(tmp_path) == repair_curve(tmp_path) == points
+    assert len((tmp_path / CURVE).read_bytes().splitlines()) == 2

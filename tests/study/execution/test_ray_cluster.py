@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from ray import cloudpickle
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.execution.ray_cluster import connect, end_remains, num_fitting
+from vsam_tune.study.execution.ray_cluster import _remember, connect, end_remains, num_fitting
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 
@@ -40,6 +41,46 @@ def test_another_process_that_got_the_id_is_left_alone(process: psutil.Process, 
     assert end_remains(tmp_path) == 0
     assert process.status() != psutil.STATUS_ZOMBIE
     assert not (tmp_path / NOTES).exists()
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut": b"[[",
+    "a number": b"5",
+    "a mapping": b'{"a": 1}',
+    "no pair": b"[[1]]",
+    "no id": b'[["x", 1]]',
+    "no time": b"[[1, null]]",
+    "a negative id": b"[[-1, 2.0]]",
+    "every process": b"[[0, 2.0]]",
+    "a large id": b"[[9999999999, 1.0]]",
+    "a huge id": b"[[99999999999999999999, 1.0]]",
+    "no UTF-8": b"\xff\xfe",
+    "deep": b"[" * 100_000,
+    "random": os.urandom(500),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_note_ends_no_process_and_is_removed(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / NOTES).write_bytes(content)
+    assert end_remains(tmp_path) == 0
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_a_note_that_was_cut_ends_the_processes_that_it_still_names(process: psutil.Process, tmp_path: Path) -> None:
+    note(tmp_path, (process.pid, process.create_time()), (1, 5.0))
+    (tmp_path / NOTES).write_bytes((tmp_path / NOTES).read_bytes()[:-4])
+    assert end_remains(tmp_path) == 1
+
+
+def test_a_folder_in_the_place_of_the_note_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / NOTES).mkdir()
+    assert end_remains(tmp_path) == 0
+    _remember(tmp_path)
+    assert [entry.getMessage() for entry in caplog.records] == [
+        f"{tmp_path / NOTES} cannot be written: Is a directory; it only helps after a crash"
+    ]
 
 
 def test_processes_that_are_gone_are_no_remains(tmp_path: Path) -> None:

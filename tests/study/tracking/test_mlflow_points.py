@@ -13,13 +13,8 @@ from mlflow import MlflowClient
 from tests.support.fake_study import report, settings, write_fake_trial, write_trajectory
 from tests.support.mlflow_folder import MlflowFolder
 from vsam_tune.study.storage.folder import trial_folder
-from vsam_tune.study.tracking.mlflow_store import (
-    THINNED,
-    curve_points,
-    run_params,
-    thinned,
-    trajectory_points,
-)
+from vsam_tune.study.tracking.mlflow_store import run_params
+from vsam_tune.study.tracking.points import THINNED, curve_points, thinned, trajectory_points
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.fake_study import (
 from tests.support.mlflow_folder import MlflowFolder
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import mlflow_store
-from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
+from vsam_tune.study.tracking.mlflow_client import find_experiment, open_client
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_more_trials_than_a_page_of_mlflow_are_all_found_again(
     for number in range(5):
         report(place.folder, number, epochs=[1])
         place.log(store, number)
-    assert all(place.open().holds(record(number)) for number in range(5))
+    assert all(place.holds(place.open(), record(number)) for number in range(5))
 
 
 # ---- what a run shows
@@ -163,14 +163,14 @@ def test_how_a_trial_ended_is_its_status_and_tags(
     store = place.open()
     place.log(store, 2, None)
     assert place.runs()["trial 2"].info.status == "RUNNING"
-    assert not store.holds(record(2, state, **fields))
+    assert not place.holds(store, record(2, state, **fields))
     place.log(store, 2, state, **fields)
     run = place.runs()["trial 2"]
     assert run.info.status == status
     assert tags.items() <= run.data.tags.items()
     assert {"vsam_tune.stopped", "vsam_tune.error"} & set(run.data.tags) == set(tags) - {"vsam_tune.state"}
-    assert store.holds(record(2, state, **fields))
-    assert place.open().holds(record(2, state, **fields))
+    assert place.holds(store, record(2, state, **fields))
+    assert place.holds(place.open(), record(2, state, **fields))
 
 
 def test_an_error_longer_than_mlflows_tags_keeps_its_end(place: MlflowFolder) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from tests.support.fake_study import config, empty_store, record, report, result, study_folder
+from tests.support.mlflow_folder import forget_places
 from vsam_tune.study.storage.folder import trial_folder
-from vsam_tune.study.tracking.mlflow_store import find_experiment
+from vsam_tune.study.tracking.mlflow_client import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking
 
@@ -19,7 +19,7 @@ def log(folder: Path, number: int, uri: str | None = None) -> None:
     """Log a trial, and the summary of all trials up to it, as a driver in this folder does."""
     report(folder, number)
     (folder / trial_folder(number) / "log.txt").write_text(f"of trial {number} in {folder}", encoding="utf-8")
-    _artifact_repos_cache.clear()  # MLflow's, which a driver of another process does not have
+    forget_places()
     writer = MlflowTracking(uri, "made", folder, tags={}, config=config, run_tags={})
     assert writer.close(result([record(each) for each in range(number + 1)])) == ""
 

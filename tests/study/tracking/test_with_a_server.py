@@ -12,7 +12,7 @@ from tests.support.fake_study import config, record, report, result, settings, s
 from tests.support.mlflow_server import Server
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import writer
-from vsam_tune.study.tracking.mlflow_store import find_experiment
+from vsam_tune.study.tracking.mlflow_client import find_experiment
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking
 

@@ -16,6 +16,7 @@ from vsam_tune.study.execution import runner
 from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.search import SearchJob
 from vsam_tune.study.storage.folder import trial_folder
+from vsam_tune.study.tracking import store_file
 from vsam_tune.study.tracking import writer as writer_module
 from vsam_tune.study.tracking.mlflow_store import MlflowStore
 from vsam_tune.study.tracking.tracking_state import (
@@ -266,5 +267,10 @@ def test_a_finished_study_is_logged_at_the_next_start_where_mlflow_lacks_it(
         storage.complete(trial, [1.0, 2.0], {"epoch": 4.0, "loss": 1.0, "cost": 2.0})
     assert Runner(place.folder).run(job) == (storage.result(), "finished before")
     assert sorted(place.runs(study_id(place))) == ["summary", *(f"trial {number}" for number in range(4))]
-    monkeypatch.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
+    with monkeypatch.context() as complete:
+        complete.setattr(runner, "MlflowTracking", lambda *_, **__: pytest.fail("MLflow lacks nothing"))
+        assert Runner(place.folder).run(job) == (storage.result(), "finished before")
+    store_file._release(place.folder / "mlflow.db")
+    (place.folder / "mlflow.db").write_bytes(fake_study.empty_store())  # and all of it is lost
     assert Runner(place.folder).run(job) == (storage.result(), "finished before")
+    assert sorted(place.runs(study_id(place))) == ["summary", *(f"trial {number}" for number in range(4))]

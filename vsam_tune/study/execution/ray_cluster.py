@@ -4,10 +4,11 @@ import json
 import logging
 import math
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
 from vsam_tune.import_path import ROOT
 from vsam_tune.study.file.sections import Resources
+
+logger = logging.getLogger(__name__)
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -32,6 +35,7 @@ _QUIET = {
 _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a third of the memory
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PROCESSES = "ray_processes.json"
+_LARGEST_PID = 2**31 - 1
 _CONNECT_SECONDS = 5.0
 
 
@@ -89,7 +93,8 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
-        (folder / _PROCESSES).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / _PROCESSES).unlink()
 
 
 def num_fitting(study: str, wanted: Resources, offered: Mapping[str, float]) -> int:
@@ -141,7 +146,10 @@ def _job_config() -> Any:  # noqa: ANN401 - Ray is imported late
 def _remember(folder: Path) -> None:
     """Note the processes that Ray started under this one."""
     started = [[child.pid, child.create_time()] for child in psutil.Process().children(recursive=True)]
-    write_text(folder / _PROCESSES, json.dumps(started))
+    try:
+        write_text(folder / _PROCESSES, json.dumps(started))
+    except OSError as error:
+        logger.warning("%s cannot be written: %s; it only helps after a crash", folder / _PROCESSES, error.strerror)
 
 
 def end_remains(folder: Path) -> int:
@@ -153,10 +161,10 @@ def end_remains(folder: Path) -> int:
         How many there were.
     """
     path = folder / _PROCESSES
-    if not path.exists():
+    if not path.is_file():
         return 0
     remains = []
-    for pid, create_time in json.loads(path.read_text(encoding="utf-8")):
+    for pid, create_time in _noted(path):
         try:
             process = psutil.Process(pid)
             if abs(process.create_time() - create_time) < 1:
@@ -167,3 +175,9 @@ def end_remains(folder: Path) -> int:
     psutil.wait_procs(remains, timeout=5)
     path.unlink()
     return len(remains)
+
+
+def _noted(path: Path) -> list[tuple[int, float]]:
+    """Return the ids and start times that a file holds, also one that is damaged."""
+    pairs = re.findall(rb"\[(\d{1,10}), (\d{1,20}(?:\.\d{1,20})?)\]", path.read_bytes())
+    return [(int(pid), float(create_time)) for pid, create_time in pairs if 0 < int(pid) <= _LARGEST_PID]

@@ -24,7 +24,7 @@ from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
 from vsam_tune.study.storage.folder import RESOLVED
 from vsam_tune.study.storage.stored_study import definition_text, find_result
 from vsam_tune.study.storage.study_storage import StudyStorage
-from vsam_tune.study.tracking.tracking_state import lacks_a_part
+from vsam_tune.study.tracking.completeness import store_lacks_a_part
 from vsam_tune.study.tracking.writer import MlflowTracking
 
 logger = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ class _PlanRun:
         """Run trials until the budget is spent, the user interrupts, or too many trials have failed."""
         plan = self._plan
         trainable = resolve(plan.trainable)
-        tracking = self._tracking()
+        tracking = self._tracking(storage)
         wanted = (workers or 1) * plan.resources.cpus
         with connect(address) if address else start_local(self._folder, cpus=wanted) as resources:
             fitting = num_fitting(plan.name, plan.resources, resources)
@@ -213,8 +213,9 @@ class _PlanRun:
     def catch_up(self, storage: StudyStorage) -> StudyResult:
         """Log the part that MLflow lacks of a plan that needs no more trials."""
         result = self._settled(storage)
-        if lacks_a_part(self._folder, self._plan.tracking_uri):
-            _close(self._tracking(), result)
+        plan = self._plan
+        if store_lacks_a_part(self._home, self._folder, plan.tracking_uri, result, plan.run_kind):
+            _close(self._tracking(storage), result)
         return result
 
     def _settled(self, storage: StudyStorage) -> StudyResult:
@@ -224,7 +225,7 @@ class _PlanRun:
             storage.fix_reference_point(point)
         return storage.result()
 
-    def _tracking(self) -> MlflowTracking:
+    def _tracking(self, storage: StudyStorage) -> MlflowTracking:
         plan = self._plan
         return MlflowTracking(
             plan.tracking_uri,
@@ -235,6 +236,7 @@ class _PlanRun:
             tags=plan.view,
             config=plan.config,
             run_tags=provenance_tags(self._provenance),
+            start_of=lambda number: storage.record(number).started,
         )
 
 

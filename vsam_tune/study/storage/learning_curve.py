@@ -1,6 +1,5 @@
 """A trial's learning curve: one line of JSON for each report, in a file of the trial's folder."""
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,20 +10,26 @@ CURVE = "learning_curve.jsonl"
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:
-    """Return the points, oldest first, without a line that a crash cut or that is just being written."""
+    """Return the points, oldest first, without a line that a crash cut, that is just being written, or is damaged."""
     path = folder / CURVE
-    points: list[dict[str, float]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):
-            points.append(json.loads(line))
-    return points
+    lines = path.read_bytes().split(b"\n") if path.is_file() else ()
+    return [point for line in lines if (point := _point(line)) is not None]
+
+
+def _point(line: bytes) -> dict[str, float] | None:
+    try:
+        point = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    numbers = isinstance(point, dict) and all(type(value) in (int, float) for value in point.values())
+    return point if numbers and "time_ms" in point else None
 
 
 def repair_curve(folder: Path) -> list[dict[str, float]]:
     """Remove the rest of a line that a crash cut, so that the next point starts a line; return the points."""
     path, points = folder / CURVE, read_curve(folder)
     text = "".join(map(_line, points))
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.is_file() and path.read_bytes() != text.encode():
         write_text(path, text)
     return points
 

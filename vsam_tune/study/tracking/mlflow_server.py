@@ -4,10 +4,19 @@ import socket
 import sys
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from vsam_tune.errors import InputError, problem
-from vsam_tune.study.storage.folder import study_folder
-from vsam_tune.study.tracking.mlflow_store import find_experiment, open_client
+from vsam_tune.study.storage.folder import SEARCH_COMMAND, study_folder
+from vsam_tune.study.storage.sqlite_url import database_file
+from vsam_tune.study.tracking.mlflow_client import find_experiment, open_client
+from vsam_tune.study.tracking.sql_store import artifact_root, correct_locations, is_sql, logged_studies
+from vsam_tune.study.tracking.store_file import BrokenStoreError, check_store
 from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
+
+
+class NoAnswerError(Exception):
+    """A tracking server does not answer; its text is a line for the user."""
 
 
 def tracked_study(study: str, root: Path) -> tuple[str, str | None]:
@@ -31,8 +40,48 @@ def tracked_study(study: str, root: Path) -> tuple[str, str | None]:
 
 
 def experiment_id(uri: str, study_id: str | None) -> str | None:
-    """Return MLflow's id of the study's experiment; None where nothing was logged yet."""
-    return find_experiment(open_client(uri), study_id) if study_id else None
+    """Return MLflow's id of the study's experiment; None where nothing was logged yet. Nothing is written.
+
+    Raises:
+        NoAnswerError: if the store is a server, and does not answer.
+    """
+    if study_id is None:
+        return None
+    if is_sql(uri):
+        return next((str(study.experiment_id) for study in logged_studies(uri) if study.study_id == study_id), None)
+    try:
+        return find_experiment(open_client(uri), study_id)
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        fix = "start the server, or name another store as tracking.uri and start the search again"
+        raise NoAnswerError(problem(uri, "", None, f"MLflow does not answer: {reason}", fix)) from error
+
+
+def prepare_store(study: str, root: Path, uri: str) -> None:
+    """Create the store of a study if nothing was logged yet, and correct its artifact locations, for a UI to serve.
+
+    Args:
+        study: a study file, or a study's name.
+        root: the folder that holds the studies' folders.
+        uri: of the store, an SQL database.
+
+    Raises:
+        InputError: if the store is broken, or cannot be opened.
+    """
+    folder = study_folder(study, root)
+    artifacts, path, state = artifact_root(folder), database_file(uri), read_tracking_state(folder)
+    try:
+        if path:
+            check_store(path, artifacts)
+        for logged in logged_studies(uri):
+            if state and logged.study_id == state.study_id:
+                correct_locations(uri, str(logged.experiment_id), artifacts)
+    except BrokenStoreError as error:
+        fix = f"{SEARCH_COMMAND} makes it anew" if uri == default_uri(folder) else "restore it from a copy"
+        raise InputError(problem(path, "", None, f"is broken: {error}", fix)) from error
+    except (OSError, SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
+        raise InputError(problem(path or uri, "", None, f"cannot be opened: {reason}", "make it writable")) from error
 
 
 def check_port(host: str, port: int) -> None:

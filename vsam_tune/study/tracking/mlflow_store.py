@@ -5,56 +5,33 @@ identify experiment and runs. Points carry the time of their report, and MLflow 
 trial again is harmless.
 """
 
-import logging
-import math
-import os
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.storage.folder import RESOLVED
-from vsam_tune.study.storage.learning_curve import position, read_curve
+from vsam_tune.study.storage.learning_curve import read_curve
 from vsam_tune.study.storage.stored_study import definition_text
+from vsam_tune.study.tracking.logged_runs import FRONT, KIND_TAG, POINTS_TAG, STATUS, LoggedRuns, trial_files
+from vsam_tune.study.tracking.mlflow_client import create_once, find_experiment, open_client
+from vsam_tune.study.tracking.mlflow_names import mlflow_names
 from vsam_tune.study.tracking.mlflow_view import run_color
+from vsam_tune.study.tracking.points import Point, curve_points, trajectory_points
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
-from vsam_tune.study.tracking.sql_store import STUDY_TAG, correct_locations
+from vsam_tune.study.tracking.sql_store import STUDY_TAG, correct_locations, count_points, is_sql
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
-KIND_TAG = "vsam_tune.kind"
-THINNED = 200  # points of a trajectory column that go to MLflow
-STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # MLflow's word for a trial's end
-_BATCH = 1000  # metrics a call: MLflow's limit
-_TAG_CHARACTERS = 8000  # MLflow's limit
-_FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
-_NOT_CURVES = ("time_ms", "iteration", "epoch")  # the axes of a learning curve
-
-Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
+# MLflow's limits
+_METRICS, _PARAMS = 1000, 100  # a call
+_PARAM_CHARACTERS, _TAG_CHARACTERS = 6000, 8000
 
 
-def open_client(uri: str) -> "MlflowClient":
-    """Return a client of a store that gives up soon: a server that is away would hold it for minutes."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    from mlflow import MlflowClient  # noqa: PLC0415 - a second, and it reads the environment
-
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri)
-
-
-def find_experiment(client: "MlflowClient", study_id: str) -> str | None:
-    """Return MLflow's id of a study's experiment; None where nothing was logged yet."""
-    found = client.search_experiments(filter_string=f"tags.`{STUDY_TAG}` = '{study_id}'")
-    return str(found[0].experiment_id) if found else None
+class IncompleteRunError(Exception):
+    """Points of a run are missing although they were logged."""
 
 
 class MlflowStore:
@@ -80,7 +57,7 @@ class MlflowStore:
         artifacts: str | None,
         tags: Mapping[str, str],
     ) -> None:
-        self._client, self._kind = open_client(uri), kind
+        self._client, self._uri, self._kind = open_client(uri), uri, kind
         found = find_experiment(self._client, study_id)
         self._experiment = found or self._create(name, study_id, artifacts, tags)
         if found and artifacts is not None:
@@ -88,20 +65,24 @@ class MlflowStore:
         if found and kind.guest:
             for key, value in tags.items():
                 self._client.set_experiment_tag(found, key, value)
-        runs = self._search(f"tags.`{KIND_TAG}` = '{kind.name}'")
-        # one without parameters was cut while it was opened
-        self._runs = {int(run.data.tags[kind.tag]): run for run in runs if run.data.params}
+        self._found = LoggedRuns(self._client, uri, self._experiment, kind)
+        self._runs: dict[int, Run] = {}  # that this process has opened
         self._logged: dict[int, int] = {}  # points of a trial's curve that this process has logged
+        self._in_doubt: set[int] = set()  # trials of which a request has failed: it may have arrived
         self._ended: set[int] = set()  # trials whose end this process has logged
 
     def check(self) -> None:
         """Raise MLflow's error if the store does not answer."""
         self._client.get_experiment(self._experiment)
 
-    def holds(self, record: TrialRecord) -> bool:
-        """Return whether the end of a trial was logged, by this process or a former one."""
-        run = self._runs.get(record.number)
-        return record.number in self._ended or (run is not None and run.info.status == STATUS.get(record.state))
+    def holds(self, record: TrialRecord, folder: Path) -> bool:
+        """Return whether all of a trial that ended was logged, by this process or a former one.
+
+        Args:
+            record: of the trial.
+            folder: the trial's.
+        """
+        return record.number in self._ended or self._found.hold(record, folder)
 
     def log_trial(
         self,
@@ -111,6 +92,7 @@ class MlflowStore:
         params: Mapping[str, str],
         tags: Mapping[str, str],
         record: TrialRecord | None,
+        started: datetime | None = None,
     ) -> None:
         """Log the reports of a trial since the last call; with its record also its end.
 
@@ -120,62 +102,61 @@ class MlflowStore:
             params: shown as the run's parameters; written when its run is opened, as are the tags.
             tags: of the run, in addition to those that identify it.
             record: of a trial that ended; None while it runs.
+            started: when a trial without a record started; None for now.
         """
-        run = self._runs.get(number) or self._open(number, params, tags, record)
-        points = read_curve(folder)
-        self._log(run, curve_points(points[self._logged.get(number, 0) :]))
-        self._logged[number] = len(points)
-        if record is not None:
-            self._log_end(run, folder, record, int(points[-1]["time_ms"]) if points else run.info.start_time)
+        if number in self._in_doubt:  # its run may be one of two now
+            self._runs.pop(number, None)
+            self._logged.pop(number, None)
+        try:
+            run = self._runs.get(number) or self._open(number, params, tags, record.started if record else started)
+            curve = read_curve(folder)
+            self._log(run, curve_points(curve, since=self._logged.get(number, 0)))
+            self._logged[number] = len(curve)
+            if record is not None:
+                self._log_end(run, folder, record, curve)
+        except Exception:
+            self._in_doubt.add(number)
+            raise
 
     def log_summary(self, result: StudyResult) -> None:
         """Write the run that describes the study as a whole: hypervolume by trials, the front, the definition.
 
         The hypervolume waits for a fixed reference point and for the trials that still run: MLflow takes no value back.
         """
-        run = self._found(f"tags.`{KIND_TAG}` = 'summary'") or self._client.create_run(
-            self._experiment, run_name="summary", tags={KIND_TAG: "summary"}
+        times = [(each.started, timedelta(seconds=each.seconds or 0)) for each in result.trials if each.started]
+        run = self._found_or_created(
+            f"tags.`{KIND_TAG}` = 'summary'",
+            start_time=min((_milliseconds(started) for started, _ in times), default=None),
+            run_name="summary",
+            tags={KIND_TAG: "summary"},
         )
         if result.reference_point is not None and not result.counts()["running"]:
             volumes = result.hypervolume_over_trials()
             self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
-        self._client.log_dict(run.info.run_id, result.as_json(), "front.json")
+        self._client.log_dict(run.info.run_id, result.as_json(), FRONT)
         self._client.log_text(run.info.run_id, definition_text(result.study), RESOLVED)
         front = " ".join(str(record.number) for record in result.front())
-        self._client.set_tag(run.info.run_id, "vsam_tune.front", front)
-        self._client.set_terminated(run.info.run_id)
+        self._client.set_tag(run.info.run_id, "vsam_tune.front", front[:_TAG_CHARACTERS])
+        ended = max((_milliseconds(started + lasted) for started, lasted in times), default=None)
+        self._client.set_terminated(run.info.run_id, end_time=ended)
 
     def _create(self, name: str, study_id: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
         taken = self._client.get_experiment_by_name(name)
         if taken is not None and taken.tags.get(STUDY_TAG) == study_id and taken.lifecycle_stage == "active":
             return str(taken.experiment_id)  # by the study's other driver, a moment ago
         name = f"{name} {study_id[:8]}" if taken is not None else name
-        return str(self._client.create_experiment(name, artifacts, {STUDY_TAG: study_id, **tags}))
+        return create_once(
+            lambda: str(self._client.create_experiment(name, artifacts, {STUDY_TAG: study_id, **tags})),
+            lambda: find_experiment(self._client, study_id),
+        )
 
-    def _search(self, filter_string: str) -> "list[Run]":
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment], filter_string, max_results=1000, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
-
-    def _found(self, filter_string: str) -> "Run | None":
-        found = self._search(filter_string)
-        return found[0] if found else None
-
-    def _open(
-        self, number: int, params: Mapping[str, str], tags: Mapping[str, str], record: TrialRecord | None
-    ) -> "Run":
+    def _open(self, number: int, params: Mapping[str, str], tags: Mapping[str, str], started: datetime | None) -> "Run":
         from mlflow.entities import Param  # noqa: PLC0415 - with mlflow
 
-        # searched for although none is known: a request may have succeeded whose answer was lost
         kind = self._kind
-        run = self._found(f"tags.`{kind.tag}` = '{number}'") or self._client.create_run(
-            self._experiment,
-            start_time=_milliseconds(record.started) if record and record.started else None,
+        run = self._found_or_created(
+            f"tags.`{kind.tag}` = '{number}'",
+            start_time=_milliseconds(started) if started else None,
             run_name=kind.title(number, params),
             tags={
                 **tags,
@@ -184,26 +165,45 @@ class MlflowStore:
                 "mlflow.runColor": run_color(number + kind.first_color),
             },
         )
-        self._client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in params.items()])
+        names = mlflow_names(list(params))
+        missing = {names[key]: value[:_PARAM_CHARACTERS] for key, value in params.items()}
+        missing = {key: value for key, value in missing.items() if key not in run.data.params}  # it changes none
+        entries = [Param(key, value) for key, value in missing.items()]
+        for start in range(0, len(entries), _PARAMS):
+            self._client.log_batch(run.info.run_id, params=entries[start : start + _PARAMS])
         self._runs[number] = run
         return run
+
+    def _found_or_created(self, filter_string: str, **run: Any) -> "Run":  # noqa: ANN401 - arguments of `create_run`
+        """Return the one run that a filter finds, or a new one; runs that were created twice become one."""
+
+        def find() -> "Run | None":
+            runs = list(self._found.search(filter_string))
+            for double in runs[1:]:
+                self._client.delete_run(double.info.run_id)
+            return runs[0] if runs else None
+
+        return find() or create_once(lambda: self._client.create_run(self._experiment, **run), find)
 
     def _log(self, run: "Run", points: Sequence[Point]) -> None:
         from mlflow.entities import Metric  # noqa: PLC0415 - with mlflow
 
-        for start in range(0, len(points), _BATCH):
-            batch = [Metric(*point) for point in points[start : start + _BATCH]]
+        for start in range(0, len(points), _METRICS):
+            batch = [Metric(*point) for point in points[start : start + _METRICS]]
             self._client.log_batch(run.info.run_id, metrics=batch)
 
-    def _log_end(self, run: "Run", folder: Path, record: TrialRecord, time_ms: int) -> None:
+    def _log_end(self, run: "Run", folder: Path, record: TrialRecord, curve: Sequence[Mapping[str, float]]) -> None:
         from mlflow.entities import RunTag  # noqa: PLC0415 - with mlflow
 
         run_id, trajectory = run.info.run_id, folder / "trajectory.parquet"
+        points = curve_points(curve)
         if trajectory.exists():
-            self._log(run, trajectory_points(trajectory, time_ms))
-        for path in sorted(folder.glob("*")):
-            if path.suffix in (".parquet", ".txt"):  # trajectories, log, error
-                self._client.log_artifact(run_id, str(path))
+            added = trajectory_points(trajectory, int(curve[-1]["time_ms"]) if curve else run.info.start_time)
+            self._log(run, added)
+            points += added
+        for path in trial_files(folder):
+            self._client.log_artifact(run_id, str(path))
+        self._ensure_all_points(run, record.number, points)
         end = {
             "state": record.state,
             "stopped": record.stopped,
@@ -211,10 +211,32 @@ class MlflowStore:
             "error": record.error,
         }
         tags = [RunTag(f"vsam_tune.{key}", value[-_TAG_CHARACTERS:]) for key, value in end.items() if value]
-        self._client.log_batch(run_id, tags=tags)
+        self._client.log_batch(run_id, tags=[*tags, RunTag(POINTS_TAG, str(len(set(points))))])
         ended = record.started and record.started + timedelta(seconds=record.seconds or 0)
         self._client.set_terminated(run_id, STATUS[record.state], _milliseconds(ended) if ended else None)
         self._ended.add(record.number)
+
+    def _ensure_all_points(self, run: "Run", number: int, points: Sequence[Point]) -> None:
+        """Count the points of a run, and log them again if some are missing.
+
+        A server is asked only where a request has failed: there, counting takes a request for each metric.
+
+        Raises:
+            IncompleteRunError: if some are still missing.
+        """
+        wanted = len(set(points))
+        if not is_sql(self._uri) and number not in self._in_doubt:
+            return
+        if self._num_points(run, points) < wanted:
+            self._log(run, points)
+            if (there := self._num_points(run, points)) < wanted:
+                raise IncompleteRunError(f"{wanted - there} of {wanted} points of {run.info.run_name} are missing")
+
+    def _num_points(self, run: "Run", points: Sequence[Point]) -> int:
+        if is_sql(self._uri):
+            return count_points(self._uri, int(self._experiment)).get(run.info.run_id, 0)
+        keys = dict.fromkeys(key for key, *_ in points)
+        return sum(len(self._client.get_metric_history(run.info.run_id, key)) for key in keys)
 
 
 def run_params(config: Mapping[str, Any]) -> dict[str, str]:
@@ -231,46 +253,6 @@ def run_params(config: Mapping[str, Any]) -> dict[str, str]:
     named = {"method": config["method"]["name"], "base_optimizer": config["base_optimizer"]["optimizer"]}
     params = {**task, **named, **settings, **config["params"], "seed": config["seed"]}
     return {key: str(value) for key, value in params.items() if value not in (None, [], {})}
-
-
-def curve_points(curve: Sequence[Mapping[str, float]]) -> list[Point]:
-    """Return a learning curve as MLflow's points, by iteration; without infinities, which MLflow draws as 1.8e308."""
-    return [
-        (_FORBIDDEN.sub("_", key), value, int(point["time_ms"]), int(position(point)))
-        for point in curve
-        for key, value in point.items()
-        if key not in _NOT_CURVES and math.isfinite(value)
-    ]
-
-
-def trajectory_points(path: Path, time_ms: int) -> list[Point]:
-    """Return a trajectory as MLflow's points by iteration, thinned to `THINNED` a column.
-
-    A column keeps the iterations at which it has a number, such as the sampled ones of `l2_psf`;
-    `cumulative_samples` counts the sampled iterations.
-
-    Args:
-        path: of `trajectory.parquet`.
-        time_ms: the time that all points carry.
-    """
-    import pyarrow.parquet as pq  # noqa: PLC0415 - on the writer's thread alone
-
-    table = pq.read_table(path)
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    iterations, sampled = columns.pop("iteration"), columns.pop("sampled")
-    columns["cumulative_samples"] = np.cumsum(sampled).astype(np.float64)
-    return [
-        (name, float(column[row]), time_ms, int(iterations[row]))
-        for name, column in columns.items()
-        for row in thinned(np.flatnonzero(np.isfinite(column)))
-    ]
-
-
-def thinned(rows: np.ndarray) -> np.ndarray:
-    """Return at most `THINNED` of the rows, first and last among them, evenly spread; (m,) integers as given."""
-    if len(rows) <= THINNED:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, THINNED).round().astype(np.int64)]
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -26,7 +26,8 @@ def _table(name: str, *columns: str) -> Table:
 
 _EXPERIMENTS = _table("experiments", "experiment_id", "name", "artifact_location", "lifecycle_stage")
 _TAGS = _table("experiment_tags", "experiment_id", "key", "value")
-_RUNS = _table("runs", "run_uuid", "artifact_uri")
+_RUNS = _table("runs", "run_uuid", "experiment_id", "artifact_uri")
+_METRICS = _table("metrics", "run_uuid")
 
 
 def is_sql(uri: str) -> bool:
@@ -46,11 +47,13 @@ class LoggedStudy(NamedTuple):
         study_id: the study's tag.
         experiment_id: MLflow's.
         name: of the experiment.
+        artifacts: URI of its artifacts.
     """
 
     study_id: str
     experiment_id: int
     name: str
+    artifacts: str
 
 
 def logged_studies(uri: str) -> list[LoggedStudy]:
@@ -59,17 +62,40 @@ def logged_studies(uri: str) -> list[LoggedStudy]:
     Args:
         uri: of an SQL store; it may be missing, empty or damaged, and then holds none.
     """
+    found = _EXPERIMENTS.c
     select = (
         sa
-        .select(_TAGS.c.value, _EXPERIMENTS.c.experiment_id, _EXPERIMENTS.c.name)
-        .join(_EXPERIMENTS, _TAGS.c.experiment_id == _EXPERIMENTS.c.experiment_id)
-        .where(_TAGS.c.key == STUDY_TAG, _EXPERIMENTS.c.lifecycle_stage == "active")
+        .select(_TAGS.c.value, found.experiment_id, found.name, found.artifact_location)
+        .join(_EXPERIMENTS, _TAGS.c.experiment_id == found.experiment_id)
+        .where(_TAGS.c.key == STUDY_TAG, found.lifecycle_stage == "active")
     )
     try:
         with _connected(_reading(uri)) as connection:
             return [LoggedStudy(*row) for row in connection.execute(select)]
     except SQLAlchemyError:
         return []
+
+
+def count_points(uri: str, experiment_id: int) -> dict[str, int]:
+    """Return how many points of metrics the runs of an experiment have, by MLflow's ids of the runs.
+
+    Args:
+        uri: of an SQL store.
+        experiment_id: MLflow's.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: if the store cannot be read.
+    """
+    run_id = _METRICS.c.run_uuid
+    select = (
+        sa
+        .select(run_id, sa.func.count())
+        .join(_RUNS, _RUNS.c.run_uuid == run_id)
+        .where(_RUNS.c.experiment_id == experiment_id)
+        .group_by(run_id)
+    )
+    with _connected(_reading(uri)) as connection:
+        return {str(run): int(count) for run, count in connection.execute(select)}
 
 
 def correct_locations(uri: str, experiment_id: str, root: str) -> None:
@@ -107,10 +133,12 @@ def correct_locations(uri: str, experiment_id: str, root: str) -> None:
 def _reading(uri: str) -> Engine:
     """Return an engine that creates no file."""
     path = database_file(uri)
-    if path is None:
-        return sa.create_engine(uri)
-    only_read = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(only_read, uri=True))
+    return sa.create_engine(uri) if path is None else sa.create_engine("sqlite://", creator=lambda: read_only(path))
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection to a SQLite file that neither creates nor changes it."""
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
 
 
 @contextlib.contextmanager

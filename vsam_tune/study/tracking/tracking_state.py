@@ -17,6 +17,7 @@ from vsam_tune.study.storage.folder import BASELINES_FOLDER, CONFIRM_FOLDER
 from vsam_tune.study.storage.sqlite_url import sqlite_url
 from vsam_tune.study.tracking.sql_store import logged_studies
 
+STORE = "mlflow.db"  # in the study's folder, unless the study names another store
 _FILE = "mlflow.json"
 
 
@@ -58,8 +59,7 @@ def _checked(content: Mapping[str, Any]) -> TrackingState | None:
 def write_tracking_state(folder: Path, uri: str | None, *, complete: bool) -> TrackingState:
     """Write down where the study is logged, under a new `study_id` the first time; return the content."""
     with creation_lock(folder):
-        former = read_tracking_state(folder) or TrackingState(_known_id(folder) or _new_id(), uri, complete=False)
-        return _write(folder, replace(_placed(former, folder, uri), uri=uri, complete=complete))
+        return _write(folder, replace(begun_state(folder, uri), complete=complete))
 
 
 def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: bool) -> TrackingState:
@@ -78,6 +78,12 @@ def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: boo
     if study is None or study.uri != uri or _placed(study, home, uri) != study:
         study = write_tracking_state(home, uri, complete=False)
     return _write(folder, TrackingState(study.study_id, uri, complete))
+
+
+def begun_state(folder: Path, uri: str | None) -> TrackingState:
+    """Return the state with which a start of a study begins; nothing is written."""
+    former = read_tracking_state(folder) or TrackingState(_known_id(folder) or _new_id(), uri, complete=False)
+    return replace(_placed(former, folder, uri), uri=uri, complete=False)
 
 
 def _new_id() -> str:
@@ -121,6 +127,12 @@ def lacks_a_part(folder: Path, uri: str | None) -> bool:
     return tracked is None or not tracked.complete or tracked.uri != uri
 
 
+def is_new_copy(folder: Path, uri: str | None) -> bool:
+    """Return whether a study was copied, and shares the store with its original under the same id until now."""
+    tracked = read_tracking_state(folder)
+    return tracked is not None and _placed(tracked, folder, uri).study_id != tracked.study_id
+
+
 def default_uri(folder: Path) -> str:
     """Return the tracking URI of a study that names none: `mlflow.db` in its folder."""
-    return sqlite_url(folder / "mlflow.db")
+    return sqlite_url(folder / STORE)
