@@ -7,7 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from vsam_tune.errors import InputError, problem
-from vsam_tune.optimizers.second_pass import batch_norms, frozen_statistics
+from vsam_tune.optimizers.second_pass import (
+    frozen_statistics,
+    frozen_vectors,
+    norms_with_statistics,
+    power_iterations,
+)
 from vsam_tune.optimizers.wrapper import Wrapper
 
 _NO_VARIANCE = "of which this network's batch norm has no variance"
@@ -84,7 +89,8 @@ class BatchChecks:
         device = next(self._model.parameters()).device
         image = torch.zeros(1, *self._image_shape, device=device)
         forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
-        with torch.no_grad(), forked, frozen_statistics(batch_norms(self._model)):
+        statistics = frozen_statistics(norms_with_statistics(self._model))
+        with torch.no_grad(), forked, statistics, frozen_vectors(power_iterations(self._model)):
             try:
                 self._model(image)
             except (ValueError, RuntimeError):  # torch's ValueError; other layers may have their own

@@ -191,3 +191,42 @@ def test_a_gradient_that_is_not_finite_perturbs_nothing(name):
         trial.step()
         assert all(torch.equal(weights, start) for weights in seen)
         assert torch.equal(trial.weights, start)
+
+
+class Complex(torch.nn.Module):
+    """Outputs of complex weights, and of the same weights as real and imaginary parts."""
+
+    def __init__(self, *, real):
+        super().__init__()
+        draws, self.real = torch.Generator().manual_seed(0), real
+        shapes = ((6, 4), (), (4, 3))  # two dimensions or more in both forms, or in neither
+        weights = [torch.randn(shape, generator=draws, dtype=torch.complex128) for shape in shapes]
+        parts = [torch.view_as_real(weight).contiguous() if real else weight for weight in weights]
+        self.weights = torch.nn.ParameterList([*parts, torch.randn(3, generator=draws, dtype=torch.float64)])
+        self.images = torch.randn(8, 6, generator=draws, dtype=torch.complex128)
+
+    def losses(self, samples):
+        first, shift, second, scale = self.weights
+        if self.real:
+            first, shift, second = map(torch.view_as_complex, (first, shift, second))
+        images = self.images if samples is None else self.images[samples]
+        outputs = (torch.tanh(images @ first.conj() + shift) @ second).abs() * scale
+        return outputs.square().mean(dim=1)
+
+    @property
+    def values(self):
+        return [torch.view_as_real(one).detach() if one.is_complex() else one.detach() for one in self.weights]
+
+
+@pytest.mark.parametrize("base", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_complex_parameters_are_trained_as_their_real_and_imaginary_parts(name, base):
+    networks = [Complex(real=False), Complex(real=True)]
+    groups = [[{"params": list(network.parameters())}] for network in networks]
+    optimizers = [wrap(name, BASES[base](each)) for each in groups]
+    for _ in range(20):
+        for network, optimizer in zip(networks, optimizers, strict=True):
+            optimizer.step(closure_of(optimizer, network.losses))
+        for found, expected in zip(networks[0].values, networks[1].values, strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    assert networks[0].values[0].isfinite().all()

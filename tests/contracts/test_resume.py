@@ -69,7 +69,7 @@ def test_a_missing_key_is_a_key_error_and_changes_nothing(name):
     saved.train(8)
     complete = saved.optimizer.state_dict()
     before = copy.deepcopy(trial.optimizer.state_dict())
-    for key in complete:
+    for key in complete.keys() - {"saved_by"}:  # that is what older states lack
         with pytest.raises(KeyError, match=key):
             trial.optimizer.load_state_dict({other: complete[other] for other in complete if other != key})
     plain = copy.deepcopy(complete)

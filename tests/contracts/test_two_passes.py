@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tests.support.methods import WITHOUT_PRESETS
-from tests.support.tiny_trial import InterruptedPassError, TinyTrial, optimizer_class
+from tests.support.tiny_trial import InterruptedPassError, TinyTrial, network_with_buffers, optimizer_class
 from vsam_tune.registry.methods import METHODS
 
 WRAPPERS = [name for name in WITHOUT_PRESETS if METHODS[name].optimizer]
@@ -62,6 +62,30 @@ def test_running_statistics_are_those_of_one_forward_pass_an_iteration(name):
         expected, found = buffers(alone.network), buffers(trial.network)
         assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert trial.network[1].num_batches_tracked.item() == 12
+
+
+@pytest.mark.parametrize("name", AT_THE_WEIGHTS)
+def test_other_buffers_of_torch_are_those_of_one_forward_pass_an_iteration(name):
+    trial, alone = (TinyTrial(name, network=network_with_buffers()) for _ in range(2))
+    for iteration in range(6):
+        alone.network.load_state_dict(trial.network.state_dict())
+        alone.iterations = iteration
+        alone.loss()
+        trial.step()
+        expected, found = buffers(alone.network), buffers(trial.network)
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert len(expected) == 2 + 3 + 2 + 3
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_rho_zero_is_the_base_optimizer_up_to_rounding(name):
+    """The second pass has the vectors of spectral norm, and draws what the first one drew. With the whole batch."""
+    found, expected = (
+        TinyTrial(each, network=network_with_buffers(), dtype=torch.float64, rho=0.0, sds_keep=1.0)
+        for each in (name, "sgd")
+    )
+    assert found.train(12) == pytest.approx(expected.train(12), rel=1e-12)
+    torch.testing.assert_close(found.weights, expected.weights, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])

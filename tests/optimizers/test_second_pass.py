@@ -3,16 +3,25 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, spectral_norm
 
-from vsam_tune.optimizers.second_pass import RandomState, batch_norms, frozen_statistics, replayed
+from tests.support.tiny_trial import InterruptedPassError
+from vsam_tune.optimizers.second_pass import (
+    RandomState,
+    frozen_statistics,
+    frozen_vectors,
+    norms_with_statistics,
+    power_iterations,
+    replayed,
+)
 
 CPU = [torch.device("cpu")]
 
 
-def test_batch_norms_of_every_dimension_are_found():
-    block = nn.Sequential(nn.BatchNorm2d(2), nn.LayerNorm(2))
-    model = nn.Sequential(nn.BatchNorm1d(2), block, nn.SyncBatchNorm(2))
-    assert batch_norms(model) == [model[0], block[0], model[2]]
+def test_batch_and_instance_norms_of_every_dimension_are_found():
+    block = nn.Sequential(nn.BatchNorm2d(2), nn.LayerNorm(2), nn.InstanceNorm1d(2))
+    model = nn.Sequential(nn.BatchNorm1d(2), block, nn.SyncBatchNorm(2), nn.InstanceNorm3d(2))
+    assert norms_with_statistics(model) == [model[0], block[0], block[2], model[2], model[3]]
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
@@ -36,6 +45,62 @@ def test_statistics_are_tracked_again_after_an_exception_and_after_nesting():
         1 / 0  # noqa: B018 - raises
     assert tracking.track_running_stats
     assert not not_tracking.track_running_stats
+
+
+def test_a_frozen_instance_norm_normalises_as_before_and_keeps_its_buffers():
+    module, images = nn.InstanceNorm1d(2, track_running_stats=True), torch.arange(42.0).reshape(7, 2, 3)
+    expected, before = module(images), {name: buffer.clone() for name, buffer in module.named_buffers()}
+    storage = module.running_mean.data_ptr()
+    with frozen_statistics([module]):
+        assert torch.equal(module(images), expected)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+
+    def fail():
+        module(images)
+        raise InterruptedPassError
+
+    with pytest.raises(InterruptedPassError), frozen_statistics([module]):
+        fail()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+    assert module.running_mean.data_ptr() == storage
+    module(images)
+    assert not torch.equal(module.running_mean, before["running_mean"])
+
+
+def test_an_instance_norm_in_evaluation_mode_is_not_switched_to_the_statistics_of_the_batch():
+    module = nn.InstanceNorm1d(2, track_running_stats=True).eval()
+    images = torch.arange(12.0).reshape(2, 2, 3)
+    expected = module(images)
+    with frozen_statistics([module]):
+        assert torch.equal(module(images), expected)
+
+
+@pytest.mark.parametrize("form", [parametrizations.spectral_norm, spectral_norm])
+def test_a_frozen_spectral_norm_divides_by_the_same_vectors_and_keeps_them(form):
+    with torch.random.fork_rng():
+        torch.random.manual_seed(0)
+        module, noise = nn.Sequential(form(nn.Linear(3, 4), n_power_iterations=2)), torch.randn(4, 3)
+    points, norms = torch.eye(3), power_iterations(module)
+    module(points)
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with torch.no_grad():
+        next(parameter for parameter in module.parameters() if parameter.ndim == 2).add_(noise)  # as a perturbation
+    module.eval()
+    expected = module(points)
+    module.train()
+    with frozen_vectors(norms):
+        assert torch.equal(module(points), expected)
+    with pytest.raises(ZeroDivisionError), frozen_vectors(norms), frozen_vectors(norms):
+        1 / 0  # noqa: B018 - raises
+    assert all(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+    assert [norm.n_power_iterations for norm in norms] == [2]
+    module(points)
+    assert not any(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+
+
+def test_the_spectral_norm_of_a_vector_has_no_vectors_to_keep():
+    module = parametrizations.spectral_norm(nn.LayerNorm(3))
+    assert power_iterations(module) == []
 
 
 def test_the_block_draws_again_what_was_drawn_since():

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, spectral_norm
 
 from vsam_tune.registry.methods import METHODS
 
@@ -100,6 +101,23 @@ def tiny_network(seed=1, *, dropout=0.0):
         )
 
 
+def network_with_buffers(seed=1):
+    """Return a network whose forward pass updates buffers of batch norm, instance norm, and both spectral norms."""
+    with torch.random.fork_rng():
+        torch.random.manual_seed(seed)
+        return nn.Sequential(
+            parametrizations.spectral_norm(nn.Conv2d(1, 3, 3, padding=1)),
+            nn.InstanceNorm2d(3, affine=True, track_running_stats=True),
+            nn.ReLU(),
+            spectral_norm(nn.Conv2d(3, 4, 3, padding=1, stride=2), n_power_iterations=2),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 5),
+        )
+
+
 def batches(dtype=torch.float32):
     """Return an epoch of five batches, the last one smaller: images of 6x6, 5 classes."""
     draws = torch.Generator().manual_seed(2)
@@ -127,8 +145,10 @@ class TinyTrial:
     `closure_calls` counts calls, `forwards` and `backwards` passes in batches, seen from the network's output.
     """
 
-    def __init__(self, name, *, base="sgd", dtype=torch.float32, dropout=0.0, groups=two_groups, **settings):
-        self.network = tiny_network(dropout=dropout).to(dtype)
+    def __init__(
+        self, name, *, base="sgd", dtype=torch.float32, dropout=0.0, groups=two_groups, network=None, **settings
+    ):
+        self.network = (network or tiny_network(dropout=dropout)).to(dtype)
         self.base = BASES[base](groups(self.network))
         self.optimizer = wrap(name, self.base, model=self.network, **settings)
         self.batches = batches(dtype)

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check_number
 from vsam_tune.optimizers.observation import Observation
-from vsam_tune.optimizers.perturbation import global_norm, perturb_
+from vsam_tune.optimizers.perturbation import as_real, global_norm, perturb_
 from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware, gradients_of
 
 
@@ -54,12 +54,12 @@ class ASAM(SharpnessAware):
         if not parameters:
             return
         scaled = [parameter for parameter in parameters if parameter.ndim >= 2]
-        sizes = list(torch._foreach_abs(scaled)) if scaled else []
+        sizes = list(torch._foreach_abs(as_real(scaled))) if scaled else []
         if scaled:
             torch._foreach_add_(sizes, self._eta)
-            torch._foreach_mul_(gradients_of(scaled), sizes)
+            torch._foreach_mul_(as_real(gradients_of(scaled)), sizes)
         norm = global_norm(gradients_of(parameters))
         if scaled:
-            torch._foreach_mul_(gradients_of(scaled), sizes)
+            torch._foreach_mul_(as_real(gradients_of(scaled)), sizes)
         for rho, members in self._by_rho(parameters):
             perturb_(members, gradients_of(members), norm, rho)

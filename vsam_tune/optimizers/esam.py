@@ -35,6 +35,7 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check, check_integer, check_number
+from vsam_tune.optimizers.closure_call import called
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.partial_sam import PartialSAM
 from vsam_tune.optimizers.second_pass import replayed
@@ -133,7 +134,7 @@ class ESAM(PartialSAM):
         if count == batch_size:
             super()._second_gradient(closure)
             return
-        increases = closure(None) - self._first_losses
+        increases = called(closure, None) - self._first_losses
         self.forward_passes += 1
         with ExitStack() as stack:
             if self._before is not None:  # the selection has drawn since

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from vsam_tune.optimizers.observation import Observation
-from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
+from vsam_tune.optimizers.perturbation import copies, global_norm, perturb_
 from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
 
 
@@ -52,7 +52,7 @@ class MSAM(SharpnessAware):
             self._step_ahead(momentum)
             return self._evaluate(closure)
         finally:
-            copy_(parameters, weights)
+            self._restore(parameters, weights)
 
     @override
     def _descend(self, closure: Closure) -> Observation:

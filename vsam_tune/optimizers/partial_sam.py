@@ -7,11 +7,14 @@ a compiled or data-parallel network sees the same parameters in each iteration.
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from typing_extensions import override
 
+from vsam_tune.optimizers.closure_call import called, remove_gradients
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
+from vsam_tune.optimizers.workers import is_data_parallel
 
 
 class PartialSAM(SharpnessAware):
@@ -22,6 +25,13 @@ class PartialSAM(SharpnessAware):
     """
 
     sample_losses: ClassVar[bool] = True
+
+    def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
+        if model is not None and is_data_parallel(model):
+            rule = "waits for the gradients of all parameters in each pass, and this method takes some"
+            fix = "run model.module in the closure, pass model=model.module, and call optimizer.distribute()"
+            raise ValueError(f"{type(self).__name__}: DistributedDataParallel {rule}. Fix: {fix}")
+        super().__init__(base, rho=rho, norm_layers=norm_layers, model=model)
 
     def _to_perturb(self) -> list[Tensor]:
         """Return the parameters, in order, that this iteration perturbs if they get a gradient."""
@@ -58,10 +68,9 @@ class PartialSAM(SharpnessAware):
         Raises:
             TypeError: if the closure does not return losses, but for example their mean.
         """
-        for parameter in self._parameters():
-            parameter.grad = None
+        remove_gradients(self._parameters())
         with torch.enable_grad():
-            losses = closure(samples)
+            losses = called(closure, samples)
             if losses.ndim != 1:
                 raise self._closure_error()
             loss = losses.mean()
@@ -70,6 +79,9 @@ class PartialSAM(SharpnessAware):
             # not `autograd.grad`: `backward` gives a gradient the memory layout of its parameter
             loss.backward(inputs=trained)  # type: ignore[no-untyped-call] # torch leaves it untyped
             self.gradient_evaluations += share
+            self._resolve_conjugates()
         else:
             self.forward_passes += share
+            if trained:
+                self._warn_without_gradient()
         return losses.detach()

@@ -1,6 +1,7 @@
 """The perturbation e = rho * g / ||g|| of SAM (Foret et al. 2021, eq. 2), over all tensors together.
 
-The host reads no value, and every operation is one `torch._foreach_*` call over many tensors.
+The host reads no value, and every operation is one `torch._foreach_*` call over many tensors. A complex tensor counts
+as its real and imaginary parts, as in torch's optimizers.
 """
 
 from functools import reduce
@@ -12,16 +13,22 @@ TINY = 1e-12  # added to the norm, so that a zero gradient gives e = 0
 _SAME_SIZE_INTEGER = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes an element
 
 
+def as_real(tensors: list[Tensor]) -> list[Tensor]:
+    """Return the tensors, and for each complex one a real view of the same memory; its conjugation is resolved."""
+    return [torch.view_as_real(tensor) if tensor.is_complex() else tensor for tensor in tensors]
+
+
 def global_norm(tensors: list[Tensor]) -> Tensor:
     """Return the l2 norm over all tensors together.
 
     Args:
-        tensors: at least one, of any floating dtype and device.
+        tensors: at least one, of any floating or complex dtype and any device.
 
     Returns:
         A 0-d tensor on the device of the first one, float32, or float64 if any of them is. The sum runs in
         the order given.
     """
+    tensors = as_real(tensors)
     dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
     norms = torch._foreach_norm(tensors, 2.0, dtype)
     total: Tensor = torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device) for norm in norms]))
@@ -54,6 +61,7 @@ def scale_(tensors: list[Tensor], scale: Tensor, *, kept: Tensor) -> None:
         scale: 0-d.
         kept: 0-d bool; if it is False all elements become zero, even those that are not finite.
     """
+    tensors = as_real(tensors)
     first = tensors[0]
     torch._foreach_mul_(tensors, scale.to(first.device, first.dtype))
     # 0 * inf is NaN: bit patterns times 1 keep any number, and times 0 give zero.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
@@ -34,18 +35,19 @@ class PlainOptimizer(Wrapper):
 
         Raises:
             TypeError: if there is no closure.
+            RuntimeError: if the closure has no backward pass.
         """
         if closure is None:
             raise TypeError("PlainOptimizer.step needs a closure that runs forward and backward and returns the loss")
 
         def counted() -> Tensor:
-            loss = closure()
-            self.gradient_evaluations += 1
+            loss = self._evaluate(closure)
             for hook in self._before_update:
                 hook()
             return loss
 
         loss: Tensor = self.base.step(counted)  # type: ignore[arg-type, assignment] # torch types losses as float
+        torch.clear_autocast_cache()  # its copies are of the weights before the update
         self.iterations += 1
         return loss
 

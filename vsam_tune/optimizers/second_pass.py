@@ -1,9 +1,10 @@
-"""A second forward pass on the same batch: it must not change batch norm, and must repeat the random draws.
+"""A second forward pass on the same batch: it must not change the network's buffers, and must repeat the random draws.
 
-Batch norm: only the first pass updates its running statistics. With `track_running_stats = False` a module in training
-mode uses batch statistics and changes no buffer, `num_batches_tracked` included; with a momentum of 0 it would still
-advance that counter. Randomness: the second pass repeats the draws of the first one, so that dropout drops the same
-units and rho = 0 is exactly the base optimizer.
+Normalisation: only the first pass updates running statistics. With `track_running_stats = False` a batch norm in
+training mode uses batch statistics and changes no buffer, `num_batches_tracked` included; with a momentum of 0 it would
+still advance that counter. Instance norm ignores that flag and updates the buffers that it has, so they are copied and
+copied back. Spectral norm: only the first pass takes a step of its power iteration. Randomness: the second pass repeats
+the draws of the first one, so that dropout drops the same units. So rho = 0 is exactly the base optimizer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,25 +13,60 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+from vsam_tune.optimizers.perturbation import copies, copy_
 
 
-def batch_norms(model: nn.Module) -> list[_BatchNorm]:
-    """Return the modules of a model whose running statistics a forward pass may update."""
-    return [module for module in model.modules() if isinstance(module, _BatchNorm)]
+def norms_with_statistics(model: nn.Module) -> list[_NormBase]:
+    """Return the modules of a model whose running statistics a forward pass may update: batch and instance norms."""
+    return [module for module in model.modules() if isinstance(module, _NormBase)]
 
 
 @contextmanager
-def frozen_statistics(modules: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Do not update the running statistics of batch norms while the block runs, even if it raises."""
+def frozen_statistics(modules: Iterable[_NormBase]) -> Iterator[None]:
+    """Do not update the running statistics of these modules while the block runs, even if it raises."""
     tracking = [module for module in modules if module.track_running_stats]
+    batch_norms = [module for module in tracking if isinstance(module, _BatchNorm)]
+    others = [module for module in tracking if not isinstance(module, _BatchNorm)]
+    buffers = [buffer for module in others for buffer in module.buffers(recurse=False)]
+    with torch.no_grad():
+        kept = copies(buffers)
     try:
-        for module in tracking:
+        for module in batch_norms:
             module.track_running_stats = False
         yield
     finally:
-        for module in tracking:
+        for module in batch_norms:
             module.track_running_stats = True
+        with torch.no_grad():
+            copy_(buffers, kept)
+
+
+def power_iterations(model: nn.Module) -> list[SpectralNorm | _SpectralNorm]:
+    """Return the spectral norms of a model, of both of torch's forms; a forward pass may move their vectors."""
+    modules = list(model.modules())
+    parametrizations = [module for module in modules if isinstance(module, _SpectralNorm)]
+    hooks = [hook for module in modules for hook in module._forward_pre_hooks.values()]
+    # that of a vector has no power iteration
+    return [module for module in parametrizations if any(True for _ in module.buffers(recurse=False))] + [
+        hook for hook in hooks if isinstance(hook, SpectralNorm)
+    ]
+
+
+@contextmanager
+def frozen_vectors(norms: Iterable[SpectralNorm | _SpectralNorm]) -> Iterator[None]:
+    """Use the vectors of spectral norms as they are while the block runs, even if it raises."""
+    steps = [(norm, norm.n_power_iterations) for norm in norms]
+    try:
+        for norm, _ in steps:
+            norm.n_power_iterations = 0
+        yield
+    finally:
+        for norm, number in steps:
+            norm.n_power_iterations = number
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,15 @@ from vsam_tune.optimizers.arguments import check, check_choice, check_integer, c
 from vsam_tune.optimizers.layers import last_with_gradient, layers_of
 from vsam_tune.optimizers.observation import Observation
 from vsam_tune.optimizers.perturbation import copies, copy_, global_norm, perturb_
-from vsam_tune.optimizers.second_pass import RandomState, batch_norms, frozen_statistics, replayed
-from vsam_tune.optimizers.workers import Workers
+from vsam_tune.optimizers.second_pass import (
+    RandomState,
+    frozen_statistics,
+    frozen_vectors,
+    norms_with_statistics,
+    power_iterations,
+    replayed,
+)
+from vsam_tune.optimizers.workers import Workers, is_data_parallel
 from vsam_tune.optimizers.wrapper import Wrapper
 
 Closure = Callable[..., Tensor]
@@ -71,9 +78,10 @@ class SharpnessAware(Wrapper):
             The groups may differ; the norm is over all of them.
         norm_layers: how many of the last layers the norms of `observation` are taken over; 0 for all, for which most
             methods keep another copy of the gradients while perturbed. It changes the trajectory of vSAM only.
-        model: the network that the closure runs, read once. With it, the second pass does not update batch norm's
-            running statistics and repeats the random draws of the first one (of torch's default generators), and layers
-            are its modules. Without it, none of this happens, and layers are guessed from the shapes of the parameters.
+        model: the network that the closure runs, read once. With it, the second pass does not update the running
+            statistics of batch and instance norm, takes no step of spectral norm's power iteration, and repeats the
+            random draws of the first one (of torch's default generators); and layers are its modules. Without it, none
+            of this happens, and layers are guessed from the shapes of the parameters.
     """
 
     def __init__(self, base: Optimizer, *, rho: float, norm_layers: int, model: nn.Module | None) -> None:
@@ -83,7 +91,8 @@ class SharpnessAware(Wrapper):
         check_integer("norm_layers", norm_layers, low=0)
         self._norm_layers = norm_layers
         self._model = model
-        self._batch_norms = batch_norms(model) if model is not None else []
+        self._normalisations = norms_with_statistics(model) if model is not None else []
+        self._power_iterations = power_iterations(model) if model is not None else []
         self._before: RandomState | None = None
         self._workers: Workers | None = None
         self._of_this_worker: list[Tensor] = []  # its first gradient, if it perturbs with that
@@ -101,8 +110,14 @@ class SharpnessAware(Wrapper):
             process_group: of `torch.distributed`; None for all processes.
             perturbation_scope: "local", e along each worker's gradient, as in SAM's paper ("m-sharpness"; costs a copy
                 of the gradients); or "global", e along the average.
+
+        Raises:
+            ValueError: if the model is wrapped.
         """
         check_choice("perturbation_scope", perturbation_scope, ("local", "global"))
+        if self._model is not None and is_data_parallel(self._model):
+            fix = "run model.module in the closure, and pass model=model.module; or do not call distribute()"
+            raise ValueError(f"DistributedDataParallel averages the gradients, as distribute() does. Fix: {fix}")
         self._workers = Workers(process_group, local=perturbation_scope == "local")
 
     @override
@@ -118,6 +133,7 @@ class SharpnessAware(Wrapper):
 
         Raises:
             TypeError: if there is no closure.
+            RuntimeError: if the closure has no backward pass.
         """
         if closure is None:
             raise self._closure_error()
@@ -128,6 +144,7 @@ class SharpnessAware(Wrapper):
                 self._of_this_worker = self._workers.average(gradients_of(self._having_gradient()))
             self.observation = self._descend(closure)
             self.base.step()
+        torch.clear_autocast_cache()  # its copies are of the weights before the update
         self.iterations += 1
         return loss
 
@@ -150,11 +167,22 @@ class SharpnessAware(Wrapper):
         """Leave the gradient at the perturbed weights in `.grad`."""
         self._evaluate(closure)
 
+    @override
     def _evaluate(self, closure: Closure) -> Tensor:
-        with torch.enable_grad():
-            loss = closure()
-        self.gradient_evaluations += 1
+        loss = super()._evaluate(closure)
+        self._resolve_conjugates()
         return loss
+
+    def _resolve_conjugates(self) -> None:
+        """Give complex gradients a memory of real and imaginary parts, which a lazy conjugate does not have."""
+        for parameter in self._complex:
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.resolve_conj()
+
+    def _restore(self, parameters: list[Tensor], weights: list[Tensor]) -> None:
+        """Copy the weights back from before a perturbation."""
+        copy_(parameters, weights)
+        torch.clear_autocast_cache()  # its copies are of the perturbed weights
 
     def _second_pass(self, closure: Closure) -> None:
         """Leave the gradient at w + e in `.grad`, and restore the weights, even if the closure raises.
@@ -166,8 +194,9 @@ class SharpnessAware(Wrapper):
         parameters = self._perturbed()
         weights = copies(parameters)
         with ExitStack() as stack:
-            stack.callback(copy_, parameters, weights)
-            stack.enter_context(frozen_statistics(self._batch_norms))
+            stack.callback(self._restore, parameters, weights)
+            stack.enter_context(frozen_statistics(self._normalisations))
+            stack.enter_context(frozen_vectors(self._power_iterations))
             if self._before is not None:
                 stack.enter_context(replayed(self._before))
             self._perturb()
@@ -262,4 +291,5 @@ class SharpnessAware(Wrapper):
         super()._share()
         for group in self.param_groups:
             check_number("rho", group["rho"], low=0.0)
+        self._complex = [parameter for parameter in self._parameters() if parameter.is_complex()]
         self._layers = layers_of(self._perturbable(), self._model)

@@ -230,6 +230,11 @@ class VSAM(SharpnessAware):
             self._pending = []
 
     @override
+    def _saved_by(self) -> dict[str, Any]:
+        # choice: another interval has other samples and another count; vSAM-A has no PSF of most parameters
+        return super()._saved_by() | {"interval": self._controller.interval, "reuse": self._reuse}
+
+    @override
     def _method_state(self) -> dict[str, Any]:
         return {
             "generator": self._generator.get_state(),

@@ -2,10 +2,16 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import ProcessGroup
+from torch.nn.parallel import DistributedDataParallel
 
 from vsam_tune.optimizers.perturbation import copies, copy_
+
+
+def is_data_parallel(model: nn.Module) -> bool:
+    """Return whether torch averages the gradients of a network, or of a part of it, over processes."""
+    return any(isinstance(module, DistributedDataParallel) for module in model.modules())
 
 
 class Workers:

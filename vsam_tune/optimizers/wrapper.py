@@ -5,15 +5,21 @@ may be attached to either of the two, before or after loading. A subclass says w
 """
 
 import copy
+import logging
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
 from vsam_tune.optimizers.arguments import check
+from vsam_tune.optimizers.base_argument import check_base_argument
+from vsam_tune.optimizers.closure_call import gradients_from, without_gradient
 from vsam_tune.optimizers.observation import Observation
+from vsam_tune.optimizers.saved_by import check_group_sizes, check_saved_by
+
+logger = logging.getLogger(__name__)
 
 
 class Wrapper(Optimizer):
@@ -42,6 +48,11 @@ class Wrapper(Optimizer):
     sample_losses: ClassVar[bool] = False
     perturbs_first: ClassVar[bool] = False
 
+    def __new__(cls, *arguments: object, **keywords: object) -> Self:
+        """Refuse parameters in the place of the base, before Python does in words of its own."""
+        check_base_argument(cls, arguments, keywords)
+        return super().__new__(cls)
+
     def __init__(self, base: Optimizer, settings: dict[str, Any]) -> None:
         check(
             "base", type(base).__name__, "an optimizer that is no wrapper itself", holds=not isinstance(base, Wrapper)
@@ -53,6 +64,7 @@ class Wrapper(Optimizer):
         self.forward_passes = 0.0
         self.observation: Observation | None = None
         self._settings = settings
+        self._warned = False  # of a step without a gradient
         self._follow_base()
 
     @override
@@ -79,6 +91,23 @@ class Wrapper(Optimizer):
     def warnings(self) -> list[str]:
         """Return a line, with its fix, for each thing to know about a training that ends now; none by default."""
         return []
+
+    def _evaluate(self, closure: Callable[..., Tensor]) -> Tensor:
+        """Leave the gradient of one call of the closure in `.grad`, count it, and return its loss."""
+        parameters = self._parameters()
+        loss = gradients_from(closure, parameters)
+        self.gradient_evaluations += 1
+        if without_gradient(parameters):
+            self._warn_without_gradient()
+        return loss
+
+    def _warn_without_gradient(self) -> None:
+        """Say once that a step had no gradient to descend along."""
+        if not self._warned and any(parameter.requires_grad for parameter in self._parameters()):
+            self._warned = True
+            fix = "return the losses with their graph" if self.sample_losses else "call backward() on the loss"
+            name = type(self).__name__
+            logger.warning("%s: the closure left no gradient, so the step trains nothing. Fix: %s in it", name, fix)
 
     def _follow_base(self) -> None:
         self._share()
@@ -122,6 +151,7 @@ class Wrapper(Optimizer):
         Its tensors are live, as in torch; `torch.load(..., weights_only=True)` reads it.
         """
         return {
+            "saved_by": self._saved_by(),
             "base": self.base.state_dict(),
             "iterations": self.iterations,
             "gradient_evaluations": self.gradient_evaluations,
@@ -138,18 +168,27 @@ class Wrapper(Optimizer):
 
         Raises:
             KeyError: if a key is missing; nothing has changed then.
+            ValueError: if it is the state of another method, or of other parameters; nothing has changed then.
         """
-        missing = [key for key in self.state_dict() if key not in state_dict]
+        own = self.state_dict()
+        check_saved_by(state_dict, own)
+        missing = [key for key in own if key not in (*state_dict, "saved_by")]
         groups = state_dict["base"]["param_groups"] if "base" in state_dict else []
         missing += [name for group in groups for name in self._settings if name not in group]
         if missing:
             raise KeyError(f"the state of {type(self).__name__} lacks {', '.join(dict.fromkeys(missing))}")
+        check_group_sizes(state_dict["base"], own["base"])
         self.base.load_state_dict(copy.deepcopy(state_dict["base"]))
         self.iterations = state_dict["iterations"]
         self.gradient_evaluations = state_dict["gradient_evaluations"]
         self.forward_passes = state_dict["forward_passes"]
         self.observation = None
         self._load_method_state(state_dict)
+
+    def _saved_by(self) -> dict[str, Any]:
+        """Return what has to be the same where a state is loaded; a method adds settings that its values depend on."""
+        shapes = [list(parameter.shape) for parameter in self._parameters()]
+        return {"method": type(self).__name__, "base": type(self.base).__name__, "shapes": shapes}
 
     def _method_state(self) -> dict[str, Any]:
         return {}
@@ -163,6 +202,6 @@ class Wrapper(Optimizer):
         return {position[parameter]: tensor for parameter, tensor in kept.items()}
 
     def _by_parameter(self, saved: dict[int, Tensor]) -> dict[Tensor, Tensor]:
-        """Return tensors of a state by parameter, copied to the parameters' devices."""
+        """Return tensors of a state by parameter, copied to the parameters' devices and dtypes."""
         parameters = self._parameters()
-        return {parameters[i]: tensor.to(parameters[i].device, copy=True) for i, tensor in saved.items()}
+        return {parameters[i]: tensor.to(parameters[i], copy=True) for i, tensor in saved.items()}

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from vsam_tune.optimizers.second_pass import batch_norms, frozen_statistics
+from vsam_tune.optimizers.second_pass import frozen_statistics, norms_with_statistics
 from vsam_tune.quantization.quantizer import Quantizer
 
 
@@ -15,7 +15,7 @@ def calibrate(model: nn.Module, x: Tensor) -> None:
     """Set the steps of those inputs that have none yet, by one forward pass.
 
     It writes steps in place, so an optimizer may hold them already. Nothing else changes: no running statistics of
-    batch norm, no mode, no random state. If the pass raises, no step counts as set. Choices:
+    batch or instance norm, no mode, no random state. If the pass raises, no step counts as set. Choices:
 
     - choice: an input is signed if one of its values is negative in this pass.
     - choice: each layer gets the input that it gets in training: the layers before it are quantized, and batch norm
@@ -47,9 +47,9 @@ def calibrate(model: nn.Module, x: Tensor) -> None:
 
 @contextmanager
 def _normalising_by_the_batch(model: nn.Module) -> Iterator[None]:
-    """Run the block in evaluation mode, except that batch norm uses the statistics of the batch and stores none."""
+    """Run the block in evaluation mode, but let batch and instance norms use the batch's statistics, and store none."""
     modes = {module: module.training for module in model.modules()}
-    norms = batch_norms(model)
+    norms = norms_with_statistics(model)
     try:
         model.eval()
         for norm in norms:
