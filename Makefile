@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 .DELETE_ON_ERROR:
 
 quickstart: $(INSTALLED)
-	$(BIN)/vsam-tune search studies/quickstart.yaml
+	$(BIN)/vsam-tune search quickstart
 
 test: $(INSTALLED)
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile -q

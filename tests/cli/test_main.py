@@ -64,7 +64,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (
             ["search"],
-            "vsam-tune search: the following arguments are required: STUDY.yaml. Fix: vsam-tune search --help",
+            "vsam-tune search: the following arguments are required: STUDY. Fix: vsam-tune search --help",
         ),
         (
             ["search", "x.yaml", "--tri", "5"],

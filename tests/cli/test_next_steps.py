@@ -1,8 +1,11 @@
 """The commands that messages propose run where the reader is."""
 
+import argparse
+import contextlib
 import os
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +14,12 @@ import pytest
 
 from tests.support.ended_study import Searched
 from vsam_tune.cli import invocation
+from vsam_tune.cli.arguments import load_chosen_study
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.main import COMMANDS, main
+from vsam_tune.study.file import builtin_studies
+from vsam_tune.study.file.builtin_studies import builtin_names
+from vsam_tune.study.file.study_file import Study, load_study
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -105,3 +112,51 @@ def test_without_any_study_the_command_says_how_to_start_one(
 def test_a_misspelt_study_is_corrected(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", "mien", "--root", str(searched.root)]) == 2
     assert capsys.readouterr().err.endswith("holds no study of this name. Fix: write mine.\n")
+
+
+@pytest.mark.parametrize("name", ["quickstart", "cifar10_10k"])
+def test_a_built_in_study_is_found_from_anywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = chosen(name)
+    assert (study.name, study.file.name) == (name, f"{name}.yaml")
+    assert main(["front", name]) == 2
+    assert capsys.readouterr().err == f"runs: '{name}': was not started. Fix: vsam-tune search {name}.\n"
+
+
+def test_the_built_in_studies_are_those_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CHECKOUT / "studies")  # where the paths in them start, as elsewhere in the current folder
+    for name in builtin_names():
+        assert load_study(CHECKOUT / "studies" / f"{name}.yaml").resolved() == chosen(name).resolved()
+
+
+def test_a_study_is_chosen_by_file_or_by_name(copied: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copied.file.parent)
+    by_name = chosen("mine")
+    assert by_name.file.name == "optuna.db"
+    assert by_name.resolved() == chosen("mine.yaml").resolved() == chosen(str(copied.file)).resolved()
+    shutil.copy("mine.yaml", "without_suffix")
+    assert chosen("without_suffix").resolved() == by_name.resolved()
+    (copied.file.parent / "mine").mkdir()  # a folder of that name is in nobody's way
+    assert chosen("mine").file.name == "optuna.db"
+
+
+def test_a_started_study_goes_before_a_built_in_one(copied: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its definition may be older than the one in the package."""
+    monkeypatch.setattr(builtin_studies, "builtin_names", lambda: ["mine"])
+    assert chosen("mine", copied.root).file.name == "optuna.db"
+
+
+def test_a_study_whose_name_ends_like_a_file_opens_by_it(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    """Earlier versions let one start."""
+    copied.folder.rename(copied.root / "exp.yaml")
+    with contextlib.closing(sqlite3.connect(copied.root / "exp.yaml" / "optuna.db")) as database:
+        database.execute("update studies set study_name = 'exp.yaml' where study_name = 'mine'")
+        database.commit()
+    assert main(["trials", "exp.yaml", "--root", str(copied.root)]) == 0
+    assert "complete" in capsys.readouterr().out
+
+
+def chosen(name: str, root: Path = Path("runs")) -> Study:
+    return load_chosen_study(argparse.Namespace(study=name, root=root))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vsam_tune.cli.invocation import ROOT, command_line
 from vsam_tune.cli.render import FORMATS
 from vsam_tune.errors import InputError, problem, shortened
-from vsam_tune.study.storage.folder import study_names
+from vsam_tune.study.storage.folder import is_study, study_names
 
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
@@ -30,8 +30,13 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def add_study_file(parser: argparse.ArgumentParser) -> None:
-    """Declare the positional STUDY.yaml, and the options that replace its settings."""
-    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the study file")
+    """Declare the positional STUDY, `--root`, and the options that replace its settings."""
+    parser.add_argument(
+        "study",
+        metavar="STUDY",
+        help="a study file, the name of a study that was started, or a built-in study: quickstart, cifar10_10k",
+    )
+    add_root(parser)
     parser.add_argument("--trials", type=positive, metavar="N", help="number of trials, instead of budget.trials")
     add_data(parser)
 
@@ -119,15 +124,28 @@ def fill_study(arguments: argparse.Namespace) -> None:
 
 
 def load_chosen_study(arguments: argparse.Namespace) -> "Study":
-    """Return the study of a study file, or the stored definition of a study's name, with the options' settings.
+    """Return the study that STUDY names, with the options' settings.
+
+    A study that was started goes before a built-in one of the same name.
+
+    Returns:
+        The study of a study file, the stored definition of a study under the root, or a built-in study.
 
     Raises:
         InputError: if the file is not valid, or there is no study of this name.
     """
-    from vsam_tune.study.file.study_file import load_study
-    from vsam_tune.study.storage.stored_study import load_definition
+    from vsam_tune.study.file.builtin_studies import builtin_file
+    from vsam_tune.study.file.strict_yaml import read_mapping
+    from vsam_tune.study.file.study_file import load_study, read_study
+    from vsam_tune.study.storage.stored_study import load_definition, stored_definition
 
-    file = Path(arguments.study)
-    if file.suffix in (".yaml", ".yml"):
+    name, root = str(arguments.study), arguments.root
+    file, folder = Path(name), root / name
+    started, is_yaml = is_study(folder), file.suffix in (".yaml", ".yml")
+    if (is_yaml and not started) or (file.exists() and (is_yaml or not started)):
         return load_study(file, overrides(arguments))
-    return load_definition(arguments.study, arguments.root, overrides(arguments))
+    builtin = builtin_file(name)
+    if builtin is not None and not (started and stored_definition(folder)):  # or only its baselines were trained
+        here = Path(f"{name}.yaml")  # its paths start from the current folder
+        return read_study(read_mapping(builtin), here, overrides(arguments))
+    return load_definition(name, root, overrides(arguments))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_study_file, overrides
+from vsam_tune.cli.arguments import add_study_file, load_chosen_study
 from vsam_tune.cli.check_summary import summary
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.render import render_json
@@ -28,10 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the study and print its facts and costs; return 0."""
     from vsam_tune.study.baselines import past_the_end, wanted_rows
-    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import ask_trainable, range_warnings
 
-    study = load_study(arguments.study, overrides(arguments))
+    study = load_chosen_study(arguments)
     facts = ask_trainable(study, time_iterations=True)
     searched = _searches(study)
     for line in range_warnings(study, facts) if searched else past_the_end(wanted_rows(study, root=Path()), facts):
@@ -61,9 +60,9 @@ def _next_step(study: "Study", arguments: argparse.Namespace) -> str:
     """Return the command that starts the study, with the settings that it was checked with."""
     options: list[object] = ["--data", arguments.data] if arguments.data else []
     if not _searches(study):
-        return command_line("baselines", arguments.study, *options)
+        return command_line("baselines", arguments.study, *options, root=arguments.root)
     trials = ["--trials", arguments.trials] if arguments.trials else []
-    return command_line("search", arguments.study, *options, *trials)
+    return command_line("search", arguments.study, *options, *trials, root=arguments.root)
 
 
 def cost(study: "Study", facts: dict[str, float]) -> dict[str, float]:

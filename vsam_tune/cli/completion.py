@@ -13,6 +13,7 @@ from pathlib import Path
 from vsam_tune.cli.invocation import ROOT
 from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.metrics import METRICS
+from vsam_tune.study.file.builtin_studies import builtin_names
 from vsam_tune.study.storage.folder import study_names
 
 Completer = Callable[..., Iterable[str]]
@@ -46,9 +47,9 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
 
 
 def _studies(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Return the studies under the root, and study files."""
+    """Return the studies under the root, those that are built in, and study files."""
     root = getattr(parsed_args, "root", None) or ROOT
-    return [*study_names(root), *_study_files(prefix)]
+    return [*study_names(root), *builtin_names(), *_study_files(prefix)]
 
 
 def _study_files(prefix: str, **_: object) -> list[str]:
@@ -78,7 +79,6 @@ def _picks(**_: object) -> list[str]:
 
 _COMPLETERS: Mapping[str, Completer] = {  # by metavar
     "STUDY": _studies,
-    "STUDY.yaml": _study_files,
     "FILE": _study_files,
     "METHOD": _methods,
     "METHODS": _listed(lambda: METHODS),

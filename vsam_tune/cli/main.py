@@ -108,7 +108,7 @@ def _run(name: str, options: list[str]) -> int:
 
 def _overview() -> str:
     width = max(map(len, COMMANDS)) + 2
-    start = command_line("search", "studies/quickstart.yaml")
+    start = command_line("search", "quickstart")
     return "\n".join([
         f"usage: vsam-tune COMMAND ...   (help of a command: {command_line('COMMAND', '--help')}; --version)",
         "",

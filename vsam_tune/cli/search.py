@@ -8,14 +8,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsam_tune.cli.arguments import add_engine, add_root, add_study_file, overrides
+from vsam_tune.cli.arguments import add_engine, add_study_file, load_chosen_study
 from vsam_tune.cli.invocation import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study_file(parser)
-    add_root(parser)
     parser.add_argument(
         "--no-resume", action="store_true", help="start a new study only: refuse one that was started before"
     )
@@ -30,10 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.cli.front import write_front
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.study.file.study_file import load_study
     from vsam_tune.study.search import search
 
-    study = load_study(arguments.study, overrides(arguments))
+    study = load_chosen_study(arguments)
     objectives = [each.name for each in study.objectives]
     with Progress(objectives) as progress:
         result, outcome = search(

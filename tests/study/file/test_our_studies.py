@@ -38,4 +38,7 @@ def test_name_and_epochs_stand_on_lines_of_their_own(file):
 
 @pytest.mark.parametrize("file", FILES, ids=IDS)
 def test_it_says_how_it_is_run(file):
-    assert f"studies/{file.relative_to(STUDIES)}" in file.read_text()
+    by_name = f"vsam-tune search {file.stem}"  # a built-in study
+    assert f"studies/{file.relative_to(STUDIES)}" in file.read_text() or (
+        file.is_symlink() and by_name in file.read_text()
+    )

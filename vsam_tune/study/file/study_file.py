@@ -1,5 +1,6 @@
 """Study files and exports, parsed once into a frozen `Study` or `Export`; all problems come at once."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,9 @@ def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, obje
         InputError: with one line for each thing that is wrong.
     """
     if "source" in content:
-        raise InputError(problem(file, "", None, "is an export, not a study", f"vsam-tune train {file}"))
+        raise InputError(
+            problem(file, "", None, "is an export, not a study", f"vsam-tune train {shlex.quote(str(file))}")
+        )
     overridden = _override(content, overrides)
     study, problems = _check(content, file)
     if study is None:
@@ -171,7 +174,7 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
     """
     content = read_mapping(file)
     if set(content) & (set(StudyFile.model_fields) - set(Export.model_fields)):
-        fix = f"vsam-tune front {file} --pick knee --export best.yaml, then vsam-tune train best.yaml"
+        fix = f"vsam-tune front {shlex.quote(str(file))} --pick knee --export best.yaml, then vsam-tune train best.yaml"
         raise InputError(problem(file, "", None, "is a study, not an export", fix))
     overridden = _override(content, overrides)
     written, problems = read(Export, content, file)

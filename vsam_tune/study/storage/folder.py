@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vsam_tune.errors import InputError, nearest, problem
+from vsam_tune.study.file.builtin_studies import builtin_file
 
 DATABASE = "optuna.db"
 RESOLVED = "study.resolved.yaml"  # an export of the definition: people read it, no program does
@@ -18,6 +19,11 @@ def study_names(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob(f"*/{DATABASE}"))
 
 
+def is_study(folder: Path) -> bool:
+    """Return whether something was started in a folder."""
+    return (folder / DATABASE).is_file()
+
+
 def trial_folder(number: int) -> str:
     """Return where a trial's files are, relative to the study's folder."""
     return f"trials/{number:05d}"
@@ -30,15 +36,17 @@ def study_folder(study: str, root: Path) -> Path:
         InputError: if the file is no study file, or nothing was started under that name.
     """
     name = study
-    was_started = (root / study / DATABASE).is_file()  # a name could end in .yaml once
-    if Path(study).suffix in (".yaml", ".yml") and not (was_started and not Path(study).exists()):
+    could_be_name = is_study(root / study) and not Path(study).exists()  # a name could end in .yaml once
+    if Path(study).suffix in (".yaml", ".yml") and not could_be_name:
         from vsam_tune.study.file.study_file import load_study  # noqa: PLC0415 - pydantic, where a name is enough
 
         name = load_study(Path(study)).name
     folder = root / name
-    if not (folder / DATABASE).is_file():
+    if not is_study(folder):
         known = study_names(root)
         near = nearest(name, known)
+        if builtin_file(name) is not None:
+            raise InputError(problem(root, "", name, "was not started", f"vsam-tune search {name}"))
         fix = f"one of {', '.join(known)}, or {SEARCH_COMMAND}" if known else SEARCH_COMMAND
         if near is not None:
             fix = f"write {near}"
