@@ -1,6 +1,5 @@
 """The contenders: torch's SGD and bare passes, the methods of this project, and those of pytorch-optimizer."""
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,16 +11,10 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks import peers
 from benchmarks.ideal import Ideal, linear, passes
+from benchmarks.method_iterations import BASE, Take, pinned_vsam, start
 from benchmarks.rounds import Taken
 from vsam_tune.data.loader import Batch
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.training.build import build_optimizer
-from vsam_tune.training.closures import Closures
-
-BASE: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-3}  # of SGD, for every contender
-NUM_IMAGES, NUM_CLASSES, EPOCHS = 50_000, 10, 200  # the training that the methods assume, as for CIFAR-10
-
-Take = Callable[[Batch], Taken]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +44,6 @@ def contenders(*, interval: int) -> dict[str, Contender]:
     Args:
         interval: vSAM samples one in so many iterations, >= 2; its rate never adapts.
     """
-    pinned = {"beta": 0.0, "num_slices": 1, "warmup_iterations": 1, "interval": interval}
     esam = METHODS["esam"].hyperparameters
     swp_keep, sds_keep = (float(esam[name].default) for name in ("swp_keep", "sds_keep"))
     at_once = {"start_epoch": -1}  # the term from the first iteration on
@@ -63,7 +55,7 @@ def contenders(*, interval: int) -> dict[str, Contender]:
         "sam_5": _ours("SAM-5", "sam_5", linear),
         "looksam": _ours("LookSAM-5", "looksam", linear, peer="peer_looksam"),
         "esam": _ours("ESAM", "esam", passes(2 / 3 + swp_keep / 3 + sds_keep, forwards=1)),
-        "vsam": _ours(f"vSAM, 1 in {interval}", "vsam", linear, settings=pinned),
+        "vsam": _ours(f"vSAM, 1 in {interval}", "vsam", linear, settings=pinned_vsam(interval)),
         "saf": _ours("SAF", "saf", passes(1), settings=at_once),
         "mesa": _ours("MESA", "mesa", passes(1, forwards=1), settings=at_once),
         "ae_sam": _ours("AE-SAM", "ae_sam", linear),
@@ -95,37 +87,6 @@ def _ours(
 
 def _peer(title: str, drive: Callable[[nn.Module, dict[str, Any]], Take], ideal: Ideal) -> Contender:
     return Contender(title=f"pytorch-optimizer: {title}", start=lambda model: drive(model, BASE), ideal=ideal)
-
-
-def start(method: Mapping[str, Any], model: nn.Module, closures: Mapping[str, Any] = MappingProxyType({})) -> Take:
-    """Return the function that takes an iteration of a method in the same way as the trainer.
-
-    Args:
-        method: `name`, a key of METHODS, and hyper-parameters.
-        model: the network.
-        closures: keyword arguments of `Closures` in addition to the loss term.
-    """
-    optimizer, loss_term = build_optimizer(
-        model,
-        base={"optimizer": "torch.optim:SGD", **BASE},
-        method=method,
-        iterations_per_epoch=NUM_IMAGES // 128,
-        epochs=EPOCHS,
-        num_images=NUM_IMAGES,
-        num_classes=NUM_CLASSES,
-        seed=0,
-    )
-    made, epochs = Closures(model, optimizer, loss_term=loss_term, **closures), itertools.count()
-
-    def take(batch: Batch) -> Taken:
-        before = optimizer.gradient_evaluations
-        optimizer.step(made.closure(batch, epoch=next(epochs)))
-        if loss_term is not None:
-            loss_term.after_step()
-        observation, evaluations = optimizer.observation, optimizer.gradient_evaluations - before
-        return Taken(sampled=observation is not None and observation.sampled, evaluations=evaluations)
-
-    return take
 
 
 def _sgd(model: nn.Module) -> Take:

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.contenders import NUM_CLASSES, Contender
+from benchmarks.contenders import Contender
 from benchmarks.machine import describe, disturbance
+from benchmarks.method_iterations import NUM_CLASSES
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.recording import Recording
 from benchmarks.rounds import Entrant, random_batches, timed, timed_rounds, warm_up

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.contenders import BASE, Contender, Take, start
+from benchmarks.contenders import Contender
+from benchmarks.method_iterations import BASE, Take, start
 from benchmarks.ratios import SAM, SGD, Ratios
 from benchmarks.recording import Recording
 from benchmarks.rounds import Taken
