@@ -58,22 +58,22 @@ class Size:
     """How much is measured.
 
     Attributes:
-        models: keys of MODELS to time; the first one is trained, too.
+        models: keys of MODELS to time, with options; the first one is trained, too.
         batch: images of a timed batch.
         rounds: laps of each method.
         epochs: of the training.
         images: of the training set; None for all.
     """
 
-    models: tuple[str, ...]
+    models: dict[str, dict[str, int]]
     batch: int
     rounds: int
     epochs: int
     images: int | None
 
 
-FULL = Size(models=("resnet18", "wrn28_10"), batch=128, rounds=40, epochs=5, images=None)
-QUICK = Size(models=("resnet8",), batch=4, rounds=2, epochs=2, images=200)
+FULL = Size(models={"resnet18": {}, "wrn28_10": {}}, batch=128, rounds=40, epochs=5, images=None)
+QUICK = Size(models={"cnn": {"width": 8}}, batch=4, rounds=2, epochs=2, images=200)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -157,14 +157,14 @@ def gpu_tests() -> dict[str, str]:
 
 def timed_methods(model: str, size: Size, device: torch.device) -> Iterable[dict[str, Any]]:
     """Yield a row for each precision and method: times and memory, relative to SGD with the same precision."""
-    weights = sum(parameter.nbytes for parameter in _network(model, device).parameters())
+    weights = sum(parameter.nbytes for parameter in _network(model, size, device).parameters())
     batches = random_batches(size.batch, device=device, seed=0)
     batch = next(batches)
     batch = batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
     for precision in PRECISIONS:
-        peaks = {key: _peak(_network(model, device), each, batch, precision) for key, each in METHODS.items()}
+        peaks = {key: _peak(_network(model, size, device), each, batch, precision) for key, each in METHODS.items()}
         passes = {"precision": precision}
-        takes = {key: start(method, _network(model, device), passes) for key, method in METHODS.items()}
+        takes = {key: start(method, _network(model, size, device), passes) for key, method in METHODS.items()}
         entrants = {key: Entrant(take=lap(take, PERIOD)) for key, take in takes.items()}
         warm_up(entrants, batches, iterations=2)
         rounds = list(timed_rounds(entrants, islice(batches, size.rounds), order=np.random.default_rng(0)))
@@ -188,8 +188,9 @@ def timed_methods(model: str, size: Size, device: torch.device) -> Iterable[dict
             }
 
 
-def _network(model: str, device: torch.device) -> nn.Module:
-    network = build_model(model, in_channels=3, image_size=32, num_classes=NUM_CLASSES, seed=0)
+def _network(model: str, size: Size, device: torch.device, **shape: int) -> nn.Module:
+    shape = {"in_channels": 3, "image_size": 32, "num_classes": NUM_CLASSES, **shape}
+    network = build_model(model, seed=0, **shape, **size.models[model])
     return network.to(device).to(memory_format=torch.channels_last)
 
 
@@ -265,7 +266,7 @@ def _trainer(key: str, task: TaskData, size: Size, augmentation: tuple[str, ...]
     batch_size = min(FULL.batch, len(task.train) // 4)
     loader = ResidentLoader(task.train, batch_size=batch_size, augmentation=augmentation, **_on_device(task, device))
     shape = {"in_channels": task.in_channels, "image_size": task.image_size, "num_classes": task.num_classes}
-    model = build_model(size.models[0], **shape, seed=0).to(device).to(memory_format=torch.channels_last)
+    model = _network(next(iter(size.models)), size, device, **shape)
     iterations = size.epochs * len(loader)
     warmup, interval = max(1, round(0.015 * iterations)), min(50, max(10, iterations // 20))
     shortened = {"warmup_iterations": warmup, "interval": interval}  # the authors' values fit a longer run
