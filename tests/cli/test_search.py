@@ -36,9 +36,12 @@ def test_a_study_that_differs_is_refused_with_its_keys(copied: Searched, capsys:
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 2
     out, err = capsys.readouterr()
     fix = "restore the value, or take another name:"
-    rule = f"differs from the study that was started in {copied.folder}. Fix: {fix}."
-    keys = ["method.max_rate", "method.rho", "task.epochs"]
-    assert (out, err.splitlines()) == ("", [f"{copied.file}: {key}: {rule}" for key in keys])
+    rule = f"differs from the study that was started in {copied.folder}"
+    keys = {"method.max_rate": (1.0, 0.8), "method.rho": (0.05, 0.2), "task.epochs": (3, 4)}
+    assert (out, err.splitlines()) == (
+        "",
+        [f"{copied.file}: {key}: {rule} ({then} there, {now} here). Fix: {fix}." for key, (then, now) in keys.items()],
+    )
 
 
 def test_a_study_that_another_process_searches_is_refused(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,8 +215,9 @@ def refused(made: Trained, sections: dict[str, Any], **options: Any) -> list[str
 
 def test_another_task_is_refused(tmp_path: Path) -> None:
     made = started(tmp_path, complete=1)
-    rule = "differs from the trainings in DIR/runs/toy/baselines. Fix: restore the value, or take another name:."
-    assert refused(made, {**SECTIONS, "task": {"epochs": 4, "seed": 5}}) == [f"DIR/toy.yaml: task.epochs: {rule}"]
+    rule = "differs from the trainings in DIR/runs/toy/baselines (3 there, 4 here)"
+    line = f"DIR/toy.yaml: task.epochs: {rule}. Fix: restore the value, or take another name:."
+    assert refused(made, {**SECTIONS, "task": {"epochs": 4, "seed": 5}}) == [line]
 
 
 def test_a_row_that_was_trained_may_not_change(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_a_task_that_differs_from_the_searchs_is_refused(tmp_path: Path) -> None
     on_disk(search_plan(toy_study(tmp_path, **SECTIONS)), made.home)
     with pytest.raises(InputError) as caught:
         made.train(sections={**SECTIONS, "task": {"epochs": 3, "seed": 6}})
-    rule = f"differs from the trainings in {made.home}"
+    rule = f"differs from the trainings in {made.home} (5 there, 6 here)"
     assert caught.value.lines == (
         f"{tmp_path / 'toy.yaml'}: task.seed: {rule}. Fix: restore the value, or take another name:.",
     )
@@ -255,7 +256,7 @@ def test_a_search_on_another_task_than_its_baselines_is_refused(tmp_path: Path) 
     with pytest.raises(InputError) as caught:
         made.search(NOWHERE, task={"epochs": 4, "seed": 5})
     fix = "restore the value, or take another name:"
-    rule = f"differs from the trainings in {made.home / 'baselines'}. Fix: {fix}."
+    rule = f"differs from the trainings in {made.home / 'baselines'} (3 there, 4 here). Fix: {fix}."
     assert caught.value.lines == (f"{tmp_path / 'toy.yaml'}: task.epochs: {rule}",)
     assert find_result(made.home) is None
 

@@ -167,7 +167,7 @@ def test_a_search_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path
 
 def test_a_study_file_that_differs_from_what_was_searched_is_refused(tmp_path: Path) -> None:
     made = Confirmed(tmp_path).searched([-1.0, 0.0, 1.0, 1.4])
-    rule = "differs from the study that was searched in DIR/runs/toy"
+    rule = "differs from the study that was searched in DIR/runs/toy (3 there, 4 here)"
     fix = "restore the value, or run vsam-tune confirm toy"
     assert refused(made, task={"epochs": 4, "seed": 5}) == f"DIR/toy.yaml: task.epochs: {rule}. Fix: {fix}."
 

@@ -218,7 +218,10 @@ def test_a_study_that_differs_is_refused_by_key(eventful: Searched) -> None:
     rule = f"differs from the study that was started in {eventful.study_folder}"
     fix = "Fix: restore the value, or take another name:."
     file = eventful.folder / "toy.yaml"
-    assert caught.value.lines == (f"{file}: method.seconds: {rule}. {fix}", f"{file}: task.epochs: {rule}. {fix}")
+    assert caught.value.lines == (
+        f"{file}: method.seconds: {rule} (0.02 there, 1 here). {fix}",
+        f"{file}: task.epochs: {rule} (4 there, 5 here). {fix}",
+    )
     assert (eventful.study_folder / RESOLVED).read_text() == before
 
 

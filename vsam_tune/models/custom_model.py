@@ -25,6 +25,9 @@ def custom_builder(name: str, options: Mapping[str, object]) -> Callable[[int, i
     """
     fix = "name a function that returns a torch.nn.Module, in a module that is installed or in this folder"
     builder = resolve_object(name, where="task", key="model.name", fix=fix)
+    if isinstance(builder, nn.Module):  # it can be called, but with images
+        rule = "is a network already; each trial needs its own, with weights of its seed"
+        raise InputError(problem("task", "model.name", name, rule, "name its class, or a function that returns it"))
 
     def build(in_channels: int, image_size: int, num_classes: int) -> nn.Module:
         check_call(builder, in_channels, image_size, num_classes, where=f"model {name}", options=options)

@@ -18,7 +18,7 @@ from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.baselines import BaselineRow, Baselines, changed_rows, read_rows, stored_row, trial_row
-from vsam_tune.study.file.differences import common, differing_keys
+from vsam_tune.study.file.differences import both_values, common, differing_keys
 from vsam_tune.study.file.problems import refuse, suggestion
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
@@ -70,7 +70,7 @@ class BaselinesJob:
             (stored.study if stored and trained else None, trained_in),
         ):
             for key in differing_keys(common(study.resolved()), common(former)) if former else ():
-                rule = f"differs from the trainings in {where}"
+                rule = f"differs from the trainings in {where} {both_values(key, study.resolved(), former or {})}"
                 lines[key] = problem(study.file, key, None, rule, "restore the value, or take another name:")
         labels = {record.params["label"] for record in trained}
         known = {label: row for label, row in (stored.study["rows"] if stored else {}).items() if label in labels}

@@ -10,7 +10,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.preflight import preflight
 from vsam_tune.study.execution.runner import Outcome, Runner
-from vsam_tune.study.file.differences import common, differing_keys
+from vsam_tune.study.file.differences import both_values, common, differing_keys
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
@@ -75,11 +75,17 @@ class SearchJob:
             raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
         rules: dict[str, str] = {}
         if baselines is not None:
-            rule = f"differs from the trainings in {self.home / BASELINES_FOLDER}"
-            rules |= dict.fromkeys(differing_keys(common(study.resolved()), common(baselines)), rule)
+            rule, now, then = (
+                f"differs from the trainings in {self.home / BASELINES_FOLDER}",
+                study.resolved(),
+                baselines,
+            )
+            keys = differing_keys(common(now), common(then))
+            rules |= {key: f"{rule} {both_values(key, now, then)}" for key in keys}
         if stored is not None:
             rule = f"differs from the study that was started in {self.home}"
-            rules |= dict.fromkeys(study.differences(stored.study), rule)
+            now, then = study.resolved(), stored.study
+            rules |= {key: f"{rule} {both_values(key, now, then)}" for key in study.differences(then)}
         if rules:
             fix = "restore the value, or take another name:"
             raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))

@@ -3,9 +3,11 @@
 A path that leads to the same files as before is no difference.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from vsam_tune.errors import shortened
 from vsam_tune.study.file.same_files import names_the_same_files
 
 CHANGEABLE = ("budget", "resources", "tracking", "baselines", "task.data_root", "task.download")
@@ -33,6 +35,22 @@ def all_differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[
 def common(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved file that a study's search and all its baselines share."""
     return {key: resolved[key] for key in ("task", "trainable")}
+
+
+def both_values(key: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Return both values of a dotted key, such as `(40 there, 3 here)`, for the end of a rule."""
+    return f"({_text_at(key, then)} there, {_text_at(key, now)} here)"
+
+
+def _text_at(key: str, content: Any) -> str:  # noqa: ANN401 - any part of a file
+    """Return the value of a dotted key as JSON; `nothing` where there is none."""
+    if not key:
+        return "nothing" if content is None else shortened(json.dumps(content), 100)
+    if not isinstance(content, Mapping):
+        return "nothing"
+    # a name in the file may contain dots itself
+    name = max((each for each in content if f"{key}.".startswith(f"{each}.")), key=len, default=None)
+    return "nothing" if name is None else _text_at(key[len(name) + 1 :], content[name])
 
 
 def _differences(now: object, then: object, key: str) -> list[str]:
