@@ -147,7 +147,7 @@ def test_what_nobody_foresaw_is_one_line_too(
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(methods, "run", raising(KeyboardInterrupt()))
-    assert main(["methods"]) == 1
+    assert main(["methods"]) == 130
     assert capsys.readouterr().err.startswith("vsam-tune: interrupted; ")
 
 

@@ -2,11 +2,12 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from vsam_tune import __version__
+from vsam_tune import __version__, interruption
 from vsam_tune.cli.arguments import fill_study
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.parser import CommandParser
@@ -41,9 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the command and its options; None for those of the process.
 
     Returns:
-        0 on success, 1 if something failed, 2 for bad input. A line on stderr says what is wrong.
+        0 on success, 1 if something failed, 2 for bad input, 130 after Ctrl-C or SIGHUP, 143 after SIGTERM. A line on
+        stderr says what is wrong.
     """
     prepare_streams()
+    interruption.install()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow
         from vsam_tune.cli.completion import complete
 
@@ -88,13 +91,19 @@ def _run(name: str, options: list[str]) -> int:
         return int(stop.code or 0)
     try:
         fill_study(parsed)
-        return int(command.run(parsed))
+        code = int(command.run(parsed))
+        return interruption.exit_code() or code if code else 0
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("vsam-tune: interrupted; finished trials are kept. Fix: repeat the command to resume\n")
-        return 1
+        return interruption.exit_code() or 130
+    except SystemExit as stop:  # while Ray starts, it handles SIGTERM itself
+        if stop.code != signal.SIGTERM:
+            raise
+        sys.stderr.write("vsam-tune: interrupted; finished trials are kept. Fix: repeat the command to resume\n")
+        return 128 + signal.SIGTERM
     except BrokenPipeError:
         raise
     except Exception as error:

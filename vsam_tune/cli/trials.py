@@ -15,9 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the trials; return 0."""
+    from vsam_tune.study.execution.folder_lock import is_locked
     from vsam_tune.study.storage.stored_study import load_result
 
     result = load_result(arguments.study, arguments.root)
+    at_work = is_locked(arguments.root / result.name)
     front = {record.number for record in result.front()}
     names = [each.name for each in result.objectives]
     params = sorted({name for record in result.trials for name in record.params})
@@ -25,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [
         {
             "trial": record.number,
-            "state": record.state,
+            "state": "interrupted" if record.state == "running" and not at_work else record.state,
             "front": record.number in front,
             **{name: record.metrics.get(name) for name in (*names, "sampled_fraction")},
             **record.values,

@@ -13,6 +13,8 @@ import psutil
 
 _ROOT, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _CPU_INFO = Path("/proc/cpuinfo")
+WORKER_GIB = 0.6  # of a worker with torch and a small network
+_DRIVER_GIB = 1.0  # of the driver and Ray's own processes
 _SECONDS = 10.0  # time limit of nvidia-smi; the first call wakes the driver
 _QUERY = ("name", "memory.total", "memory.used", "clocks.sm", "clocks.max.sm", "utilization.gpu")
 
@@ -78,6 +80,12 @@ def free_bytes(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float:
     """Return the available memory of the machine, or of the control group if that is less; `cores` has the Args."""
     left = (_memory_left(folder) for folder in _groups("memory", root, membership))
     return max(0.0, min(psutil.virtual_memory().available, *left, math.inf))
+
+
+def workers_in_memory(free_gib: float | None = None) -> int:
+    """Return how many workers fit the memory that is free, at least 1; None for that of this machine."""
+    free = free_bytes() / 2**30 if free_gib is None else free_gib
+    return max(1, int((free - _DRIVER_GIB) / WORKER_GIB))
 
 
 def processor() -> str:

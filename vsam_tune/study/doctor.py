@@ -11,15 +11,14 @@ from typing import Any
 
 from vsam_tune.errors import InputError
 from vsam_tune.machine.contention import contention_within
-from vsam_tune.machine.hardware import Cores, Gpu, cores, free_bytes, gpus
+from vsam_tune.machine.hardware import WORKER_GIB, Cores, Gpu, cores, free_bytes, gpus, workers_in_memory
 from vsam_tune.machine.speed_stability import Speed, Stability, measure_stability
 from vsam_tune.study.execution.oversubscription import DISTURBING_CORES
 from vsam_tune.study.execution.ray_cluster import connect
+from vsam_tune.study.execution.ray_folder import make_ray_folder
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "mlflow", "pandas")
 _FREE_GIB = 2.0  # of disk and of memory, below which a search is likely to fail
-_WORKER_GIB = 0.6  # of a worker with torch and a small network
-_DRIVER_GIB = 1.0  # of the driver and Ray's own processes
 _SECONDS = 4.0  # of bursts; with the start of two processes, ten seconds in all
 _CONTENTION_SECONDS = 1.0
 _SPREAD_PERCENT = 10.0  # choice: of AIS between bursts, above which a ratio compares two trials better
@@ -68,12 +67,23 @@ def _machine(there: Cores) -> Iterator[dict[str, Any]]:
     memory, disk = free_bytes() / 2**30, shutil.disk_usage(Path.cwd()).free / 2**30
     yield _row("memory", f"{memory:.1f} GiB free", fine=memory > _FREE_GIB, fix="fewer --workers")
     yield _row("disk", f"{disk:.1f} GiB free here", fine=disk > _FREE_GIB, fix="--root on another disk")
+    yield _sockets()
     yield _row(
         "digits",
         "at hand, in scikit-learn",
         fine=find_spec("sklearn") is not None,
         fix="install scikit-learn",
     )
+
+
+def _sockets() -> dict[str, Any]:
+    try:
+        folder = make_ray_folder()
+    except InputError as error:
+        fix = str(error).partition("Fix: ")[2].rstrip(".")
+        return _row("Ray's folder", "no short folder that can be written to", fine=False, fix=fix)
+    folder.rmdir()
+    return _row("Ray's folder", f"in {folder.parent}")
 
 
 def _gpus() -> Iterator[dict[str, Any]]:
@@ -162,9 +172,9 @@ def recommendation(there: Cores, free_gib: float, measured: Stability | None) ->
     workers, reason = max(1, int(there.usable)), "one a core"
     if measured is not None and measured.slowdown > _SLOWDOWN and workers > 1:
         workers, reason = max(1, round(workers / measured.slowdown)), "two slow each other down"
-    fitting = max(1, int((free_gib - _DRIVER_GIB) / _WORKER_GIB))
+    fitting = workers_in_memory(free_gib)
     if fitting < workers:
-        workers, reason = fitting, f"{_WORKER_GIB:g} GiB each"
+        workers, reason = fitting, f"{WORKER_GIB:g} GiB each"
     return _row("recommended", f"--workers {workers} ({reason}), resources: {{cpus: 1}}, one thread a trial")
 
 

@@ -11,7 +11,9 @@ import pytest
 from ray import cloudpickle
 
 from vsam_tune.errors import InputError
-from vsam_tune.study.execution.ray_cluster import _remember, connect, end_remains, num_fitting
+from vsam_tune.machine.hardware import Cores
+from vsam_tune.study.execution import ray_cluster
+from vsam_tune.study.execution.ray_cluster import _remember, connect, end_remains, num_fitting, num_offered
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 
@@ -105,6 +107,21 @@ def test_an_address_without_a_cluster_is_an_error_of_one_line(address: str) -> N
     assert line.startswith(f"--address: {address!r}: no Ray cluster answers (")
     assert "Fix: the address that `ray start` printed" in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(("wanted", "usable", "offered"), [(1, 4, 4), (1, 1.5, 1), (1, 0.5, 1), (6, 4, 6), (2.5, 1, 3)])
+def test_a_local_cluster_offers_what_this_process_may_use_or_what_is_asked_for(
+    wanted: float, usable: float, offered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Cores(logical=128, physical=64, allowed=128, limit=usable)
+    monkeypatch.setattr(ray_cluster, "cores", lambda: there)
+    assert num_offered(wanted) == offered
+
+
+@pytest.mark.parametrize("wanted", [1e6, 1e9])
+def test_trials_that_want_far_more_than_there_is_are_refused(wanted: float) -> None:
+    with pytest.raises(InputError, match=r"this machine: CPUs = .*: no such trials fit: there are \d+ CPUs"):
+        num_offered(wanted)
 
 
 def test_what_is_unsaved_takes_nothing_along_when_ray_saves_it() -> None:

@@ -192,16 +192,49 @@ def test_kill_9_again_and_again(search: Search) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_an_interrupt_from_the_keyboard_loses_nothing_either(search: Search) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 130)])
+def test_a_signal_to_stop_loses_nothing_either(number: signal.Signals, code: int, search: Search) -> None:
     driver = search.start()
     wait_for_trials(search, driver, 1)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(number)
     _, stderr = driver.communicate()
-    assert driver.returncode == 1
+    assert driver.returncode == code, stderr
     assert "Traceback" not in stderr
+    assert "vsam-tune: stopping; finished trials are kept (again to leave now)" in stderr
     assert "Fix: repeat the command to resume" in stderr
+    command = [sys.executable, "-m", "vsam_tune.cli.main", "trials", "toy", "--root", str(search.root)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "interrupted" in listed
+    assert "running" not in listed
     wait_until(lambda: not search.processes(), seconds=15)
     finish(search, search.result())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_second_signal_leaves_at_once_and_no_process(search: Search) -> None:
+    driver = search.start()
+    wait_for_trials(search, driver, 1)
+    driver.send_signal(signal.SIGTERM)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate()
+    assert driver.returncode == 143
+    wait_until(lambda: not search.processes(), seconds=15)
+    finish(search, search.result())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3.0])
+def test_sigterm_while_the_search_starts(seconds: float, search: Search) -> None:
+    driver = search.start()
+    wait_until((search.study_folder / "lock").exists)
+    time.sleep(seconds)
+    driver.send_signal(signal.SIGTERM)
+    _, stderr = driver.communicate()
+    assert driver.returncode == 143, stderr
+    assert "Traceback" not in stderr
+    wait_until(lambda: not search.processes(), seconds=15)
 
 
 @pytest.mark.slow

@@ -9,6 +9,17 @@ from filelock import FileLock, Timeout
 from vsam_tune.errors import InputError, problem
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether a process works in a folder."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder, which is created if need be; a folder that holds nothing is not kept.

@@ -1,7 +1,6 @@
 """Warnings before a search about disturbed AIS: too many trials for the cores, or other processes on them."""
 
 import math
-import os
 
 from vsam_tune.errors import problem
 from vsam_tune.machine.contention import contention_within
@@ -37,9 +36,7 @@ def shared_cores(resources: Resources) -> str:
     return problem("search", "resources.cpus", resources.cpus, rule, "write 1")
 
 
-def oversubscription(
-    resources: Resources, workers: int | None, *, usable: float, offered: int = os.cpu_count() or 1
-) -> str:
+def oversubscription(resources: Resources, workers: int | None, *, usable: float, offered: int | None = None) -> str:
     """Return a line if the trials at a time need more cores than there are; else nothing.
 
     A trial runs as many threads as it has whole `cpus`, one at least: with less than one CPU each, trials share a core.
@@ -48,8 +45,9 @@ def oversubscription(
         resources: of one trial.
         workers: trials at a time; None for as many as Ray fits.
         usable: cores that the search can keep busy.
-        offered: processors that Ray gives away, which may be more: it knows of no control group.
+        offered: processors that Ray gives away; None for those that are usable, as without `--workers`.
     """
+    offered = max(1, math.floor(usable)) if offered is None else offered
     if workers is None:  # a device limits the trials that need one
         workers = 1 if resources.gpus else int(max(offered, math.ceil(resources.cpus)) / resources.cpus)
     each = max(1.0, resources.cpus)

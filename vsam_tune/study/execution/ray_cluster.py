@@ -5,7 +5,8 @@ import logging
 import math
 import os
 import re
-import socket
+import secrets
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -18,6 +19,9 @@ from typing_extensions import override
 from vsam_tune.atomic_file import write_text
 from vsam_tune.errors import InputError, problem
 from vsam_tune.import_path import ROOT
+from vsam_tune.machine.hardware import cores
+from vsam_tune.study.execution.ray_address import find_cluster, no_cluster
+from vsam_tune.study.execution.ray_folder import make_ray_folder
 from vsam_tune.study.file.sections import Resources
 
 logger = logging.getLogger(__name__)
@@ -28,6 +32,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own loggers double the cost of a trial
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective; our searcher sees to it
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `vsam_tune.interruption` handles it
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # our trial scheduler names them
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # our searcher suggests no more than the workers need
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -36,7 +41,8 @@ _OBJECT_STORE_BYTES = 128 * 2**20  # results are small; Ray's default takes a th
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PROCESSES = "ray_processes.json"
 _LARGEST_PID = 2**31 - 1
-_CONNECT_SECONDS = 5.0
+_LARGEST_EXCESS = 16  # choice: more trials on a core are a mistake, and Ray hangs at millions
+_STARTS = 2  # Ray gives up after 30 seconds, which a busy machine may need
 
 
 @contextmanager
@@ -49,16 +55,12 @@ def connect(address: str) -> Iterator[dict[str, float]]:
     Raises:
         InputError: if there is no cluster at the address.
     """
-    host, _, port = address.rpartition(":")
+    found = find_cluster(address)
+    ray = _quiet_ray()
     try:
-        if port.isdecimal():  # Ray itself would try for minutes
-            socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
-        ray = _quiet_ray()
-        ray.init(address=address, job_config=_job_config(), **_SILENT)
-    except (OSError, OverflowError, ValueError, RuntimeError) as error:
-        rule = f"no Ray cluster answers ({str(error).splitlines()[0]})"
-        fix = "the address that `ray start` printed, and RAY_AUTH_MODE=token where it speaks of tokens"
-        raise InputError(problem("--address", "", address, rule, fix)) from error
+        ray.init(address=found, job_config=_job_config(), **_SILENT)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(no_cluster(address, " ".join(str(error).split()))) from error
     try:
         with redirect_stdout(sys.stderr):  # Ray reports on its workers there, and stdout is data
             yield ray.cluster_resources()
@@ -78,23 +80,68 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
         Its resources, such as `CPU` and `GPU`.
     """
     end_remains(folder)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the home folder
     ray = _quiet_ray()
-    ray.init(
-        address="local",  # without it Ray would join whatever cluster a file of a former one names
-        num_cpus=max(os.cpu_count() or 1, math.ceil(cpus)),
-        object_store_memory=_OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        job_config=_job_config(),
-        **_SILENT,
-    )
+    offered = num_offered(cpus)
+    own_folder = make_ray_folder()
     try:
+        _start(ray, own_folder, offered)
         _remember(folder)
         with redirect_stdout(sys.stderr):  # as above
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
+        shutil.rmtree(own_folder, ignore_errors=True)
         with suppress(OSError):
             (folder / _PROCESSES).unlink()
+
+
+def _start(ray: Any, folder: Path, cpus: int) -> None:  # noqa: ANN401 - the module
+    """Start Ray, once more where it did not start within Ray's own limit.
+
+    Raises:
+        InputError: if it does not start.
+    """
+    before = set(psutil.Process().children(recursive=True))
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                address="local",  # without it Ray would join whatever cluster a file of a former one names
+                num_cpus=cpus,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                _temp_dir=str(folder),
+                job_config=_job_config(),
+                **_SILENT,
+            )
+        except Exception as error:  # Ray raises a plain one
+            ray.shutdown()
+            for process in set(psutil.Process().children(recursive=True)) - before:
+                with suppress(psutil.Error):
+                    process.kill()
+            reason = " ".join(str(error).split())
+            if attempt == _STARTS - 1:
+                fix = "repeat the command when this machine is less busy; `vsam-tune doctor` shows its state"
+                raise InputError(problem("Ray", "", None, f"does not start: {reason}", fix)) from error
+            logger.warning("Ray did not start: %s; it is tried again", reason)
+        else:
+            return
+
+
+def num_offered(wanted: float) -> int:
+    """Return how many processors a local cluster offers: those that this process may use, or more if they are wanted.
+
+    Args:
+        wanted: by all trials at a time.
+
+    Raises:
+        InputError: if that is far more than the machine has.
+    """
+    there = cores()
+    if wanted > _LARGEST_EXCESS * there.logical:
+        rule = f"no such trials fit: there are {there.logical} CPUs"
+        raise InputError(problem("this machine", "CPUs", wanted, rule, "lower resources.cpus or --workers"))
+    return max(1, math.floor(there.usable), math.ceil(wanted))
 
 
 def num_fitting(study: str, wanted: Resources, offered: Mapping[str, float]) -> int:

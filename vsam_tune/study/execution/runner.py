@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.atomic_file import write_text
+from vsam_tune.interruption import stopping_gently
+from vsam_tune.machine.hardware import workers_in_memory
 from vsam_tune.study.execution.events import Listener, TrialEvents
 from vsam_tune.study.execution.folder_lock import locked
 from vsam_tune.study.execution.oversubscription import oversubscription_warnings
@@ -124,8 +126,7 @@ class Runner:
                     result = run.catch_up(storage)
                     continue
                 run.warn(job, workers, address)  # asks the trainable before a first start stores anything
-                storage = storage or run.open_storage()
-                result = run.execute(storage, listeners, plan.workers or workers, address)
+                result, storage = run.execute(storage, listeners, plan.workers or workers, address)
                 outcome = "finished" if budget_spent(plan, storage) else "interrupted"
                 if outcome == "interrupted":
                     break
@@ -190,25 +191,42 @@ class _PlanRun:
             logger.warning("%s", line)
 
     def execute(
-        self, storage: StudyStorage, listeners: Sequence[Listener], workers: int | None, address: str | None
-    ) -> StudyResult:
-        """Run trials until the budget is spent, the user interrupts, or too many trials have failed."""
+        self, storage: StudyStorage | None, listeners: Sequence[Listener], workers: int | None, address: str | None
+    ) -> tuple[StudyResult, StudyStorage]:
+        """Run trials until the budget is spent, the user interrupts, or too many trials have failed.
+
+        A first start stores nothing before Ray runs and a trial fits.
+
+        Args:
+            storage: None at a first start.
+            listeners: are informed of trials as they go.
+            workers: trials at a time; None for as many as fit.
+            address: of an existing Ray cluster; None for one on this machine.
+
+        Returns:
+            The study as it is now, and its storage.
+        """
         plan = self._plan
         trainable = resolve(plan.trainable)
-        tracking = self._tracking(storage)
         wanted = (workers or 1) * plan.resources.cpus
         with connect(address) if address else start_local(self._folder, cpus=wanted) as resources:
             fitting = num_fitting(plan.name, plan.resources, resources)
+            if address is None:
+                fitting = min(fitting, workers_in_memory())
+            storage = storage or self.open_storage()
+            tracking = self._tracking(storage)
             searcher = OptunaSearcher(
                 storage, plan, folder=self._folder, workers=workers or fitting, stamps=self._provenance
             )
             events = TrialEvents(
                 [*listeners, tracking], storage.record, searcher.arrivals, keep_checkpoints=plan.keep_checkpoints
             )
-            _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self._folder)
+            with stopping_gently():
+                _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self._folder)
+            searcher.note_interruption()
         result = self._settled(storage)
         _close(tracking, result)
-        return result
+        return result, storage
 
     def catch_up(self, storage: StudyStorage) -> StudyResult:
         """Log the part that MLflow lacks of a plan that needs no more trials."""

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from search_spaces.schema import LARGEST_COUNT, Strict, broken
 
+_SMALLEST_PART = 0.01  # of a processor or device; choice: Ray takes parts of 0.0001, and nobody needs them
+_LARGEST_AMOUNT = 10_000  # choice: more than any machine has
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
 MOST_SEEDS = 10_000  # of one trial, or of one row of baselines
 
@@ -124,6 +126,11 @@ class Resources(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        for name, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if 0 < amount < _SMALLEST_PART:
+                raise broken(name, f"must be >= {_SMALLEST_PART:g}", f"write {_SMALLEST_PART:g} or more, such as 1")
+            if amount > _LARGEST_AMOUNT:
+                raise broken(name, f"must be <= {_LARGEST_AMOUNT}", "write what one machine has, such as 1")
         if self.gpus > 1 and self.gpus % 1:
             raise broken("gpus", "must be a whole number above 1", f"write {round(self.gpus)}")
         return self

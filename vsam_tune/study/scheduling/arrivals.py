@@ -8,6 +8,7 @@ from typing import Any, cast
 from ray.tune import Stopper
 from typing_extensions import override
 
+from vsam_tune import interruption
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.trial import Report, metrics_of, refused
 
@@ -34,7 +35,8 @@ class Arrivals(NotPickled, Stopper):
     """Reads each report of a trial once, and keeps the newest one of each running trial.
 
     Ray asks its stopper about every report, and does so before the trial scheduler, the searcher and the callbacks see
-    it. No other hook comes first: the trial scheduler never sees the last report of a trial. This one stops nothing.
+    it. No other hook comes first: the trial scheduler never sees the last report of a trial.
+    This one stops no trial by itself; it stops all when a signal asked for that.
     """
 
     def __init__(self) -> None:
@@ -64,7 +66,7 @@ class Arrivals(NotPickled, Stopper):
 
     @override
     def stop_all(self) -> bool:
-        return False
+        return interruption.requested()
 
     def newest(self, trial_id: str) -> Arrival:
         """Return the newest report of a trial."""

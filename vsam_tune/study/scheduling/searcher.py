@@ -189,6 +189,11 @@ class OptunaSearcher(NotPickled, Searcher):
         else:
             self._storage.complete(trial, [float(metrics[name]) for name in names], metrics)
 
+    def note_interruption(self) -> None:
+        """Store the newest metrics of the trials that were interrupted; the next start resumes them."""
+        for trial_id, trial in self._running.items():
+            self._storage.annotate(trial, metrics=self.arrivals.newest(trial_id).metrics)
+
     def _starts_again(self, trial: Trial, failure: Failure) -> bool:
         """Return whether a trial starts again after a failure, which is counted."""
         if failure.consequence is Consequence.NEW_WORKER:
