@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from vsam_tune.analysis.results import StudyResult
 from vsam_tune.atomic_file import write_text
+from vsam_tune.errors import InputError
 from vsam_tune.interruption import stopping_gently
 from vsam_tune.machine.hardware import workers_in_memory
 from vsam_tune.study.execution.events import Listener, TrialEvents
@@ -297,5 +298,16 @@ def _fit(
     )
     try:
         tuner.fit()
+    except Exception as error:
+        if (known := _known(error)) is not None:
+            raise known from None
+        raise
     finally:
         shutil.rmtree(folder / _RAYS_FOLDER, ignore_errors=True)  # nothing is ever restored from it
+
+
+def _known(error: BaseException | None) -> InputError | None:
+    """Return the error that a user can correct, such as a full disk, among those that Ray wrapped into another one."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -14,9 +14,8 @@ from optuna.study import Study as OptunaStudy
 from vsam_tune.analysis.results import Objective
 from vsam_tune.atomic_file import atomic_path
 from vsam_tune.study.storage.creation_lock import creation_lock
+from vsam_tune.study.storage.patient_connection import CONNECT_ARGS
 from vsam_tune.study.storage.sqlite_url import sqlite_url
-
-_WAIT_SECONDS = 60  # for another process to write
 
 
 def open_or_create(
@@ -46,14 +45,18 @@ def open_or_create(
 
 
 def connected(path: Path) -> RDBStorage:
-    """Return the storage in an existing database; it waits while another process writes."""
-    return RDBStorage(sqlite_url(path), engine_kwargs={"connect_args": {"timeout": _WAIT_SECONDS}})
+    """Return the storage in an existing database; it waits, with a word, while another process writes.
+
+    Raises:
+        InputError: here and at each use, if the file is locked for long, damaged, or cannot be read or written.
+    """
+    return RDBStorage(sqlite_url(path), engine_kwargs={"connect_args": CONNECT_ARGS})
 
 
 def _create_database(path: Path, name: str, objectives: Sequence[Objective], resolved: Mapping[str, Any]) -> None:
     directions = [each.direction for each in objectives]
     with atomic_path(path) as part:
-        database = RDBStorage(sqlite_url(part))
+        database = RDBStorage(sqlite_url(part), engine_kwargs={"connect_args": CONNECT_ARGS})
         study = optuna.create_study(storage=database, study_name=name, directions=directions)
         study.set_user_attr("study", dict(resolved))
         database.remove_session()

@@ -25,9 +25,14 @@ def open_client(uri: str) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     from mlflow import MlflowClient  # noqa: PLC0415 - a second, and it reads the environment
 
+    quiet_mlflow()
+    return MlflowClient(tracking_uri=uri)
+
+
+def quiet_mlflow() -> None:
+    """Silence what MLflow logs about its databases, once it is imported, which sets the level of its loggers."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs an error that it raises
-    return MlflowClient(tracking_uri=uri)
 
 
 def find_experiment(client: "MlflowClient", study_id: str) -> str | None:

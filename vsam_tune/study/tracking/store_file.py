@@ -9,6 +9,7 @@ from pathlib import Path
 from vsam_tune.atomic_file import atomic_path
 from vsam_tune.study.storage.creation_lock import creation_lock
 from vsam_tune.study.storage.sqlite_url import sqlite_url
+from vsam_tune.study.tracking.mlflow_client import quiet_mlflow
 from vsam_tune.study.tracking.sql_store import logged_studies, read_only
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -57,6 +58,7 @@ def _open(path: Path, artifacts: str) -> None:
     """Open a store, which creates the tables that are missing, and let go of the file."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415 - a second
 
+    quiet_mlflow()
     SqlAlchemyStore(sqlite_url(path), artifacts).engine.dispose()  # type: ignore[no-untyped-call] # MLflow's has no types
 
 

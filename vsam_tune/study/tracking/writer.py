@@ -4,6 +4,7 @@ MLflow displays; no decision about the search reads it. All logged data come fro
 the trial's folder, so an absent server loses nothing: the missing part is logged at the next try or the next start.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
+from vsam_tune.errors import InputError
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.storage.sqlite_url import database_file
 from vsam_tune.study.tracking.logged_runs import STATUS
@@ -87,7 +89,8 @@ class MlflowTracking:
 
     def started(self, number: int, config: Mapping[str, Any]) -> None:
         """Have a run opened for the trial."""
-        self._starts[number] = self._start_of(number)
+        with contextlib.suppress(InputError):  # the search itself says that its database cannot be read
+            self._starts[number] = self._start_of(number)
         self._events.put((number, run_params(config), None))
 
     def reported(self, number: int, point: Mapping[str, float]) -> None:  # noqa: ARG002 - it is read from its file
