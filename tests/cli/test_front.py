@@ -248,7 +248,29 @@ def test_what_is_exported_is_what_train_reads(
     assert (export.source.values, export.source.params) == (record.values, record.params)
     assert export.settings() == study.settings(record.params)
     assert export.method.settings["max_rate"] == 1.0
-    assert record.params.items() <= export.method.settings.items()
+    warmup = {"warmup_iterations": {"fraction": record.params["warmup_iterations"]}}  # searched as a part of the run
+    assert export.method.settings == {**export.method.settings, **record.params, **warmup}
+
+
+def test_an_export_replaces_no_other_content_without_force(
+    searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["front", "mine", "--root", str(searched.root), "--export"]
+    for number in (1, 2):
+        for _ in range(2):  # the same content may be written again
+            assert main([*command, "--pick", f"trial={number}"]) == 0
+            assert capsys.readouterr().out.startswith(f"trial {number} -> mine-trial{number}.yaml\nnext: ")
+    first = Path("mine-trial1.yaml").read_text(encoding="utf-8")
+    other = [*command, "mine-trial1.yaml", "--pick", "trial=2"]
+    assert main(other) == 2
+    assert capsys.readouterr().err == (
+        "--export: 'mine-trial1.yaml': exists and has other content. "
+        "Fix: name another file, or replace it with --force.\n"
+    )
+    assert Path("mine-trial1.yaml").read_text(encoding="utf-8") == first
+    assert main([*other, "--force"]) == 0
+    assert load_export(Path("mine-trial1.yaml")).source.trial == 2
 
 
 def test_without_a_file_what_was_picked_is_printed(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:

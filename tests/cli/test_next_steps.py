@@ -60,8 +60,8 @@ def test_every_step_after_a_search_runs_as_printed(root: list[str], copied: Sear
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (step, ended.stderr)
         if " front " in step:
             (train,) = proposed(ended.stdout)
-    assert train == f"{program} train best.yaml --seeds 3"
-    assert (base / "best.yaml").is_file()
+    (exported,) = base.glob("mine-trial*.yaml")
+    assert train == f"{program} train {exported.name} --seeds 3"
     assert run_in_shell(f"{train} --help", base).returncode == 0
 
 

@@ -24,7 +24,7 @@ def test_a_finished_study_prints_its_front_and_says_how_to_go_on(
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 0
     out, err = capsys.readouterr()
     assert "2 trials are on the front of mine (3 complete, 1 pruned, 1 fail)" in out
-    assert f"vsam-tune front mine --pick knee --export best.yaml --root {copied.root}" in out
+    assert f"vsam-tune front mine --pick knee --export --root {copied.root}" in out
     assert "vsam-tune train" not in out  # its file does not exist yet
     finished, failed = err.splitlines()
     assert finished == "mine is finished: 3 complete, 1 pruned. A larger budget continues it: --trials N"

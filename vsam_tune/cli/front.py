@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vsam_tune.cli.render import Format
 
 _ALL = ("all",)
+_BY_TRIAL = Path()  # of --export: a file that is named after the trial
 _IN_CSV = ("sampled_fraction", "gradient_evaluations", "ideal_ais_vs_sam", "efficiency")  # where they are reported
 
 
@@ -47,7 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ignore: take the measured values as exact, so that no other trial may be optimal (default: aware)",
     )
     parser.add_argument("--pick", metavar="PICK", help="print the configuration of one trial: knee, or trial=N")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write that configuration to FILE (default: knee)")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        nargs="?",
+        const=_BY_TRIAL,
+        metavar="FILE",
+        help="write that configuration (default: knee) to FILE, or without FILE to STUDY-trialN.yaml",
+    )
+    parser.add_argument("--force", action="store_true", help="let --export replace a file with other content")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -215,11 +224,16 @@ def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
             text = render_json(content) + "\n"
         sys.stdout.write(text)
         return 0
+    by_trial = arguments.export == _BY_TRIAL
+    file = Path(f"{result.name}-trial{record.number}.yaml") if by_trial else arguments.export
     try:
-        write_text(arguments.export, text)
+        if not arguments.force and file.is_file() and file.read_bytes() != text.encode("utf-8"):
+            rule, fix = "exists and has other content", "name another file, or replace it with --force"
+            raise InputError(problem("--export", "", str(file), rule, fix))
+        write_text(file, text)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
-        raise InputError(problem("--export", "", str(arguments.export), rule, "name another file")) from error
-    next_step = command_line("train", arguments.export, "--seeds", 3)
-    sys.stdout.write(f"trial {record.number} -> {arguments.export}\nnext: {next_step}\n")
+        raise InputError(problem("--export", "", str(file), rule, "name another file")) from error
+    next_step = command_line("train", file, "--seeds", 3)
+    sys.stdout.write(f"trial {record.number} -> {file}\nnext: {next_step}\n")
     return 0

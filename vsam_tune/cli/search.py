@@ -65,9 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _next_steps(root: Path, name: str) -> str:
     steps = {
-        command_line(
-            "front", name, "--pick", "knee", "--export", "best.yaml", root=root
-        ): "export the knee for `train`",
+        command_line("front", name, "--pick", "knee", "--export", root=root): "export the knee for `train`",
         command_line("mlflow", name, root=root): "see all trials in the MLflow UI",
         command_line("plot", name, "--out", "front.html", root=root): "draw the front",
     }
