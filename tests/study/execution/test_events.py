@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.fake_study import record
 from vsam_tune.analysis.results import TrialRecord
+from vsam_tune.errors import InputError
 from vsam_tune.study.execution.events import TrialEvents
 from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.storage.folder import trial_folder
@@ -181,3 +182,15 @@ def test_damaged_lines_of_a_curve_are_left_out_and_removed(line: bytes, tmp_path
     append_point(tmp_path, points[1])
     assert read_curve(tmp_path) == repair_curve(tmp_path) == points
     assert len((tmp_path / CURVE).read_bytes().splitlines()) == 2
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    events, trial = TrialEvents([], record, Arrivals()), ray_trial(tmp_path)
+    events.on_trial_start(0, [], trial)
+    (tmp_path / trial_folder(3) / CURVE).symlink_to("/dev/full")
+    with pytest.raises(InputError) as caught:
+        reports(events, trial, 1)
+    assert str(caught.value) == (
+        f"{tmp_path / trial_folder(3)}: cannot be written: No space left on device. Fix: free disk space, then repeat"
+        " the command; finished trials are kept."
+    )

@@ -1,7 +1,7 @@
 """The experiment, its runs and the summary, read back with MLflow's own client from a real SQLite store."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -192,6 +192,24 @@ def test_a_trial_logged_after_the_fact_has_the_times_of_the_trial(place: MlflowF
     place.log(place.open(), 0, started=BEGIN, seconds=90.5)
     info = place.runs()["trial 0"].info
     assert (info.start_time, info.end_time) == (BEGIN_MS, seconds_later(90.5))
+
+
+def test_a_trial_that_the_writer_gets_to_late_has_its_own_times(place: MlflowFolder) -> None:
+    report(place.folder, 0)
+    store, where = place.open(), place.folder / trial_folder(0)
+    store.log_trial(0, where, params={"seed": "1"}, tags={}, record=None, started=BEGIN)
+    assert place.runs()["trial 0"].info.start_time == BEGIN_MS
+    place.log(store, 0, started=BEGIN, seconds=90.5)
+    info = place.runs()["trial 0"].info
+    assert (info.start_time, info.end_time) == (BEGIN_MS, seconds_later(90.5))
+
+
+def test_the_summary_lasts_from_the_first_start_to_the_last_end(place: MlflowFolder) -> None:
+    store = place.open()
+    later = BEGIN + timedelta(seconds=30)
+    store.log_summary(result([record(0, seconds=10.0), record(1, started=later, seconds=90.0)]))
+    info = place.runs()["summary"].info
+    assert (info.start_time, info.end_time) == (BEGIN_MS, seconds_later(120))
 
 
 def test_files_of_the_trial_are_artifacts_of_its_run(place: MlflowFolder) -> None:

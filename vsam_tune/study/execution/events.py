@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial as RayTrial
 from typing_extensions import override
 
 from vsam_tune.analysis.results import TrialRecord
+from vsam_tune.errors import InputError, problem
 from vsam_tune.study.scheduling.arrivals import Arrivals
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.storage.learning_curve import append_point, position, repair_curve
@@ -76,7 +77,7 @@ class TrialEvents(NotPickled, Callback):
         if position(point) <= self._curve_ends.get(number, -1):
             return  # a resumed trial repeats its reports since the checkpoint; each point is kept once
         self._curve_ends[number] = position(point)
-        append_point(Path(trial.config["folder"]), point)
+        _append(Path(trial.config["folder"]), point)
         self._send("reported", number, point)
 
     @override
@@ -105,3 +106,11 @@ class TrialEvents(NotPickled, Callback):
                 if type(listener).__name__ not in self._warned:
                     self._warned.add(type(listener).__name__)
                     logger.exception("%s: %s failed; the search goes on", type(listener).__name__, event)
+
+
+def _append(folder: Path, point: Mapping[str, float]) -> None:
+    try:
+        append_point(folder, point)
+    except OSError as error:
+        fix = "free disk space, then repeat the command; finished trials are kept"
+        raise InputError(problem(folder, "", None, f"cannot be written: {error.strerror}", fix)) from error
