@@ -15,6 +15,7 @@ import torch
 
 from vsam_tune.data.load import load_task
 from vsam_tune.data.loader import ResidentLoader
+from vsam_tune.machine.child_process import end_with_parent
 from vsam_tune.models.build import build_model
 from vsam_tune.training.build import build_optimizer
 from vsam_tune.training.closures import Closures
@@ -150,7 +151,8 @@ def _neighbour(lifetime: float) -> Iterator[tuple["Event", "Event"]]:
 
 
 def _train_while(go: "Event", running: "Event", ready: "Event", lifetime: float) -> None:
-    """Train with one thread while `go` is set; end after `lifetime` seconds at the latest."""
+    """Train with one thread while `go` is set; end with the parent, or after `lifetime` seconds at the latest."""
+    end_with_parent()
     torch.set_num_threads(1)
     entrant, end = Bursts("sgd"), time.monotonic() + lifetime
     entrant.take(_WARMUP)

@@ -1,12 +1,11 @@
 """How stable AIS (average images per second) is on this machine: short bursts of training in a separate process."""
 
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
 
+from vsam_tune.machine.child_process import child_process
 from vsam_tune.registry.object_reference import resolve_object
 
 _MEASURE = "trainables.machine_speed:measure"  # by name: the driver never loads torch
@@ -54,7 +53,7 @@ def measure_stability(seconds: float) -> Stability:
         InputError: if `trainables` cannot be imported.
         RuntimeError: if the process ended, or could not start another one.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with child_process() as pool:
         return summarize_bursts(pool.submit(_ask, seconds).result())
 
 

@@ -73,3 +73,16 @@ def test_what_check_finds_wrong_comes_back_as_it_said_it(tmp_path: Path) -> None
     (line,) = caught.value.lines
     assert str(tmp_path / "nothing.npz") in line
     assert "Fix: " in line
+
+
+@pytest.mark.parametrize(
+    ("trainable", "error"), [("SetupFails", "LookupError: no such table"), ("SetupExits", "SystemExit: no such table")]
+)
+def test_check_sets_a_custom_trainable_up(trainable: str, error: str, tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path, trainable=f"tests.support.trainables.workers:{trainable}")
+    with pytest.raises(InputError, match=rf"setup fails: {error}.*\(workers\.py, line \d+\)\. Fix: correct"):
+        preflight(plan, time_iterations=True)
+
+
+def test_check_takes_one_step_of_a_custom_trainable(tmp_path: Path) -> None:
+    assert preflight(toy_plan(tmp_path, trainable="tests.support.trainables.workers:Plain"), time_iterations=True) == {}
