@@ -108,3 +108,16 @@ def test_what_a_method_would_keep_is_printed(tmp_path, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["method_memory_mb"] == 60.6
     assert main(["check", str(file)]) == 0
     assert ["method_memory_mb", "60.6"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_gpus_that_this_machine_lacks_are_a_warning(tmp_path, monkeypatch, capsys):
+    """A cluster may have them, so that it is no error."""
+    monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"train_images": 1_100})
+    monkeypatch.setattr("vsam_tune.machine.hardware.gpus", list)
+    file = tmp_path / "a.yaml"
+    file.write_text("name: a\nmethod: sam\nresources: {gpus: 1}\n")
+    assert main(["check", str(file), "--format", "json"]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {file}: resources.gpus = 1.0: this machine has no GPU: the check ran on its CPU, and a search here "
+        "cannot start. Fix: start the search with --address of a cluster with GPUs, or write gpus: 0.\n"
+    )

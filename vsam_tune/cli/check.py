@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the study and print its facts and costs; return 0."""
+    from vsam_tune.errors import problem
+    from vsam_tune.machine.hardware import gpus
     from vsam_tune.study.baselines import past_the_end, wanted_rows
     from vsam_tune.study.search import ask_trainable, range_warnings
 
@@ -34,6 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     facts = ask_trainable(study, time_iterations=True)
     searched = _searches(study)
     for line in range_warnings(study, facts) if searched else past_the_end(wanted_rows(study, root=Path()), facts):
+        sys.stderr.write(f"warning: {line}\n")
+    if study.resources.gpus > 0 and not gpus():
+        rule = "this machine has no GPU: the check ran on its CPU, and a search here cannot start"
+        fix = "start the search with --address of a cluster with GPUs, or write gpus: 0"
+        line = problem(study.file, "resources.gpus", study.resources.gpus, rule, fix)
         sys.stderr.write(f"warning: {line}\n")
     seeds = asdict(study.replication) if study.replication.replicates > 1 else {}
     costs = cost(study, facts)
