@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.contenders import contenders
 from benchmarks.methods_table import COLUMNS, Goal
@@ -13,6 +14,7 @@ from benchmarks.ratios import Estimate
 from benchmarks.recording import Recording
 from benchmarks.session import record_peaks
 from benchmarks.settings_table import SETTINGS
+from tests.support.tiny_trial import closure_of, wrap
 
 TINY = ["--batch", "2", "--warmup", "1", "--rounds", "2"]
 CPU = torch.device("cpu")
@@ -107,6 +109,23 @@ def test_extra_memory_agrees_with_the_registry():
     copies = {key: (peaks[key] - peaks["sgd"]) / weights for key in known}
     assert copies["sam"] == pytest.approx(1, abs=0.1)  # the weights while perturbed
     assert copies["vsam"] == pytest.approx(2, abs=0.1)  # and the PSF
+
+
+@pytest.mark.parametrize(("name", "copies"), [("sam", 1), ("msam", 2), ("asam", 2)])
+def test_where_activations_are_small_the_copies_before_a_forward_pass_show(name, copies):
+    def peak(method):
+        network = nn.Sequential(*(nn.Linear(200, 200) for _ in range(24)))
+        base, points = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9), torch.ones(4, 200)
+
+        def run():
+            optimizer = wrap(method, base, model=network)
+            for _ in range(4):
+                optimizer.step(closure_of(optimizer, lambda _: network(points).square().mean(dim=1)))
+
+        return peak_bytes(run, CPU)
+
+    weights = 4 * 24 * (200 * 200 + 200)
+    assert (peak(name) - peak("sgd")) / weights == pytest.approx(copies, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ from vsam_tune.optimizers.sharpness_aware import Closure, SharpnessAware
 
 
 class MSAM(SharpnessAware):
-    """Descend along grad L(w - rho * m / ||m||). 1 gradient evaluation; a copy of w while perturbed.
+    """Descend along grad L(w - rho * m / ||m||). 1 gradient evaluation.
+
+    A copy of w while perturbed, and another one, of m, until then.
 
     `step` returns the loss at the perturbed weights, the only one there is.
 

@@ -144,6 +144,7 @@ def _threshold(name: str, default: float) -> Hyperparameter:
 _PAPER = "vSAM, arXiv 2403.08821"
 _VSAM_MEMORY = "1 kept (the PSF), 1 while perturbed"
 _PERTURBED = "1 while perturbed"
+_TWO_FIRST = "1 while perturbed, 1 more before the forward pass"
 _COMPARED = "norm of the plain gradient over all parameters, without weight decay"
 
 METHODS: dict[str, Method] = {
@@ -332,7 +333,7 @@ METHODS: dict[str, Method] = {
         optimizer="vsam_tune.optimizers.msam:MSAM",
         gradient_evaluations=1.0,
         cost="1",
-        memory=_PERTURBED,
+        memory=_TWO_FIRST,
         source="Momentum-SAM, Becker et al. 2024, arXiv 2401.12033",
         choices="weight decay uses the unperturbed weights, which are restored after each step",
         hyperparameters={
@@ -397,7 +398,7 @@ METHODS: dict[str, Method] = {
         optimizer="vsam_tune.optimizers.asam:ASAM",
         gradient_evaluations=2.0,
         cost="2",
-        memory=_PERTURBED,
+        memory=_TWO_FIRST,
         source="Adaptive SAM, Kwon et al. 2021, arXiv 2102.11600",
         choices="tensors of two or more dimensions are scaled by |w| + eta, the others by 1 (SamsungLabs/ASAM scales"
         " the tensors named weight; adaptive in davda54/sam scales all, with eta 0)",
