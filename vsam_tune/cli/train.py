@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("runs") / f"{arguments.file.stem}.train"
     resources = _resources(arguments)
     name = out.absolute().name  # `.` has none
-    plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=arguments.tracking_uri)
+    tracking_uri = _tracking_uri(arguments.tracking_uri)
+    plan = final_plan(export, name, seeds=arguments.seeds, resources=resources, tracking_uri=tracking_uri)
     with Progress(["test_accuracy", "ais"]) as progress:
         result = train(export, plan, out, listeners=[progress], workers=arguments.workers, address=arguments.address)
     summary = summarize(result, out)
@@ -69,6 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
         fix = "change the settings, and write another --out" if each["state"] == "pruned" else "repeat the command"
         sys.stderr.write(f"{out}: replicate {each['replicate']} is {each['state']}{why}. Fix: {fix}\n")
     return 1 if unfinished else 0
+
+
+def _tracking_uri(uri: str | None) -> str | None:
+    """Return the tracking URI; a relative path starts from the current folder.
+
+    Raises:
+        InputError: if it can never work.
+    """
+    from vsam_tune.errors import InputError, problem
+    from vsam_tune.study.file.tracking_uri import absolute_uri, uri_problem, without_password
+
+    if uri is None:
+        return None
+    uri = absolute_uri(uri, Path.cwd())
+    if found := uri_problem(uri):
+        raise InputError(problem("--tracking-uri", "", without_password(uri), *found))
+    return uri
 
 
 def _resources(arguments: argparse.Namespace) -> "Resources":

@@ -9,10 +9,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.support.fake_study import config, record, report, result, settings, study_folder, write_trajectory
+from tests.support.lossy_proxy import LossyProxy
 from tests.support.mlflow_server import Server
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import writer
+from vsam_tune.study.tracking.completeness import store_lacks_a_part
 from vsam_tune.study.tracking.mlflow_client import find_experiment
+from vsam_tune.study.tracking.run_kind import TRIAL
 from vsam_tune.study.tracking.tracking_state import default_uri, lacks_a_part, read_tracking_state
 from vsam_tune.study.tracking.writer import MlflowTracking
 
@@ -115,3 +118,39 @@ def test_what_a_server_missed_until_the_end_is_logged_at_the_next_start(server: 
     assert lacks_a_part(folder, nowhere)
     assert track(server.url, folder).close(result([record(0), record(1)])) == ""
     assert_all_of_it_is_there_once(server, folder, 2)
+
+
+@pytest.mark.parametrize("every", [3, 4])
+def test_answers_that_are_lost_double_and_lose_nothing(every: int, server: Server, folder: Path) -> None:
+    proxy = LossyProxy(server.url, every=every)
+    try:
+        writer = track(proxy.url, folder)
+        for number in range(4):
+            live(writer, folder, number)
+        failure = writer.close(result([record(number) for number in range(4)]))
+        for _ in range(3):  # the next starts
+            if failure:
+                failure = track(proxy.url, folder).close(result([record(number) for number in range(4)]))
+        assert failure == ""
+    finally:
+        proxy.close()
+    assert proxy.lost > 10
+    assert_all_of_it_is_there_once(server, folder, 4)
+    assert not lacks_a_part(folder, proxy.url)
+
+
+def test_runs_that_a_former_version_created_twice_become_one(server: Server, folder: Path) -> None:
+    trials = [record(0), record(1)]
+    writer = track(server.url, folder)
+    live(writer, folder, 0)
+    live(writer, folder, 1)
+    assert writer.close(result(trials)) == ""
+    client, state = MlflowClient(tracking_uri=server.url), read_tracking_state(folder)
+    assert state is not None
+    experiment = find_experiment(client, state.study_id)
+    client.create_run(experiment, tags={"vsam_tune.trial": "1", "vsam_tune.kind": "trial"})
+    assert not lacks_a_part(folder, server.url)  # so the mark says
+    assert store_lacks_a_part(folder, folder, server.url, result(trials), TRIAL)
+    assert track(server.url, folder).close(result(trials)) == ""
+    assert_all_of_it_is_there_once(server, folder, 2)
+    assert not store_lacks_a_part(folder, folder, server.url, result(trials), TRIAL)

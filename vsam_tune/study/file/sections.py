@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_serializer, model_validator
 
 from search_spaces.schema import LARGEST_COUNT, Strict, broken
+from vsam_tune.study.file.tracking_uri import without_password
 
 _SMALLEST_PART = 0.01  # of a processor or device; choice: Ray takes parts of 0.0001, and nobody needs them
 _LARGEST_AMOUNT = 10_000  # choice: more than any machine has
@@ -144,6 +145,10 @@ class Tracking(Strict):
     """
 
     uri: str | None = Field(None, min_length=1, description="write a tracking URI, or null for the study's folder")
+
+    @field_serializer("uri")
+    def _dump_uri(self, uri: str | None) -> str | None:
+        return uri and without_password(uri)
 
 
 class Source(Strict):

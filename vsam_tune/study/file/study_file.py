@@ -40,6 +40,7 @@ from vsam_tune.study.file.sections import (
 from vsam_tune.study.file.space import Space, check_fixed, read_space, to_dict
 from vsam_tune.study.file.strict_yaml import read_mapping
 from vsam_tune.study.file.task import absolute, absolute_data
+from vsam_tune.study.file.tracking_uri import absolute_uri, uri_problem, without_password
 
 _PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 
@@ -208,6 +209,12 @@ def check_racing(study: StudyFile) -> Iterator[Problem]:
         )
 
 
+def check_tracking(tracking: Tracking) -> Iterator[Problem]:
+    """Yield a problem if the tracking URI can never work; a server that is away may come back."""
+    if tracking.uri is not None and (found := uri_problem(tracking.uri)):
+        yield Problem("tracking.uri", without_password(tracking.uri), *found)
+
+
 def check_scheduler(study: StudyFile) -> Iterator[Problem]:
     """Yield the problems that keep a trial scheduler from stopping any trial."""
     scheduler = study.trial_scheduler
@@ -230,6 +237,9 @@ def _check(content: Mapping[str, object], file: Path) -> tuple[Study | None, lis
     problems += check_objectives(written.objectives)
     problems += check_reference_point(written.reference_point, written.objectives)
     problems += check_racing(written)
+    if written.tracking.uri is not None:
+        written = written.model_copy(update={"tracking": Tracking(uri=absolute_uri(written.tracking.uri, file.parent))})
+        problems += check_tracking(written.tracking)
     draft, found = configure(written, problems)
     problems += found
     if draft is None:

@@ -4,7 +4,9 @@ import logging
 from pathlib import Path
 
 from vsam_tune.analysis.results import StudyResult
+from vsam_tune.study.file.tracking_uri import without_password
 from vsam_tune.study.tracking.logged_runs import holds_all
+from vsam_tune.study.tracking.mlflow_client import store_error
 from vsam_tune.study.tracking.run_kind import RunKind
 from vsam_tune.study.tracking.tracking_state import default_uri, is_new_copy, lacks_a_part, read_tracking_state
 
@@ -30,6 +32,6 @@ def store_lacks_a_part(home: Path, folder: Path, uri: str | None, result: StudyR
     except Exception as error:  # noqa: BLE001 - the display must never end the search
         if uri is None:  # the study's own file is broken, and is made anew
             return True
-        text = (str(error).strip() or repr(error)).splitlines()[0]
-        logger.warning("MLflow at %s: %s; whether it holds all of the study was not checked", where, text)
+        shown, text = without_password(where), store_error(error)
+        logger.warning("MLflow at %s: %s; whether it holds all of the study was not checked", shown, text)
         return False

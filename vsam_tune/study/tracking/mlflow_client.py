@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from vsam_tune.study.file.tracking_uri import without_password
 from vsam_tune.study.tracking.sql_store import STUDY_TAG
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _NO_ANSWER = "INTERNAL_ERROR"  # MLflow's code of a request that failed on its way
+_NO_LOGIN = "error code 401"  # in MLflow's text
 _CREATIONS = 3  # how often a request that creates something is sent
 
 Created = TypeVar("Created")
@@ -33,6 +35,13 @@ def quiet_mlflow() -> None:
     """Silence what MLflow logs about its databases, once it is imported, which sets the level of its loggers."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs an error that it raises
+
+
+def store_error(error: Exception) -> str:
+    """Return an error of a store as one line without passwords."""
+    text = without_password((str(error).strip() or repr(error)).splitlines()[0])
+    login = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    return f"the login is missing or wrong: {text} Fix: set {login}" if _NO_LOGIN in str(error) else text
 
 
 def find_experiment(client: "MlflowClient", study_id: str) -> str | None:

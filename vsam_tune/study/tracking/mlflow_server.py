@@ -7,9 +7,10 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from vsam_tune.errors import InputError, problem
+from vsam_tune.study.file.tracking_uri import without_password
 from vsam_tune.study.storage.folder import SEARCH_COMMAND, study_folder
 from vsam_tune.study.storage.sqlite_url import database_file
-from vsam_tune.study.tracking.mlflow_client import find_experiment, open_client
+from vsam_tune.study.tracking.mlflow_client import find_experiment, open_client, store_error
 from vsam_tune.study.tracking.sql_store import artifact_root, correct_locations, is_sql, logged_studies
 from vsam_tune.study.tracking.store_file import BrokenStoreError, check_store
 from vsam_tune.study.tracking.tracking_state import default_uri, read_tracking_state
@@ -52,9 +53,9 @@ def experiment_id(uri: str, study_id: str | None) -> str | None:
     try:
         return find_experiment(open_client(uri), study_id)
     except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
         fix = "start the server, or name another store as tracking.uri and start the search again"
-        raise NoAnswerError(problem(uri, "", None, f"MLflow does not answer: {reason}", fix)) from error
+        rule = f"MLflow does not answer: {store_error(error)}"
+        raise NoAnswerError(problem(without_password(uri), "", None, rule, fix)) from error
 
 
 def prepare_store(study: str, root: Path, uri: str) -> None:

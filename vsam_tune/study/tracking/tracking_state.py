@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.atomic_file import write_text
+from vsam_tune.study.file.tracking_uri import without_password
 from vsam_tune.study.storage.creation_lock import creation_lock
 from vsam_tune.study.storage.folder import BASELINES_FOLDER, CONFIRM_FOLDER
 from vsam_tune.study.storage.sqlite_url import sqlite_url
@@ -27,7 +28,7 @@ class TrackingState:
 
     Attributes:
         study_id: tag of the study's MLflow experiment, the same in every store.
-        uri: the tracking URI; None for a SQLite file in the folder.
+        uri: the tracking URI without its password; None for a SQLite file in the folder.
         complete: whether that store holds all of the study.
         folder: that the id was given to, absolute; None in a file of a former version.
     """
@@ -74,6 +75,7 @@ def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: boo
     Returns:
         The state of the part; its `study_id` is the study's.
     """
+    uri = uri and without_password(uri)
     study = read_tracking_state(home)
     if study is None or study.uri != uri or _placed(study, home, uri) != study:
         study = write_tracking_state(home, uri, complete=False)
@@ -82,6 +84,7 @@ def write_part_state(home: Path, folder: Path, uri: str | None, *, complete: boo
 
 def begun_state(folder: Path, uri: str | None) -> TrackingState:
     """Return the state with which a start of a study begins; nothing is written."""
+    uri = uri and without_password(uri)
     former = read_tracking_state(folder) or TrackingState(_known_id(folder) or _new_id(), uri, complete=False)
     return replace(_placed(former, folder, uri), uri=uri, complete=False)
 
@@ -124,7 +127,7 @@ def _write(folder: Path, tracked: TrackingState) -> TrackingState:
 def lacks_a_part(folder: Path, uri: str | None) -> bool:
     """Return whether the store may lack a part: its server was away, the driver was killed, or it is another one."""
     tracked = read_tracking_state(folder)
-    return tracked is None or not tracked.complete or tracked.uri != uri
+    return tracked is None or not tracked.complete or tracked.uri != (uri and without_password(uri))
 
 
 def is_new_copy(folder: Path, uri: str | None) -> bool:

@@ -15,9 +15,11 @@ from typing import Any
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.errors import InputError
+from vsam_tune.study.file.tracking_uri import without_password
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.storage.sqlite_url import database_file
 from vsam_tune.study.tracking.logged_runs import STATUS
+from vsam_tune.study.tracking.mlflow_client import store_error
 from vsam_tune.study.tracking.mlflow_store import MlflowStore, run_params
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 from vsam_tune.study.tracking.sql_store import artifact_root, is_sql
@@ -115,7 +117,7 @@ class MlflowTracking:
         self._closing.set()
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
-            return f"{self._uri} is too slow"
+            return f"{without_password(self._uri)} is too slow"
         if not self._failure:
             self._write_tracked(complete=True)
         return self._failure
@@ -169,9 +171,10 @@ class MlflowTracking:
                 self._log()
             self._failure = ""
         except Exception as error:  # noqa: BLE001 - the display must never end the search
-            text = (str(error).strip() or repr(error)).splitlines()[0]
+            text = store_error(error)
             if not self._failure:
-                logger.warning("MLflow at %s: %s; trials go on and are logged later", self._uri, text)
+                shown = without_password(self._uri)
+                logger.warning("MLflow at %s: %s; trials go on and are logged later", shown, text)
             self._failure = text
 
     def _is_broken(self, error: Exception) -> bool:
