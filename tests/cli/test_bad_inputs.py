@@ -69,7 +69,7 @@ def started(tmp_path_factory) -> Path:
 @pytest.fixture
 def folder(started, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(preflight, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(preflight, "child_process", InThisProcess)
     monkeypatch.setattr(sys, "path", list(sys.path))  # a trainable's folder is added to it
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # a module of that folder, another one in each case
     shutil.copytree(started, tmp_path / "runs" / "mine")
@@ -186,4 +186,4 @@ def test_a_study_that_cannot_be_read_hides_no_other(folder, capsys):
     assert main(["studies", "--format", "csv"]) == 1
     captured = capsys.readouterr()
     assert [line.split(",")[0] for line in captured.out.splitlines()] == ["study", "mine"]
-    assert captured.err.startswith("runs/other/optuna.db: cannot be read: ")
+    assert captured.err.startswith(f"{folder}/runs/other/optuna.db: cannot be read: ")
