@@ -126,6 +126,6 @@ def test_what_is_asked_first(
         def result(self) -> dict[str, float]:
             return {}
 
-    monkeypatch.setattr(preflight, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(preflight, "child_process", Pool)
     preflight.preflight(search_plan(study), time_iterations=False)
     assert asked == [expected]

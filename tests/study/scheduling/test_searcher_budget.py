@@ -12,6 +12,8 @@ from tests.support.properties import expensive
 from tests.support.toy_study import X, on_disk, toy_plan
 from tests.support.without_ray import LAST, Toy, searcher_of
 
+NO_RETRIES = {"resources": {"retries": 0}}
+
 # How many
 
 
@@ -53,7 +55,7 @@ def test_whatever_happens_the_budget_is_met_exactly_and_the_workers_are_never_ex
 
 
 def test_while_trials_run_it_is_not_finished(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, {"budget": {"trials": 1}})
+    toy = Toy(tmp_path, {"budget": {"trials": 1}, **NO_RETRIES})
     toy.searcher.suggest("a")
     assert toy.searcher.suggest("b") is None
     toy.searcher.on_trial_complete(trial_id="a", error=True)
@@ -87,7 +89,7 @@ def test_a_budget_of_epochs_counts_those_of_all_replicates(tmp_path: Path) -> No
 
 
 def test_a_budget_of_epochs_goes_on_after_a_restart(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, {"task": {"epochs": 4}, "budget": {"trials": None, "epochs": 8}})
+    toy = Toy(tmp_path, {"task": {"epochs": 4}, "budget": {"trials": None, "epochs": 8}, **NO_RETRIES})
     toy.searcher.suggest("a")
     toy.end("a")
     toy.searcher.suggest("b")
@@ -117,7 +119,7 @@ def test_a_budget_of_seconds_adds_up_over_starts(tmp_path: Path) -> None:
 
 
 def test_it_gives_up_when_trials_fail_again_and_again(tmp_path: Path) -> None:
-    toy = Toy(tmp_path, {"budget": {"trials": 9}})
+    toy = Toy(tmp_path, {"budget": {"trials": 9}, **NO_RETRIES})
     for trial_id in ("a", "b", "c"):
         assert not toy.searcher.given_up()
         toy.searcher.suggest(trial_id)
