@@ -145,7 +145,7 @@ def gpu_tests() -> dict[str, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", *settings, *marked]
     try:
         ended = subprocess.run(  # noqa: S603 - the command consists of constants and files of this repository
-            command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TEST_SECONDS, check=False
+            command, cwd=REPOSITORY, capture_output=True, encoding="utf-8", timeout=TEST_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return {"state": "failed", "summary": f"no end after {TEST_SECONDS} s"}
