@@ -141,9 +141,9 @@ def test_steps_descend_along_the_second_gradient_of_sam():
     assert flat(step_sizes(model)) == pytest.approx(before - BASE["lr"] * gradient, rel=1e-12)
 
 
-def test_the_last_layer_that_vsam_looks_at_is_its_weight_and_its_bias():
+def test_the_last_two_tensors_that_vsam_looks_at_are_a_weight_and_a_bias_not_step_sizes():
     model = tiny_quantized(dtype=torch.float64)
-    optimizer = VSAM(sgd(model), warmup_iterations=0, uniform=lambda _: 0.0, model=model)
+    optimizer = VSAM(sgd(model), warmup_iterations=0, norm_tensors=2, uniform=lambda _: 0.0, model=model)
     take_step(model, optimizer, batches(torch.float64)[0])
     seen = flat([model[9].weight.grad, model[9].bias.grad])
     assert optimizer.observation.l2_sgd.item() == pytest.approx(np.linalg.norm(seen), rel=1e-12)
