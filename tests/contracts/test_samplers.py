@@ -22,6 +22,7 @@ from vsam_tune.study.scheduling.build import SAMPLERS, build_sampler
 from vsam_tune.study.scheduling.searcher import suggest_params
 
 MODELS = models_by_kind(Sampler)
+NO_RETRIES = {"resources": {"retries": 0}}  # a trial that failed would be drawn again
 ENDS = ["complete", "diverged", "failed", "stopped", "complete", "nan"]
 OBJECTIVES = {
     "several objectives": [{"name": "loss", "direction": "minimize"}, {"name": "cost", "direction": "maximize"}],
@@ -67,7 +68,7 @@ def eventful(toy: Toy, count: int, first: int = 0) -> list[float]:
 def draws(kind: str, seed: int = 0, objectives: str = "several objectives") -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         sections = {"sampler": section(kind, seed=seed), "objectives": OBJECTIVES[objectives], "budget": {"trials": 99}}
-        return eventful(Toy(Path(folder), sections), 14)
+        return eventful(Toy(Path(folder), {**NO_RETRIES, **sections}), 14)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_parameters_keep_to_their_ranges_and_conditions(kind: str, seed: int, fi
 
 @every_kind
 def test_a_restarted_driver_does_not_repeat_draws(kind: str, tmp_path: Path) -> None:
-    toy = Toy(tmp_path, {"sampler": section(kind), "budget": {"trials": 99}})
+    toy = Toy(tmp_path, {**NO_RETRIES, "sampler": section(kind), "budget": {"trials": 99}})
     drawn = []
     for start in range(4):
         toy.storage._study.sampler = build_sampler(toy.plan.sampler, trials_so_far=len(toy.storage.records()))

@@ -131,9 +131,9 @@ def test_another_configuration_in_the_same_folder_is_refused(sam: Training, caps
     with pytest.raises(InputError, match="differs from the configuration"):
         trained(other, sam.out, seeds=2, address=NOWHERE)
     assert main(["train", str(other), "--out", str(sam.out)]) == 2
-    rule = "differs from the configuration that is trained there. Fix: another --out DIR; nothing is ever deleted."
+    rule, fix = "differs from the configuration that is trained there", "another --out DIR; nothing is ever deleted"
     assert capsys.readouterr().err == "".join(
-        f"{sam.out}: {key}: {rule}\n" for key in ("base_optimizer.lr", "method.rho")
+        f"{sam.out}: {key}: {rule} (0.1 there, 0.2 here). Fix: {fix}.\n" for key in ("base_optimizer.lr", "method.rho")
     )
 
 
