@@ -7,7 +7,6 @@ never do. It prints Markdown. Run it with
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.machine import describe
+from benchmarks.machine import on_one_thread
+from benchmarks.runs_file import earlier_runs, keep_runs
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer, evaluation_loader
-from vsam_tune.atomic_file import write_text
 from vsam_tune.data.load import TaskData
 from vsam_tune.trial import trial_seed
 
-METHODS = {"sgd": {"name": "sgd"}, "sam": {"name": "sam", "rho": None}}  # rho: that of the study
+METHODS = ("sgd", "sam")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,27 +35,24 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config, data = first_trial(options.study, {"task.data": options.data})
-    rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
+    rows = earlier_runs(options.out)
     done = {(row["method"], row["seed"]) for row in rows}
     for seed in range(options.seeds):
         for name in METHODS:
             if (name, seed) in done:
                 continue
             rows.append({"method": name, "seed": seed, **run(config, data, name, seed)})
-            if options.out:
-                write_text(options.out, json.dumps(rows))
+            keep_runs(options.out, rows)
             sys.stderr.write(f"{rows[-1]}\n")
     print(table(rows))
-    about = describe(torch.device("cpu"))
-    print(f"\n{about['processor']}, {about['processors']} processors, one thread, torch {about['torch']}")
+    print(f"\n{on_one_thread()}")
 
 
 def run(config: dict[str, Any], data: TaskData, method: str, seed: int) -> dict[str, Any]:
     """Train one method and return its accuracies in percent, on the test images where no part is named."""
-    task, settings = config["task"], dict(METHODS[method])
-    if "rho" in settings:
-        settings["rho"] = config["method"]["rho"]
-    seeded = {**config, "method": settings, "seed": trial_seed(task["seed"], "early stopping", seed)}
+    task = config["task"]
+    rho = {"rho": config["method"]["rho"]} if method == "sam" else {}
+    seeded = {**config, "method": {"name": method, **rho}, "seed": trial_seed(task["seed"], "early stopping", seed)}
     trainer, validation = build_trainer(seeded, data)
     trainer.sam_probe = None  # nothing is timed
     test = evaluation_loader(task, data, data.test, trainer.loader.device)

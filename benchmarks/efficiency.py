@@ -8,7 +8,6 @@ trials. It prints Markdown. Run it with
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.machine import describe, disturbance, hint
+from benchmarks.machine import disturbance, hint, on_one_thread
+from benchmarks.runs_file import earlier_runs, keep_runs
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
-from vsam_tune.atomic_file import write_text
 from vsam_tune.machine.contention import Contention
 from vsam_tune.registry.data_and_models import MODELS
 from vsam_tune.study.storage.stored_study import load_result
@@ -52,16 +51,14 @@ def main(arguments: list[str] | None = None) -> None:
         print(table(rows))
         return
     torch.set_num_threads(1)
-    rows = json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
+    rows = earlier_runs(options.out)
     contention = Contention()
     while len(rows) < options.runs:
         rows.append(run(options.model, options.iterations, options.interval, seed=len(rows)))
-        if options.out:
-            write_text(options.out, json.dumps(rows))
+        keep_runs(options.out, rows)
         sys.stderr.write(f"{rows[-1]}\n")
     print(table(rows))
-    about = describe(torch.device("cpu"))
-    print(f"\n{about['processor']}, {about['processors']} processors, one thread, torch {about['torch']}")
+    print(f"\n{on_one_thread()}")
     print(hint({**disturbance(contention), "threads": 1}))
 
 

@@ -22,6 +22,12 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
+def on_one_thread(threads: str = "one thread") -> str:
+    """Return a line about the processor of a measurement whose runs have one thread each."""
+    about = describe(torch.device("cpu"))
+    return f"{about['processor']}, {about['processors']} processors, {threads}, torch {about['torch']}"
+
+
 def disturbance(contention: Contention) -> dict[str, float]:
     """Return the contention so far, and `processor_share`: processor time over wall time and threads, at best 1."""
     found = contention.found()

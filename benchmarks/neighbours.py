@@ -8,7 +8,6 @@ A call with the file of an earlier call continues it up to the given number of r
 """
 
 import argparse
-import json
 import math
 import multiprocessing
 import sys
@@ -23,10 +22,10 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.machine import describe
+from benchmarks.machine import on_one_thread
+from benchmarks.runs_file import earlier_runs, keep_runs
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
-from vsam_tune.atomic_file import write_text
 from vsam_tune.machine.contention import Contention
 
 STUDY = Path("studies/quickstart.yaml")
@@ -53,17 +52,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="JSON file for the results of the runs")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    runs: list[Run] = (
-        json.loads(options.out.read_text(encoding="utf-8")) if options.out and options.out.exists() else []
-    )
+    runs: list[Run] = earlier_runs(options.out)
     for run in _missing(options, len(runs)):
         runs.append(run)
-        if options.out:
-            write_text(options.out, json.dumps(runs))
+        keep_runs(options.out, runs)
         sys.stderr.write(f"{len(runs)} of {options.runs}: {run}\n")
     print(table(runs))
-    about = describe(torch.device("cpu"))
-    print(f"\n{about['processor']}, {about['processors']} processors, one thread a run, torch {about['torch']}")
+    print(f"\n{on_one_thread('one thread a run')}")
 
 
 def _missing(options: argparse.Namespace, done: int) -> Iterator[Run]:

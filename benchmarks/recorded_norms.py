@@ -28,6 +28,7 @@ from vsam_tune.atomic_file import atomic_path
 from vsam_tune.cli.render import render_rows
 from vsam_tune.errors import InputError, problem
 from vsam_tune.optimizers.sampling_rate import CHANGES
+from vsam_tune.registry.never_adapted import fitted_warmup
 
 STUDY = Path("studies/quickstart.yaml")
 TREND_EPOCHS = 5  # of the moving mean that is the trend of the norms
@@ -119,8 +120,7 @@ def settings_for(iterations: int) -> dict[str, Any]:
 
     The warm-up has at least K + 1 iterations, so that both change rates exist at the first adaptation.
     """
-    warmup = round(AUTHORS["warmup_iterations"] * iterations / ITERATIONS)
-    return {**AUTHORS, "warmup_iterations": max(warmup, AUTHORS["interval"] + 1)}
+    return {**AUTHORS, "warmup_iterations": fitted_warmup(iterations, AUTHORS["interval"])}
 
 
 def replay_rows(recorded: Record, iterations: int, *, seeds: int) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.machine import describe
+from benchmarks.machine import on_one_thread
 from benchmarks.trial import first_trial
 from trainables.build import build_trainer
 from vsam_tune.data.load import TaskData
@@ -52,8 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         pairs.append(pair)
         sys.stderr.write(f"{seed}: { ({key: run['metrics']['train_seconds'] for key, run in pair.items()}) }\n")
     print(table([pair[True] for pair in pairs], [pair[False] for pair in pairs]))
-    about = describe(torch.device("cpu"))
-    print(f"\n{about['processor']}, {about['processors']} processors, one thread, torch {about['torch']}")
+    print(f"\n{on_one_thread()}")
 
 
 def _trial(model: str | None, epochs: int) -> tuple[dict[str, Any], TaskData]:

@@ -22,6 +22,11 @@ def first_adaptation(warmup_iterations: int, interval: int) -> int:
     return 2 * interval  # an interval adds one sample
 
 
+def fitted_warmup(num_iterations: int, interval: int) -> int:
+    """Return a warm-up for a run: the authors' 1.5 % of it, or more where that would not fill the window."""
+    return max(interval + 1, round(_FRACTION * num_iterations))
+
+
 def fitted(num_iterations: int, num_slices: int) -> dict[str, int] | None:
     """Return values of `warmup_iterations` and `interval` with which the rate adapts.
 
@@ -36,6 +41,6 @@ def fitted(num_iterations: int, num_slices: int) -> dict[str, int] | None:
         The two values; None if the run is too short for any.
     """
     interval = max(2 * num_slices, min(_INTERVAL, num_iterations // _ADAPTATIONS))
-    warmup = max(interval + 1, round(_FRACTION * num_iterations))
+    warmup = fitted_warmup(num_iterations, interval)
     fits = first_adaptation(warmup, interval) < num_iterations
     return {"warmup_iterations": warmup, "interval": interval} if fits else None
