@@ -7,6 +7,8 @@ from typing import Any, NotRequired, TypedDict
 
 from vsam_tune.seeds import derive_seed
 
+MOST_SEEDS = 10_000  # choice: of one trial, of one row of baselines, or of one training
+
 
 class TrialConfig(TypedDict):
     """The configuration that the driver sends to the worker of a trial. All values are plain, as in JSON.

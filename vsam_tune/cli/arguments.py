@@ -9,12 +9,12 @@ from vsam_tune.cli.invocation import ROOT, command_line
 from vsam_tune.cli.render import FORMATS
 from vsam_tune.errors import InputError, problem, shortened
 from vsam_tune.study.storage.folder import is_study, study_names
+from vsam_tune.trial import MOST_SEEDS
 
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
 
 _LARGEST = 1_000_000
-_MOST_SEEDS = 10_000  # as in a study file
 ONE_AT_A_TIME = 1  # workers: trials that run side by side slow each other, and their AIS shows it
 
 
@@ -101,8 +101,8 @@ def seeds(text: str) -> int:
         argparse.ArgumentTypeError: if the text is something else.
     """
     number = positive(text)
-    if number > _MOST_SEEDS:
-        raise argparse.ArgumentTypeError(f"{number} must be at most {_MOST_SEEDS}")
+    if number > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{number} must be at most {MOST_SEEDS}")
     return number
 
 

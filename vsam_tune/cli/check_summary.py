@@ -9,11 +9,9 @@ from vsam_tune.cli.columns import duration_text, number_text
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
 
-_IN_WORDS = {  # facts and costs that a sentence below contains
+_IN_WORDS = {  # facts that a sentence below contains
     *("train_images", "validation_images", "test_images", "channels", "image_size", "classes", "redrawn_labels"),
     *("parameters", "iterations_per_epoch", "plain_seconds", "sampled_seconds"),
-    *("seconds_per_trial_sgd", "seconds_per_trial_sam", "worker_hours"),
-    *("baselines_worker_hours", "baselines_paper_gpu_hours"),
 }
 
 
@@ -35,7 +33,7 @@ def summary(
     if study.method.name:
         yield "method", f"{study.method.name} around {study.base_optimizer.name}"
     if searched:
-        counted = {name for name, known in study.parameters.known.items() if known.iterations}
+        counted = study.parameters.counted
         ranges = [f"{name} {_extent(dimension, counted=name in counted)}" for name, dimension in study.space.items()]
         yield "searches", ", ".join(ranges)
         yield "objectives", ", ".join(f"{each.direction} {each.name}" for each in study.objectives)

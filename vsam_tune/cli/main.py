@@ -14,6 +14,8 @@ from vsam_tune.cli.parser import CommandParser
 from vsam_tune.cli.streams import discard_output, prepare_streams
 from vsam_tune.errors import InputError, nearest
 
+_INTERRUPTED = "vsam-tune: interrupted; finished trials are kept. Fix: repeat the command to resume\n"
+
 # name -> (module, what it does). A module has `add_arguments(parser)` and `run(arguments) -> exit code`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("vsam_tune.cli.check", "validate a study file and estimate what the study costs"),
@@ -97,12 +99,12 @@ def _run(name: str, options: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("vsam-tune: interrupted; finished trials are kept. Fix: repeat the command to resume\n")
+        sys.stderr.write(_INTERRUPTED)
         return interruption.exit_code() or 130
     except SystemExit as stop:  # while Ray starts, it handles SIGTERM itself
         if stop.code != signal.SIGTERM:
             raise
-        sys.stderr.write("vsam-tune: interrupted; finished trials are kept. Fix: repeat the command to resume\n")
+        sys.stderr.write(_INTERRUPTED)
         return 128 + signal.SIGTERM
     except BrokenPipeError:
         raise

@@ -44,7 +44,7 @@ class _RefusedError(Exception):
 
     Args:
         rule: as for `problem`.
-        fix: likewise.
+        fix: as for `problem`.
     """
 
     def __init__(self, rule: str, fix: str) -> None:

@@ -39,7 +39,7 @@ def check_group_sizes(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
 
     Args:
         saved: of torch, with `param_groups`.
-        own: likewise, of the optimizer that loads it.
+        own: the same, of the optimizer that loads it.
 
     Raises:
         ValueError: if the sizes differ.

@@ -18,7 +18,7 @@ from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Runner
 from vsam_tune.study.file.baselines import BaselineRow, Baselines, changed_rows, read_rows, stored_row, trial_row
-from vsam_tune.study.file.differences import both_values, common, differing_keys
+from vsam_tune.study.file.differences import common, difference_rules, differing_keys
 from vsam_tune.study.file.problems import refuse, suggestion
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
@@ -64,14 +64,17 @@ class BaselinesJob:
         """
         study, home, trained_in = self.study, self.home, self.home / BASELINES_FOLDER
         trained = [record for record in stored.trials if record.state not in ("waiting", "fail")] if stored else []
-        lines = {}
+        lines: dict[str, str] = {}
         for former, where in (
             (stored_definition(home), home),
             (stored.study if stored and trained else None, trained_in),
         ):
-            for key in differing_keys(common(study.resolved()), common(former)) if former else ():
-                rule = f"differs from the trainings in {where} {both_values(key, study.resolved(), former or {})}"
-                lines[key] = problem(study.file, key, None, rule, "restore the value, or take another name:")
+            if former is None:
+                continue
+            keys = differing_keys(common(study.resolved()), common(former))
+            rules = difference_rules(f"differs from the trainings in {where}", keys, study.resolved(), former)
+            fix = "restore the value, or take another name:"
+            lines |= {key: problem(study.file, key, None, rule, fix) for key, rule in rules.items()}
         labels = {record.params["label"] for record in trained}
         known = {label: row for label, row in (stored.study["rows"] if stored else {}).items() if label in labels}
         lines |= changed_rows(self.rows, known, trained_in)

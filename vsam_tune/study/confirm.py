@@ -19,7 +19,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.machine.hardware import device
 from vsam_tune.study.baselines import wanted_rows
 from vsam_tune.study.file.baselines import BaselineRow, changed_rows, stored_row, trial_row
-from vsam_tune.study.file.differences import both_values
+from vsam_tune.study.file.differences import difference_rules
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.budget import budget_spent
 from vsam_tune.study.scheduling.plan import Plan
@@ -201,7 +201,7 @@ def _searched(study: Study, root: Path) -> StudyResult:
         f"restore the value, or run vsam-tune confirm {study.name}",
     )
     if keys := study.differences(searched.study):
-        rules = {key: f"{rule} {both_values(key, study.resolved(), searched.study)}" for key in keys}
+        rules = difference_rules(rule, keys, study.resolved(), searched.study)
         raise InputError(*(problem(study.file, key, None, each, fix) for key, each in rules.items()))
     if not searched.front():
         fix = "vsam-tune search goes on, vsam-tune trials says why"

@@ -9,7 +9,7 @@ from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.runner import Runner
-from vsam_tune.study.file.differences import all_differing_keys, both_values
+from vsam_tune.study.file.differences import all_differing_keys, difference_rules
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.file.study_file import Export
@@ -78,7 +78,7 @@ class FinalTrainingJob:
                 "differs from the configuration that is trained there",
                 "another --out DIR; nothing is ever deleted",
             )
-            rules = {key: f"{rule} {both_values(key, self.plan.resolved, stored.study)}" for key in keys}
+            rules = difference_rules(rule, keys, self.plan.resolved, stored.study)
             raise InputError(*(problem(self.out, key, None, each, fix) for key, each in rules.items()))
 
     def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:

@@ -10,7 +10,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.study.execution.events import Listener
 from vsam_tune.study.execution.preflight import preflight
 from vsam_tune.study.execution.runner import Outcome, Runner
-from vsam_tune.study.file.differences import both_values, common, differing_keys
+from vsam_tune.study.file.differences import common, difference_rules, differing_keys
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
@@ -75,17 +75,12 @@ class SearchJob:
             raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
         rules: dict[str, str] = {}
         if baselines is not None:
-            rule, now, then = (
-                f"differs from the trainings in {self.home / BASELINES_FOLDER}",
-                study.resolved(),
-                baselines,
-            )
-            keys = differing_keys(common(now), common(then))
-            rules |= {key: f"{rule} {both_values(key, now, then)}" for key in keys}
+            rule = f"differs from the trainings in {self.home / BASELINES_FOLDER}"
+            keys = differing_keys(common(study.resolved()), common(baselines))
+            rules |= difference_rules(rule, keys, study.resolved(), baselines)
         if stored is not None:
             rule = f"differs from the study that was started in {self.home}"
-            now, then = study.resolved(), stored.study
-            rules |= {key: f"{rule} {both_values(key, now, then)}" for key in study.differences(then)}
+            rules |= difference_rules(rule, study.differences(stored.study), study.resolved(), stored.study)
         if rules:
             fix = "restore the value, or take another name:"
             raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))

@@ -18,8 +18,8 @@ from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters
 from vsam_tune.study.file.initial_points import Point
 from vsam_tune.study.file.method import check_name, check_settings, named, named_reader, typed
 from vsam_tune.study.file.problems import Problem, without
-from vsam_tune.study.file.sections import MOST_SEEDS
 from vsam_tune.study.file.space import check_fixed
+from vsam_tune.trial import MOST_SEEDS
 
 _METHODS_FIX = "write a list such as [sgd, {name: vsam, beta: 0.05}]"
 

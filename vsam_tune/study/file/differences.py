@@ -4,7 +4,7 @@ A path that leads to the same files as before is no difference.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vsam_tune.errors import shortened
@@ -37,9 +37,16 @@ def common(resolved: Mapping[str, Any]) -> dict[str, Any]:
     return {key: resolved[key] for key in ("task", "trainable")}
 
 
-def both_values(key: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
-    """Return both values of a dotted key, such as `(40 there, 3 here)`, for the end of a rule."""
-    return f"({_text_at(key, then)} there, {_text_at(key, now)} here)"
+def difference_rules(rule: str, keys: Iterable[str], now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rule of each differing key, with both values at its end, such as `RULE (40 there, 3 here)`.
+
+    Args:
+        rule: that all of them break.
+        keys: dotted.
+        now: the resolved file of this start.
+        then: of an earlier one.
+    """
+    return {key: f"{rule} ({_text_at(key, then)} there, {_text_at(key, now)} here)" for key in keys}
 
 
 def _text_at(key: str, content: Any) -> str:  # noqa: ANN401 - any part of a file

@@ -62,6 +62,11 @@ class Parameters:
         return {**self.entry.hyperparameters, **self.of_base}
 
     @property
+    def counted(self) -> frozenset[str]:
+        """The names of the settings that count iterations."""
+        return frozenset(name for name, known in self.known.items() if known.iterations)
+
+    @property
     def space(self) -> DefaultSpace:
         """The default space."""
         if self.method in METHODS:
@@ -96,7 +101,7 @@ class Parameters:
 
     def with_units(self, settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return settings with each searched fraction of the run as a file gives it."""
-        counted = {name for name, known in self.known.items() if known.iterations}
+        counted = self.counted
         return {name: with_unit(value) if name in counted else value for name, value in settings.items()}
 
     def complete(self, fixed: Mapping[str, JsonValue], params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -24,7 +24,7 @@ def check_run_length(
     if "iterations_per_epoch" not in facts:
         return
     run = _Run(configuration, space, int(facts["iterations_per_epoch"]))
-    counted = {name for name, known in configuration.parameters.known.items() if known.iterations}
+    counted = configuration.parameters.counted
     for name in sorted(counted - _ADAPTIVE):
         yield from run.past_the_end(name)
     if counted >= _ADAPTIVE:

@@ -12,7 +12,6 @@ from vsam_tune.study.file.tracking_uri import without_password
 _SMALLEST_PART = 0.01  # of a processor or device; choice: Ray takes parts of 0.0001, and nobody needs them
 _LARGEST_AMOUNT = 10_000  # choice: more than any machine has
 _LARGEST_SEED = 2**31 - 1  # NumPy takes up to 2**32 - 1; the searcher adds the number of trials
-MOST_SEEDS = 10_000  # of one trial, or of one row of baselines
 
 
 class Tpe(Strict):

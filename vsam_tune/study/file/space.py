@@ -24,8 +24,8 @@ def read_space(entries: Mapping[str, object], configuration: Configuration) -> t
 
     A parameter of the default space that can never exist is left out; one that the study names is an error.
     """
-    counted = {name for name, known in configuration.parameters.known.items() if known.iterations}
-    merged, problems = merge(entries, configuration.parameters.space, counted)
+    parameters = configuration.parameters
+    merged, problems = merge(entries, parameters.space, parameters.counted)
     for name, dimension in merged.items():
         problems += _check_dimension(name, dimension, configuration)
     values = configuration.values

@@ -24,7 +24,6 @@ from vsam_tune.study.file.objectives import (
 )
 from vsam_tune.study.file.problems import Problem, refuse, suggestion
 from vsam_tune.study.file.sections import (
-    MOST_SEEDS,
     Asha,
     Budget,
     Fifo,
@@ -41,6 +40,7 @@ from vsam_tune.study.file.space import Space, check_fixed, read_space, to_dict
 from vsam_tune.study.file.strict_yaml import read_mapping
 from vsam_tune.study.file.task import absolute, absolute_data
 from vsam_tune.study.file.tracking_uri import absolute_uri, uri_problem, without_password
+from vsam_tune.trial import MOST_SEEDS
 
 _PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 

@@ -33,7 +33,7 @@ def uri_problem(uri: str) -> tuple[str, str] | None:
     scheme, colon, _ = uri.partition(":")
     dialect = scheme.partition("+")[0]
     plugins = {each.name for each in entry_points(group="mlflow.tracking_store")}
-    if uri.split(":")[0] == "databricks" or scheme in plugins:
+    if scheme == "databricks" or scheme in plugins:
         return None
     if not colon or scheme == "file":
         if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1"):
@@ -59,7 +59,7 @@ def _server_problem(uri: str) -> tuple[str, str] | None:
 
 def _database_problem(uri: str, dialect: str) -> tuple[str, str] | None:
     from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - only where a database is named
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415 - likewise
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415 - as above
 
     try:
         url = make_url(uri)

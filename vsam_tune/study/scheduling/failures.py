@@ -10,11 +10,11 @@ from typing_extensions import override
 REFUSED = "reset_config returned False"
 
 
-class SetupError(Exception):
-    """The trainable's `setup` failed.
+class _WorkerError(Exception):
+    """An error that a worker raises on purpose.
 
     Args:
-        text: the traceback of its error.
+        text: the traceback of the error behind it, or `REFUSED`.
     """
 
     def __init__(self, text: str) -> None:
@@ -26,20 +26,12 @@ class SetupError(Exception):
         return self.text
 
 
-class NewWorkerError(Exception):
-    """The trainable's `reset_config` returned False or failed: the trial needs a new worker process.
+class SetupError(_WorkerError):
+    """The trainable's `setup` failed."""
 
-    Args:
-        text: the traceback of its error, or `REFUSED`.
-    """
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    @override
-    def __str__(self) -> str:
-        return self.text
+class NewWorkerError(_WorkerError):
+    """The trainable's `reset_config` returned False or failed: the trial needs a new worker process."""
 
 
 class Consequence(Enum):

@@ -33,6 +33,11 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 Answer = TypeVar("Answer")
 
 
+def primary_code(error: BaseException) -> int:
+    """Return SQLite's primary code of an error; 0 if it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 class PatientConnection(sqlite3.Connection):
     """A connection whose statements wait for locks.
 
@@ -70,7 +75,7 @@ class PatientConnection(sqlite3.Connection):
             try:
                 return attempt()
             except sqlite3.Error as error:
-                code, waited = getattr(error, "sqlite_errorcode", 0) & 0xFF, time.monotonic() - began
+                code, waited = primary_code(error), time.monotonic() - began
                 if code in _LOCKED and waited < _WAIT_SECONDS:
                     if waited >= _SILENT_SECONDS and not said:
                         said = True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vsam_tune.atomic_file import atomic_path
 from vsam_tune.study.storage.creation_lock import creation_lock
+from vsam_tune.study.storage.patient_connection import primary_code
 from vsam_tune.study.storage.sqlite_url import sqlite_url
 from vsam_tune.study.tracking.mlflow_client import quiet_mlflow
 from vsam_tune.study.tracking.sql_store import logged_studies, read_only
@@ -71,12 +72,12 @@ def damage(path: Path) -> str:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             return "" if found == "ok" else found.splitlines()[0]
     except sqlite3.Error as error:
-        return str(error) if _code(error) in _DAMAGED else ""
+        return str(error) if primary_code(error) in _DAMAGED else ""
 
 
 def comes_from_damage(error: BaseException) -> bool:
     """Return whether MLflow failed because the pages of its database are damaged, rather than locked or full."""
-    return any(_code(each) in _DAMAGED for each in _causes(error))
+    return any(primary_code(each) in _DAMAGED for each in _causes(error))
 
 
 def set_aside(path: Path) -> Path:
@@ -101,7 +102,7 @@ def _release(path: Path) -> None:
 
 def _is_half_made(error: Exception, path: Path) -> bool:
     """Return whether a store could not be opened because its tables were not all created."""
-    if any(_code(each) == sqlite3.SQLITE_ERROR for each in _causes(error)):  # a table exists although it should not
+    if any(primary_code(each) == sqlite3.SQLITE_ERROR for each in _causes(error)):  # a table exists already
         return True
     return "out-of-date" in str(error) and not logged_studies(sqlite_url(path))
 
@@ -110,8 +111,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield getattr(error, "orig", error)
         error = error.__cause__
-
-
-def _code(error: BaseException) -> int:
-    """Return SQLite's primary code of an error; 0 if it has none."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
