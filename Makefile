@@ -12,11 +12,14 @@ export OMP_NUM_THREADS ?= 1
 quickstart: $(INSTALLED)
 	$(BIN)/vsam-tune search quickstart
 
+# a test process that dies is not replaced: pytest-xdist would lose its tests, and wait for them for ever
+XDIST := -n 2 --dist loadfile --max-worker-restart=0
+
 test: $(INSTALLED)
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile -q
+	$(BIN)/pytest -m "not slow" $(XDIST) -q
 
 test-slow: $(INSTALLED)
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest $(XDIST)
 
 # breaks each update in turn: a test has to notice
 mutation: $(INSTALLED)

@@ -153,3 +153,34 @@ def test_a_trial_that_fits_nowhere_is_an_error() -> None:
         num_fitting("toy", Resources(cpus=1, gpus=1), {"CPU": 2.0})
     rule = "no trial fits: there are 2 CPUs, 0 GPUs. Fix: take less, or --address of a cluster."
     assert caught.value.lines == (f"toy: resources = {{'CPU': 1.0, 'GPU': 1.0}}: {rule}",)
+
+
+DROPS_CYCLES = """
+import sys, threading, time
+from pathlib import Path
+from vsam_tune.study.execution.ray_cluster import start_local
+
+class Cycle:
+    def __init__(self, content):
+        self.itself, self.content = self, content
+
+def drop():
+    while references:
+        Cycle(references.pop())
+        [Cycle(None) for _ in range(1000)]  # Python collects garbage after some hundreds of new objects
+
+with start_local(Path(sys.argv[1]), cpus=1):
+    import ray
+    references = [ray.put(None) for _ in range(5000)]
+    threading.Thread(target=drop, daemon=True).start()
+assert references, "all were dropped before Ray shut down"
+print("goes on")
+"""
+
+
+@pytest.mark.ray
+def test_a_thread_that_drops_objects_of_ray_while_it_shuts_down_does_not_end_the_process(tmp_path: Path) -> None:
+    """Ray ends a process where one is collected in the middle; the thread of MLflow came by that by chance."""
+    arguments = [sys.executable, "-c", DROPS_CYCLES, str(tmp_path)]
+    run = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stdout) == (0, "goes on\n"), run.stderr

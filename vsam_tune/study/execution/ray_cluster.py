@@ -1,5 +1,6 @@
 """Ray clusters: start one quietly and leave no process behind, or connect to one."""
 
+import gc
 import json
 import logging
 import math
@@ -65,7 +66,7 @@ def connect(address: str) -> Iterator[dict[str, float]]:
         with redirect_stdout(sys.stderr):  # Ray reports on its workers there, and stdout is data
             yield ray.cluster_resources()
     finally:
-        ray.shutdown()
+        _shut_down(ray)
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
         with redirect_stdout(sys.stderr):  # as above
             yield ray.cluster_resources()
     finally:
-        ray.shutdown()
+        _shut_down(ray)
         shutil.rmtree(own_folder, ignore_errors=True)
         with suppress(OSError):
             (folder / _PROCESSES).unlink()
@@ -126,6 +127,22 @@ def _start(ray: Any, folder: Path, cpus: int) -> None:  # noqa: ANN401 - the mod
             logger.warning("Ray did not start: %s; it is tried again", reason)
         else:
             return
+
+
+def _shut_down(ray: Any) -> None:  # noqa: ANN401 - the module
+    """Shut Ray down while no thread collects garbage.
+
+    Ray ends this process at once, without an exception, if another thread, such as that of MLflow, collects a cycle
+    with an object of Ray's in it while Ray shuts down.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        gc.collect()
+        ray.shutdown()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def num_offered(wanted: float) -> int:
