@@ -22,7 +22,8 @@ def test_json_is_a_list_of_methods_with_fixed_keys(capsys: pytest.CaptureFixture
             assert each[key] == getattr(method, key)
         assert list(each["hyperparameters"]) == list(method.hyperparameters)
         for name, setting in each["hyperparameters"].items():
-            assert list(setting) == ["default", "meaning", "low", "high", "positive", "choices", "source"]
+            named = ["default", "meaning", "low", "high", "positive", "choices", "source", "iterations", "fraction"]
+            assert list(setting) == named
             assert setting["default"] == method.hyperparameters[name].default
 
 

@@ -64,7 +64,7 @@ def assert_same(one, two):
 def test_columns_and_where_a_value_is_nan():
     trajectory = recorded([
         observation(sampled=True, l2_psf=3.0, l2_sgd=2.0, sampling_rate=0.25),
-        observation(sampled=False, l2_sgd=1.5, sampling_rate=0.5, sigma=0.01, v=-0.5, u=0.75),
+        observation(sampled=False, l2_sgd=1.5, sampling_rate=0.5, expected=20.5, age=1, sigma=0.01, v=-0.5, u=0.75),
         None,  # a base optimizer alone
     ])
     trajectory.record(None, torch.tensor(0.125))  # with a loss term
@@ -81,6 +81,8 @@ def test_columns_and_where_a_value_is_nan():
             "l2_sgd": np.array([2.0, 1.5, NAN, NAN, 4.0]),
             "penalty": np.array([NAN, NAN, NAN, 0.125, NAN]),
             "sampling_rate": np.array([0.25, 0.5, NAN, NAN, 0.1]),
+            "expected": np.array([NAN, 20.5, NAN, NAN, NAN]),
+            "age": np.array([NAN, 1, NAN, NAN, NAN]),
             "sigma": np.array([NAN, 0.01, NAN, NAN, NAN]),
             "v": np.array([NAN, -0.5, NAN, NAN, NAN]),
             "u": np.array([NAN, 0.75, NAN, NAN, NAN]),
