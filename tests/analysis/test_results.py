@@ -1,4 +1,4 @@
-"""What a study answers: counts, front, hypervolume, knee, picks, and the JSON that other tools read."""
+"""What a study answers: counts, front, hypervolume, knee, and the JSON that other tools read."""
 
 import dataclasses
 import json
@@ -9,50 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsam_tune.analysis.results import PICK_FORMS, STATES, Objective, StudyResult, TrialRecord, standard_error
-from vsam_tune.errors import InputError
-
-ACCURACY = Objective("val_accuracy", "maximize")
-AIS = Objective("ais", "maximize")
-EVALUATIONS = Objective("gradient_evaluations", "minimize")
-
-
-def trial(number, *values, state="complete", objectives=(ACCURACY, AIS), feasible=True, **errors):
-    named = {each.name: value for each, value in zip(objectives, values, strict=False)}
-    return TrialRecord(
-        number=number,
-        state=state,
-        params={"beta": 0.1 * number},
-        values=named if state == "complete" else {},
-        metrics={**named, "val_loss": 0.5, **errors},
-        feasible=feasible,
-    )
-
-
-def study(*trials, objectives=(ACCURACY, AIS), reference_point=None):
-    return StudyResult(
-        name="mine",
-        objectives=objectives,
-        trials=trials,
-        reference_point=reference_point,
-        study={"name": "mine"},
-    )
-
-
-# A front of 4 (accurate), 1 (knee), 2 (fast); 0 is dominated, 3 diverged, and the rest did not finish.
-MIXED = study(
-    trial(0, 90.0, 1000.0),
-    trial(1, 95.0, 1800.0),
-    trial(2, 88.0, 2000.0),
-    trial(3, 99.0, 9000.0, feasible=False),
-    trial(4, 96.0, 1000.0),
-    trial(5, 99.0, 9000.0, state="pruned", feasible=False),
-    trial(6, state="fail"),
-    trial(7, 99.0, 9000.0, state="running"),
-    trial(8, state="waiting"),
-)
-EMPTY = study()
-
+from tests.support.records import ACCURACY, EMPTY, EVALUATIONS, MIXED, study, trial
+from vsam_tune.analysis.results import STATES, Objective, standard_error
 
 # ---- records
 
@@ -278,7 +236,7 @@ def test_directions_are_only_a_sign(values):
     assert mirrored.hypervolume() == result.hypervolume()
 
 
-# ---- knee and picks
+# ---- knee
 
 
 def test_knee_is_a_trial_number():
@@ -289,54 +247,6 @@ def test_knee_of_two_points_is_the_lower_number_whatever_the_order_of_the_front(
     result = study(trial(0, 90.0, 2000.0), trial(1, 95.0, 1000.0))
     assert [each.number for each in result.front()] == [1, 0]
     assert result.knee() == 0
-
-
-def test_pick_knee():
-    assert MIXED.pick("knee") is MIXED.trials[1]
-
-
-@pytest.mark.parametrize("number", [0, 1, 3])
-def test_pick_any_complete_trial_by_number(number):
-    assert MIXED.pick(f"trial={number}") is MIXED.trials[number]
-
-
-def test_the_forms_of_pick_are_listed():
-    assert PICK_FORMS == ("knee", "trial=N")
-
-
-@pytest.mark.parametrize(
-    ("rule", "line"),
-    [
-        ("best", "--pick: 'best': must be one of knee, trial=N. Fix: write --pick knee."),
-        ("", "--pick: '': must be one of knee, trial=N. Fix: write --pick knee."),
-        ("knee=2", "--pick: knee = '2': takes no value. Fix: write --pick knee."),
-        (
-            "trial=9",
-            "--pick: trial = '9': must be the number of one of the 9 trials of mine. "
-            "Fix: take one that vsam-tune trials mine lists as complete.",
-        ),
-        (
-            "trial",
-            "--pick: trial = '': must be the number of one of the 9 trials of mine. "
-            "Fix: take one that vsam-tune trials mine lists as complete.",
-        ),
-        (
-            "trial=5",
-            "--pick: trial = 5: must be complete, but its state is pruned. "
-            "Fix: take one that vsam-tune trials mine lists as complete.",
-        ),
-    ],
-)
-def test_a_pick_that_chooses_nothing_says_what_would(rule, line):
-    with pytest.raises(InputError) as caught:
-        MIXED.pick(rule)
-    assert caught.value.lines == (line,)
-
-
-def test_pick_knee_of_a_study_without_a_front():
-    with pytest.raises(InputError, match="mine has none") as caught:
-        study(trial(0, state="fail")).pick("knee")
-    assert len(caught.value.lines) == 1
 
 
 # ---- JSON

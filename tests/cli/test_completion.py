@@ -43,6 +43,8 @@ def completions(line: str, folder: Path) -> list[str]:
         ("vsam-tune baselines --methods sgd,vsam_", ["sgd,vsam_a"]),
         ("vsam-tune front --columns trial,eff", ["trial,efficiency"]),
         ("vsam-tune front --pick k", ["knee"]),
+        ("vsam-tune front --pick w", ["within="]),
+        ("vsam-tune front --pick min-a", ["min-ais=", "min-ais_vs_sam="]),
     ],
 )
 def test_the_shell_is_offered_what_may_follow(

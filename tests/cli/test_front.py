@@ -9,6 +9,7 @@ import yaml
 
 from tests.support.ended_study import VALUES, Searched
 from tests.support.printed_table import read_heads
+from vsam_tune.analysis.picks import PICK_FORMS
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
@@ -234,7 +235,24 @@ def test_front_takes_the_noise_from_the_command_line(searched: Searched, capsys:
 # ---- picks
 
 
-@pytest.mark.parametrize(("rule", "number"), [(["--pick", "trial=2"], 2), (["--pick", "knee"], None), ([], None)])
+@pytest.mark.parametrize("command", ["front", "baselines"])
+def test_the_help_lists_every_rule(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert [form for form in PICK_FORMS if form not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "number"),
+    [
+        (["--pick", "trial=2"], 2),
+        (["--pick", "knee"], None),
+        ([], None),
+        (["--pick", "within=5"], 0),
+        (["--pick", "min-ais=700"], 0),
+        (["--pick", "max-ais=700"], 1),
+    ],
+)
 def test_what_is_exported_is_what_train_reads(
     rule: list[str], number: int | None, searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ these records from Optuna; nothing here knows Optuna.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal
@@ -16,7 +16,6 @@ from typing_extensions import TypeVar
 
 from vsam_tune.analysis import pareto
 from vsam_tune.analysis.definitions import BaselinesDefinition, ConfirmationDefinition, ObjectiveDefinition
-from vsam_tune.errors import InputError, problem
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
 FINISHED = ("complete", "pruned")  # a budget of trials counts these
@@ -231,24 +230,6 @@ class StudyResult(Generic[Definition]):
         points = sorted(self.front(), key=lambda trial: trial.number)
         return points[pareto.knee(self.losses(points))].number if points else None
 
-    def pick(self, rule: str) -> TrialRecord:
-        """Return the trial that a rule of `front --pick` chooses.
-
-        Args:
-            rule: `knee`, or `trial=N` for any complete trial.
-
-        Returns:
-            A complete trial.
-
-        Raises:
-            InputError: if the rule is unknown, or chooses no complete trial.
-        """
-        name, _, argument = rule.partition("=")
-        if name not in _PICKS:
-            known = ", ".join(PICK_FORMS)
-            raise InputError(problem("--pick", "", rule, f"must be one of {known}", "write --pick knee"))
-        return _PICKS[name][1](self, argument)
-
     def as_json(self, noise: Noise = "aware") -> dict[str, Any]:
         """Return the object that `front --format json` prints; other tools rely on its keys.
 
@@ -301,43 +282,3 @@ def _point(trial: TrialRecord) -> dict[str, Any]:
         "errors": trial.errors,
         "metrics": trial.metrics,
     }
-
-
-def _pick_knee(result: StudyResult, argument: str) -> TrialRecord:
-    """Return the trial at the knee.
-
-    Raises:
-        InputError: if a value is given, or there is no front.
-    """
-    if argument:
-        raise InputError(problem("--pick", "knee", argument, "takes no value", "write --pick knee"))
-    number = result.knee()
-    if number is None:
-        rule = f"must name a complete trial, but {result.name} has none"
-        raise InputError(problem("--pick", "", "knee", rule, f"run vsam-tune search {result.name} first"))
-    return _pick_trial(result, str(number))
-
-
-def _pick_trial(result: StudyResult, argument: str) -> TrialRecord:
-    """Return a complete trial by its number.
-
-    Raises:
-        InputError: if no trial has the number, or it is not complete.
-    """
-    fix = f"take one that vsam-tune trials {result.name} lists as complete"
-    chosen = [trial for trial in result.trials if str(trial.number) == argument]
-    if not chosen:
-        rule = f"must be the number of one of the {len(result.trials)} trials of {result.name}"
-        raise InputError(problem("--pick", "trial", argument, rule, fix))
-    if chosen[0].state != "complete":
-        rule = f"must be complete, but its state is {chosen[0].state}"
-        raise InputError(problem("--pick", "trial", chosen[0].number, rule, fix))
-    return chosen[0]
-
-
-# The rules of `front --pick`: the form that the help shows, and the choice, given the text after the =.
-_PICKS: dict[str, tuple[str, Callable[[StudyResult, str], TrialRecord]]] = {
-    "knee": ("knee", _pick_knee),
-    "trial": ("trial=N", _pick_trial),
-}
-PICK_FORMS = tuple(form for form, _ in _PICKS.values())

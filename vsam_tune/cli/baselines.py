@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PICK",
-        help="also train a configuration of the search: knee, or trial=N; can be repeated",
+        help="also train a configuration of the search, as `front --pick` does: knee, trial=N, within=X, min-NAME=V or "
+        "max-NAME=V; can be repeated",
     )
     add_data(parser)
     add_format(parser)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vsam_tune.cli.invocation import ROOT
 from vsam_tune.registry.methods import METHODS
-from vsam_tune.registry.metrics import METRICS
+from vsam_tune.registry.metrics import DIRECTIONS, METRICS
 from vsam_tune.study.file.builtin_studies import builtin_names
 from vsam_tune.study.storage.folder import study_names
 
@@ -74,7 +74,8 @@ def _listed(names: Callable[[], Iterable[str]]) -> Completer:
 
 
 def _picks(**_: object) -> list[str]:
-    return ["knee", "trial="]
+    bounds = [f"{bound}-{name}=" for name in DIRECTIONS for bound in ("min", "max")]
+    return ["knee", "trial=", "within=", *bounds]
 
 
 _COMPLETERS: Mapping[str, Completer] = {  # by metavar

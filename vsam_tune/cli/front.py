@@ -47,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="aware",
         help="ignore: take the measured values as exact, so that no other trial may be optimal (default: aware)",
     )
-    parser.add_argument("--pick", metavar="PICK", help="print the configuration of one trial: knee, or trial=N")
+    parser.add_argument(
+        "--pick",
+        metavar="PICK",
+        help="print the configuration of one trial: knee; trial=N; within=X (the best in objective 2 that loses at most"
+        " X to the best in objective 1); min-NAME=V or max-NAME=V (the best with objective NAME at least or at most V)",
+    )
     parser.add_argument(
         "--export",
         type=Path,
@@ -210,12 +215,13 @@ def _readable(record: "TrialRecord") -> dict[str, Any]:
 
 
 def _pick(result: "StudyResult", arguments: argparse.Namespace) -> int:
+    from vsam_tune.analysis.picks import pick
     from vsam_tune.atomic_file import write_text
     from vsam_tune.study.file.strict_yaml import to_yaml
     from vsam_tune.study.file.study_file import export
     from vsam_tune.study.storage.stored_study import load_definition
 
-    record = result.pick("knee" if arguments.pick is None else arguments.pick)
+    record = pick(result, "knee" if arguments.pick is None else arguments.pick)
     study = load_definition(arguments.study, arguments.root)
     content = export(study, record.number, record.params, record.values)
     text = to_yaml(content)

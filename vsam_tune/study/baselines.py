@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsam_tune.analysis.picks import pick
 from vsam_tune.analysis.results import Objective, StudyResult
 from vsam_tune.analysis.row_trials import Replicate
 from vsam_tune.errors import InputError, problem
@@ -187,7 +188,7 @@ def _picked(study: Study, root: Path, picks: Sequence[str]) -> tuple[BaselineRow
     searched = load_definition(study.name, root)
     rows = {}
     for rule in picks:
-        record = result.pick(rule)
+        record = pick(result, rule)
         rows[record.number] = trial_row(record.number, searched.chosen(record.params), study, key=f"--pick {rule}")
     return tuple(rows.values())
 
