@@ -1,7 +1,6 @@
-"""What a study answers: counts, front, hypervolume, knee, and the JSON that other tools read."""
+"""What a study answers: counts, front, hypervolume, and knee."""
 
 import dataclasses
-import json
 import math
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.records import ACCURACY, EMPTY, EVALUATIONS, MIXED, study, trial
+from tests.support.records import ACCURACY, EMPTY, EVALUATIONS, MIXED, NOISY, study, trial
 from vsam_tune.analysis.results import STATES, Objective, standard_error
 
 # ---- records
@@ -67,6 +66,11 @@ def test_front_of_an_empty_study_is_empty():
     assert EMPTY.front() == ()
 
 
+def test_a_complete_trial_with_a_value_that_is_not_finite_is_never_put_on_a_front_in_silence():
+    with pytest.raises(ValueError, match="must be finite"):
+        study(trial(0, 90.0, 5.0), trial(1, math.inf, 5.0)).front()
+
+
 # ---- errors and what noise cannot exclude
 
 
@@ -112,16 +116,6 @@ def test_of_equal_trials_one_excludes_another_in_a_twentieth_of_searches():
         )
         excluded += len(result.front()) + len(result.possibly_optimal()) < 16
     assert excluded / searches < 0.09
-
-
-# All errors are 1 and 10. Of four trials with two noisy objectives two differ beyond 2.8 errors of a difference: in
-# val_accuracy beyond 4.0, in ais beyond 40.
-NOISY = study(
-    *(
-        trial(number, *values, val_accuracy_error=1.0, ais_error=10.0)
-        for number, values in enumerate([(90.0, 1000.0), (92.0, 1001.0), (88.5, 1000.0), (87.0, 990.0)])
-    )
-)
 
 
 def test_possible_are_the_trials_beside_the_front_that_no_other_one_beats_beyond_noise():
@@ -195,35 +189,7 @@ def test_before_a_feasible_trial_completes_there_is_no_reference_point_and_no_vo
     assert result.knee() is None
 
 
-def test_hypervolume_over_trials_counts_what_a_budget_counts():
-    result = study(*MIXED.trials, reference_point={"val_accuracy": 80.0, "ais": 500.0})
-    first, second = 10 * 500.0, 8 * 1500 + 7 * 1300.0
-    # Trials 0 to 5 are complete or pruned; 3 and 5 are infeasible and add nothing, 6 to 8 are not finished.
-    assert result.hypervolume_over_trials() == [
-        (1, first),
-        (2, 15 * 1300.0),
-        (3, second),
-        (4, second),
-        (5, second + 500),
-        (6, second + 500),
-    ]
-
-
-def test_hypervolume_over_trials_of_nothing_is_empty_and_of_pruned_trials_is_zero():
-    assert EMPTY.hypervolume_over_trials() == []
-    assert study(trial(0, state="pruned")).hypervolume_over_trials() == [(1, 0.0)]
-
-
 VALUES = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=10)
-
-
-@given(VALUES)
-def test_hypervolume_over_trials_grows_to_the_hypervolume(values):
-    result = study(*(trial(number, *pair) for number, pair in enumerate(values)))
-    volumes = [volume for _, volume in result.hypervolume_over_trials()]
-    assert volumes == sorted(volumes)
-    assert volumes[-1] == result.hypervolume()
-    assert result.hypervolume() > 0  # every completed trial is better than the provisional reference point
 
 
 @given(VALUES)
@@ -247,57 +213,3 @@ def test_knee_of_two_points_is_the_lower_number_whatever_the_order_of_the_front(
     result = study(trial(0, 90.0, 2000.0), trial(1, 95.0, 1000.0))
     assert [each.number for each in result.front()] == [1, 0]
     assert result.knee() == 0
-
-
-# ---- JSON
-
-
-def test_as_json_is_the_object_that_other_tools_read():
-    result = study(*MIXED.trials, reference_point={"val_accuracy": 80.0, "ais": 500.0})
-    assert result.as_json() == {
-        "study": "mine",
-        "objectives": [
-            {"name": "val_accuracy", "direction": "maximize"},
-            {"name": "ais", "direction": "maximize"},
-        ],
-        "trials": {"complete": 5, "pruned": 1, "fail": 1, "running": 1, "waiting": 1},
-        "hypervolume": 21600.0,
-        "reference_point": {"val_accuracy": 80.0, "ais": 500.0},
-        "points": [
-            {
-                "trial": number,
-                "params": {"beta": 0.1 * number},
-                "values": {"val_accuracy": accuracy, "ais": ais},
-                "errors": {"val_accuracy": 0.0, "ais": 0.0},
-                "metrics": {"val_accuracy": accuracy, "ais": ais, "val_loss": 0.5},
-            }
-            for number, accuracy, ais in [(4, 96.0, 1000.0), (1, 95.0, 1800.0), (2, 88.0, 2000.0)]
-        ],
-        "knee": 1,
-        "noise": "aware",
-        "possible": [],
-    }
-
-
-def test_as_json_holds_the_possible_trials_in_the_shape_of_the_front_unless_noise_is_ignored():
-    aware, ignored = NOISY.as_json(), NOISY.as_json(noise="ignore")
-    assert [each["trial"] for each in aware["possible"]] == [0, 2]
-    assert aware["possible"][0] == {
-        "trial": 0,
-        "params": {"beta": 0.0},
-        "values": {"val_accuracy": 90.0, "ais": 1000.0},
-        "errors": {"val_accuracy": 1.0, "ais": 10.0},
-        "metrics": NOISY.trials[0].metrics,
-    }
-    assert (ignored["noise"], ignored["possible"]) == ("ignore", [])
-    assert {**aware, "noise": "ignore", "possible": []} == ignored
-
-
-def test_as_json_holds_only_what_json_knows():
-    assert json.loads(json.dumps(MIXED.as_json(), allow_nan=False)) == MIXED.as_json()
-    assert json.loads(json.dumps(EMPTY.as_json()))["knee"] is None
-
-
-def test_a_complete_trial_with_a_value_that_is_not_finite_is_never_put_on_a_front_in_silence():
-    with pytest.raises(ValueError, match="must be finite"):
-        study(trial(0, 90.0, 5.0), trial(1, math.inf, 5.0)).front()

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     printed = json.loads(out)
     assert err == ""
     kept = ["study", "objectives", "trials", "hypervolume", "reference_point", "points", "knee"]
-    assert list(printed) == [*kept, "noise", "possible"]
+    assert list(printed) == [*kept, "noise", "possible", "hypervolume_over", "cost"]
     assert printed["study"] == "mine"
     assert printed["objectives"] == [
         {"name": "val_accuracy", "direction": "maximize"},
@@ -40,6 +41,10 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     assert best["params"].keys() == {"beta", "kappa", "num_slices", "warmup_iterations"}
     assert printed["knee"] in (0, 1)
     assert (printed["noise"], printed["possible"]) == ("aware", [])
+    assert [list(point) for point in printed["hypervolume_over"]] == [["trials", "epochs", "hours", "hypervolume"]] * 4
+    assert printed["hypervolume_over"][-1]["epochs"] == printed["cost"]["epochs"] == 10
+    assert printed["hypervolume_over"][-1]["hypervolume"] == pytest.approx(printed["hypervolume"])
+    assert printed["cost"]["hours"] >= printed["hypervolume_over"][-1]["hours"] > 0
 
 
 def test_a_file_names_the_study_as_well(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +57,7 @@ def test_a_file_names_the_study_as_well(searched: Searched, capsys: pytest.Captu
 
 def test_a_table_shows_the_front_and_what_it_is_worth(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", "mine", "--root", str(searched.root)]) == 0
-    head, *rows, blank, summary, volume = capsys.readouterr().out.splitlines()
+    head, *rows, blank, summary, volume, cost = capsys.readouterr().out.splitlines()
     shown = ["sampled_fraction", "beta", "kappa", "num_slices", "warmup_iterations"]
     assert head.split() == ["trial", "val_accuracy", "ais", *shown, "knee"]
     assert [row.split()[0] for row in rows] == ["1", "0"]
@@ -60,6 +65,10 @@ def test_a_table_shows_the_front_and_what_it_is_worth(searched: Searched, capsys
     assert blank == ""
     assert summary == "2 trials are on the front of mine (3 complete, 1 pruned, 1 fail)."
     assert volume == "Hypervolume: 4050 (reference point: val_accuracy 84.00, ais 450)."
+    assert re.fullmatch(
+        r"Cost: 10 epochs, \d+ s of trials, of which \d+ s in stopped trials \(1 epochs\), \d+ s in failed trials.",
+        cost,
+    )
 
 
 def test_csv_keeps_every_digit(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Trials and studies in plain numbers, for tests of the analysis: no file, no database."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 
@@ -15,6 +16,9 @@ def trial(
     state: str = "complete",
     objectives: Sequence[Objective] = (ACCURACY, AIS),
     feasible: bool = True,
+    started: datetime | None = None,
+    seconds: float | None = None,
+    epochs: int = 0,
     **metrics: float,
 ) -> TrialRecord:
     named = {each.name: value for each, value in zip(objectives, values, strict=False)}
@@ -25,6 +29,9 @@ def trial(
         values=named if state == "complete" else {},
         metrics={**named, "val_loss": 0.5, **metrics},
         feasible=feasible,
+        started=started,
+        seconds=seconds,
+        epochs=epochs,
     )
 
 
@@ -55,3 +62,12 @@ MIXED = study(
     trial(8, state="waiting"),
 )
 EMPTY = study()
+
+# All errors are 1 and 10. Of four trials with two noisy objectives two differ beyond 2.8 errors of a difference: in
+# val_accuracy beyond 4.0, in ais beyond 40.
+NOISY = study(
+    *(
+        trial(number, *values, val_accuracy_error=1.0, ais_error=10.0)
+        for number, values in enumerate([(90.0, 1000.0), (92.0, 1001.0), (88.5, 1000.0), (87.0, 990.0)])
+    )
+)

@@ -19,6 +19,7 @@ from vsam_tune.analysis.definitions import BaselinesDefinition, ConfirmationDefi
 
 STATES = ("complete", "pruned", "fail", "running", "waiting")
 FINISHED = ("complete", "pruned")  # a budget of trials counts these
+ENDED = (*FINISHED, "fail")
 Noise = Literal["aware", "ignore"]  # whether a front names the trials that noise cannot exclude
 Definition = TypeVar("Definition", default=Any, covariant=True)
 
@@ -99,6 +100,16 @@ class TrialRecord:
     def errors(self) -> dict[str, float]:
         """One standard error of each of its values, by objective name; 0.0 where none was reported."""
         return {name: standard_error(self.metrics, name) for name in self.values}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is complete, pruned or failed: it will not change."""
+        return self.state in ENDED
+
+    @property
+    def may_join_front(self) -> bool:
+        """Whether it is complete and feasible."""
+        return self.state == "complete" and self.feasible
 
     @property
     def why(self) -> str:
@@ -212,73 +223,25 @@ class StudyResult(Generic[Definition]):
 
     def hypervolume(self) -> float:
         """Return the volume between front and effective reference point; 0 without a complete trial."""
-        return self._hypervolumes([len(self.trials)])[0]
-
-    def hypervolume_over_trials(self) -> list[tuple[int, float]]:
-        """Return how the hypervolume grew, from one reference point, by number of finished trials.
-
-        Returns:
-            (finished trials, hypervolume) pairs, one for each finished trial in the order of the numbers.
-            Finished is complete or pruned, as in the study's budget.
-        """
-        finished = [trial for trial in self.trials if trial.state in FINISHED]
-        num_candidates = np.cumsum([_may_stand_on_front(trial) for trial in finished]).tolist()
-        return list(enumerate(self._hypervolumes(num_candidates), start=1))
+        corner = self.effective_reference_point()
+        if corner is None:
+            return 0.0
+        corner_losses = [each.sign * corner[each.name] for each in self.objectives]
+        return pareto.hypervolume(self.losses(self._candidates()), corner_losses)
 
     def knee(self) -> int | None:
         """Return the number of the trial at the front's knee; None where there is no front."""
         points = sorted(self.front(), key=lambda trial: trial.number)
         return points[pareto.knee(self.losses(points))].number if points else None
 
-    def as_json(self, noise: Noise = "aware") -> dict[str, Any]:
-        """Return the object that `front --format json` prints; other tools rely on its keys.
-
-        Args:
-            noise: `ignore` for no possible trials.
-        """
-        return {
-            "study": self.name,
-            "objectives": [each.definition() for each in self.objectives],
-            "trials": self.counts(),
-            "hypervolume": self.hypervolume(),
-            "reference_point": self.effective_reference_point(),
-            "points": [_point(trial) for trial in self.front()],
-            "knee": self.knee(),
-            "noise": noise,
-            "possible": [_point(trial) for trial in self.possibly_optimal()] if noise == "aware" else [],
-        }
-
     def _candidates(self) -> list[TrialRecord]:
-        return [trial for trial in self.trials if _may_stand_on_front(trial)]
+        return [trial for trial in self.trials if trial.may_join_front]
 
     def _marked(self, trials: Sequence[TrialRecord], marked: NDArray[np.bool_]) -> tuple[TrialRecord, ...]:
         """Return the marked ones of completed trials, the best in objective 1 first."""
         kept = [trial for trial, mark in zip(trials, marked, strict=True) if mark]
         return tuple(sorted(kept, key=lambda trial: (*self.losses([trial])[0], trial.number)))
 
-    def _hypervolumes(self, counts: Iterable[int]) -> list[float]:
-        """Return the hypervolume of the first candidates by number, for each count of them."""
-        corner = self.effective_reference_point()
-        if corner is None:
-            return [0.0 for _ in counts]
-        corner_losses = [each.sign * corner[each.name] for each in self.objectives]
-        losses = self.losses(self._candidates())
-        return [pareto.hypervolume(losses[:count], corner_losses) for count in counts]
-
 
 BaselinesResult = StudyResult[BaselinesDefinition]
 ConfirmationResult = StudyResult[ConfirmationDefinition]
-
-
-def _may_stand_on_front(trial: TrialRecord) -> bool:
-    return trial.state == "complete" and trial.feasible
-
-
-def _point(trial: TrialRecord) -> dict[str, Any]:
-    return {
-        "trial": trial.number,
-        "params": trial.params,
-        "values": trial.values,
-        "errors": trial.errors,
-        "metrics": trial.metrics,
-    }

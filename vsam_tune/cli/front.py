@@ -130,7 +130,9 @@ def write_front(
         InputError: if there is no column of a name.
     """
     if format == "json":
-        sys.stdout.write(render_json(result.as_json(noise)) + "\n")
+        from vsam_tune.analysis.front_json import front_json
+
+        sys.stdout.write(render_json(front_json(result, noise)) + "\n")
         return
     front, possible = result.front(), result.possibly_optimal() if noise == "aware" else ()
     records = (*front, *possible) if include_possible or format == "csv" else front

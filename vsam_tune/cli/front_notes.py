@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vsam_tune.cli.columns import number_text
+from vsam_tune.cli.columns import duration_text, number_text
 from vsam_tune.registry.never_adapted import NEVER_ADAPTED, NEVER_ADAPTED_FIX, rate_never_adapted
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def front_notes(
         shown: the trials in the table.
         noise: `ignore` for no note on it.
     """
-    lines = [_counts(result, front), _hypervolume(result)]
+    lines = [_counts(result, front), _hypervolume(result), *_cost(result)]
     has_errors = any(error for record in front for error in record.errors.values())
     if has_errors:
         lines.append("± is one standard error.")
@@ -50,6 +50,23 @@ def _hypervolume(result: "StudyResult") -> str:
     at = ", ".join(f"{name} {number_text(name, value)}" for name, value in corner.items())
     kind = "reference point" if result.reference_point else "provisional reference point"
     return f"Hypervolume: {result.hypervolume():.4g} ({kind}: {at})."
+
+
+def _cost(result: "StudyResult") -> list[str]:
+    """Return a line on what the search has cost, where the trials recorded it."""
+    from vsam_tune.analysis.search_cost import search_cost
+
+    cost = search_cost(result.trials)
+    if not cost["hours"]:
+        return []
+    parts = {
+        f"stopped trials ({cost['stopped_epochs']:,} epochs)": cost["stopped_hours"],
+        "failed trials": cost["failed_hours"],
+        "the SAM probe": cost["sam_probe_hours"],
+    }
+    shown = [f"{duration_text(3600 * hours)} in {name}" for name, hours in parts.items() if hours]
+    end = f", of which {', '.join(shown)}" if shown else ""
+    return [f"Cost: {cost['epochs']:,} epochs, {duration_text(3600 * cost['hours'])} of trials{end}."]
 
 
 def _possibly_optimal(count: int, *, shown: bool) -> str:

@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from tests.support.toy_study import in_memory, on_disk, toy_plan, write_toy
+from vsam_tune.analysis.front_json import front_json
 from vsam_tune.analysis.results import Objective
 from vsam_tune.errors import InputError
 from vsam_tune.study.storage.folder import BASELINES, DATABASE
@@ -178,10 +179,11 @@ def test_another_process_sees_the_same(tmp_path: Path) -> None:
         storage.complete(trial, [(x - 1) ** 2, (x + 1) ** 2], METRICS)
     code = (
         "import json, sys; from pathlib import Path; from vsam_tune.study.storage.stored_study import load_result;"
-        "print(json.dumps(load_result('toy', Path(sys.argv[1])).as_json()))"
+        "from vsam_tune.analysis.front_json import front_json;"
+        "print(json.dumps(front_json(load_result('toy', Path(sys.argv[1])))))"
     )
     read = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert json.loads(read.stdout) == storage.result().as_json()
+    assert json.loads(read.stdout) == front_json(storage.result())
     assert json.loads(read.stdout)["trials"]["complete"] == 3
 
 

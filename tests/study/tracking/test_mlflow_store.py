@@ -19,6 +19,8 @@ from tests.support.fake_study import (
     write_trajectory,
 )
 from tests.support.mlflow_folder import MlflowFolder
+from vsam_tune.analysis.front_json import front_json
+from vsam_tune.analysis.hypervolume_over import hypervolume_over
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.tracking import mlflow_store
 from vsam_tune.study.tracking.mlflow_client import find_experiment, open_client
@@ -244,7 +246,7 @@ def test_the_summary_holds_the_front_and_the_resolved_file(place: MlflowFolder) 
     assert run.data.tags["vsam_tune.front"] == "1 0"  # the most accurate first
     assert place.artifacts(run) == ["front.json", "study.resolved.yaml"]
     front = json.loads(Path(place.client.download_artifacts(run.info.run_id, "front.json")).read_text(encoding="utf-8"))
-    assert front == json.loads(json.dumps(result(trials).as_json()))
+    assert front == json.loads(json.dumps(front_json(result(trials))))
 
 
 def test_hypervolume_is_logged_once_its_reference_point_is_fixed_and_nothing_runs(place: MlflowFolder) -> None:
@@ -256,8 +258,9 @@ def test_hypervolume_is_logged_once_its_reference_point_is_fixed_and_nothing_run
     store.log_summary(done)
     more = result([record(0), record(1), record(2)], corner)
     store.log_summary(more)
-    assert place.history(place.runs()["summary"], "hypervolume") == more.hypervolume_over_trials()
-    assert more.hypervolume_over_trials()[:2] == done.hypervolume_over_trials()
+    points = [(each["trials"], each["hypervolume"]) for each in hypervolume_over(more)]
+    assert place.history(place.runs()["summary"], "hypervolume") == points
+    assert hypervolume_over(more)[:2] == hypervolume_over(done)
 
 
 def test_a_client_gives_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

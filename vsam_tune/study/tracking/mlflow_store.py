@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vsam_tune.analysis.front_json import front_json
+from vsam_tune.analysis.hypervolume_over import hypervolume_over
 from vsam_tune.analysis.results import StudyResult, TrialRecord
 from vsam_tune.study.storage.folder import RESOLVED
 from vsam_tune.study.storage.learning_curve import read_curve
@@ -131,9 +133,9 @@ class MlflowStore:
             tags={KIND_TAG: "summary"},
         )
         if result.reference_point is not None and not result.counts()["running"]:
-            volumes = result.hypervolume_over_trials()
-            self._log(run, [("hypervolume", volume, run.info.start_time, count) for count, volume in volumes])
-        self._client.log_dict(run.info.run_id, result.as_json(), FRONT)
+            volumes = [(each["hypervolume"], each["trials"]) for each in hypervolume_over(result)]
+            self._log(run, [("hypervolume", volume, run.info.start_time, count) for volume, count in volumes])
+        self._client.log_dict(run.info.run_id, front_json(result), FRONT)
         self._client.log_text(run.info.run_id, definition_text(result.study), RESOLVED)
         front = " ".join(str(record.number) for record in result.front())
         self._client.set_tag(run.info.run_id, "vsam_tune.front", front[:_TAG_CHARACTERS])
