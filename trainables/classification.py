@@ -134,7 +134,7 @@ class Classification(Trainable):
         metrics |= self._counted() | self._evaluated(finished=finished)
         if finished:
             return self._replicate_ended(metrics)
-        self._checkpoint_when_due()
+        self._checkpoint_when_due(always=metrics["epoch"] in self._settings["pause_epochs"])
         return self._explained({**metrics, **self._progress()})
 
     def _replicate_ended(self, metrics: dict[str, float]) -> dict[str, Any]:
@@ -195,8 +195,8 @@ class Classification(Trainable):
             self._checkpoint(metrics)
         return {**metrics, "done": True}
 
-    def _checkpoint_when_due(self) -> None:
-        if time.monotonic() - self._checkpoint_time >= CHECKPOINT_SECONDS:
+    def _checkpoint_when_due(self, *, always: bool = False) -> None:
+        if always or time.monotonic() - self._checkpoint_time >= CHECKPOINT_SECONDS:
             try:
                 self._checkpoint({})
             except OSError as error:  # a full disk: the former checkpoint is whole, and training goes on

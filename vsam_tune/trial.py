@@ -26,6 +26,8 @@ class TrialConfig(TypedDict):
         final: whether to train on the training and validation parts together, and to test at the end.
         test: whether to report `test_accuracy` once, in the last report, after a training as in a search.
         replicates: how many seeds to train one after the other, at least 1.
+        pause_epochs: epochs after which the trial may be paused, to go on later from its folder, perhaps in another
+            process: a checkpoint has to be written before such an epoch is reported.
         cpus: processors of the trial; a worker keeps to as many threads.
         gpus: devices of the trial; a fraction is shared with other trials.
         sampled_fraction: only for a timing: the fraction of iterations with a second gradient, in [0, 1]; None for the
@@ -44,6 +46,7 @@ class TrialConfig(TypedDict):
     final: bool
     test: bool
     replicates: int
+    pause_epochs: list[int]
     cpus: float
     gpus: float
     sampled_fraction: NotRequired[float | None]

@@ -52,6 +52,7 @@ def trial_config(
         "final": final,
         "test": test,
         "replicates": replicates,
+        "pause_epochs": [],
         "params": {},
         "number": 0,
         "folder": str(folder),

@@ -1,6 +1,7 @@
 """Ray's controller, as far as a searcher and a trial scheduler know of it."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,10 +32,11 @@ class Controller:
         self.searcher = OptunaSearcher(storage, plan, folder=Path("/study"), workers=99, stamps={}, clock=lambda: 0.0)
         self.scheduler = scheduler(self.searcher)
         self._ray_ids: dict[int, str] = {}
+        self._count = count()
 
     def start(self) -> Any:
         """Return the number of the next trial; None where the searcher suggests none."""
-        trial_id = f"{id(self)}-{len(self._ray_ids)}"
+        trial_id = f"{id(self)}-{next(self._count)}"
         config: Any = self.searcher.suggest(trial_id)
         if not isinstance(config, dict):
             return None

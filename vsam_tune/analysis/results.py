@@ -76,6 +76,8 @@ class TrialRecord:
         resumed: how often it went on from a checkpoint.
         folder: where its files are, relative to the study's folder.
         rungs: its metrics at each rung that it reached, by epoch; empty without a trial scheduler that compares.
+        decisions: on whether it passed each of these rungs, by epoch, as the storage holds them.
+        paused: the epoch of the rung at which it waits for a promotion; None unless it does.
     """
 
     number: int
@@ -95,6 +97,8 @@ class TrialRecord:
     resumed: int = 0
     folder: str | None = None
     rungs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    decisions: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    paused: int | None = None
 
     @property
     def errors(self) -> dict[str, float]:

@@ -2,9 +2,13 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.render import render_rows
+
+if TYPE_CHECKING:
+    from vsam_tune.analysis.results import TrialRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [
         {
             "trial": record.number,
-            "state": "interrupted" if record.state == "running" and not at_work else record.state,
+            "state": _state(record, at_work=at_work),
             "front": record.number in front,
             **{name: record.metrics.get(name) for name in (*names, "sampled_fraction")},
             **record.values,
@@ -44,3 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     columns = ["trial", "state", "front", *names, "sampled_fraction", *params, *replicates, "epochs", "seconds", "why"]
     sys.stdout.write(render_rows(rows, columns, arguments.format) + "\n")
     return 0
+
+
+def _state(record: "TrialRecord", *, at_work: bool) -> str:
+    if record.paused is not None:
+        return "paused"
+    return "interrupted" if record.state == "running" and not at_work else record.state

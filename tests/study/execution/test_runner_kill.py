@@ -241,7 +241,11 @@ def test_sigterm_while_the_search_starts(seconds: float, search: Search) -> None
 @pytest.mark.ray
 def test_kill_9_with_a_trial_scheduler(search: Search, tmp_path: Path) -> None:
     """Rungs of both drivers count together, and what was stopped stays so."""
-    asha = {"trial_scheduler": {"kind": "asha", "metric": "loss"}, "task": {"epochs": 10}, "initial": []}
+    asha = {
+        "trial_scheduler": {"kind": "asha", "metric": "loss", "guard": "off"},
+        "task": {"epochs": 10},
+        "initial": [],
+    }
     write_toy(tmp_path, **{**SECTIONS, **asha, "budget": {"trials": 12}})
     driver = search.start()
     wait_until(lambda: sum((search.result() or NOTHING).counts()[state] for state in ("complete", "pruned")) >= 5)

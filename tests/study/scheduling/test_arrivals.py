@@ -53,7 +53,7 @@ def test_objectives_rungs_curves_and_storage_see_the_same_numbers(
         workers=1,
         trainable="tests.support.trainables.unusual_reports:UnusualReports",
         objectives=[{"name": "loss", "direction": "minimize"}, {"name": "val/cost", "direction": "minimize"}],
-        trial_scheduler={"kind": "asha", "metric": "val/cost", "reduction_factor": 2, "min_epochs": 2},
+        trial_scheduler={"kind": "asha", "metric": "val/cost", "reduction_factor": 2, "min_epochs": 2, "guard": "off"},
         initial=[{"x": 0.5}, {"x": 1.0}],
         budget={"trials": 2},
     )

@@ -13,12 +13,13 @@ from tests.support.ray_controller import CONTINUE, STOP, Controller
 from tests.support.toy_study import in_memory, on_disk, toy_plan
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.scheduling.asha import Asha
+from vsam_tune.study.scheduling.build import comparison_of
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.rungs import rung_epochs
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
-ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 3, "min_epochs": 1}
+ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 3, "min_epochs": 1, "guard": "off"}
 
 
 class Driver(Controller):
@@ -31,9 +32,8 @@ class Driver(Controller):
             return Asha(
                 storage,
                 searcher,
-                objective=objective,
+                comparison=comparison_of(section, [objective]),
                 rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
-                reduction_factor=section.reduction_factor,
             )
 
         super().__init__(plan, storage, asha)

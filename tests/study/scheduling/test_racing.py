@@ -22,7 +22,7 @@ from vsam_tune.study.storage.study_storage import StudyStorage
 
 EPOCHS, REPLICATES = 4, 3
 RACE: dict[str, Any] = {"replicates": REPLICATES, "racing": True, "budget": {"trials": 99}}
-ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 2, "min_epochs": 2}
+ASHA = {"kind": "asha", "metric": "loss", "reduction_factor": 2, "min_epochs": 2, "guard": "off"}
 
 
 class Driver(Controller):

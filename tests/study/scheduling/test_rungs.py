@@ -15,10 +15,25 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 from tests.reference import asha as reference
 from tests.support.ray_controller import CONTINUE, STOP
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.scheduling.rungs import advances, advances_on, newest_rung, rows_met, rung_epochs
+from vsam_tune.study.scheduling.rungs import Comparison, newest_rung, rows_met, rung_epochs, with_averages_since
 
 LOSSES = st.one_of(st.floats(-3, 3), st.integers(-2, 2).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
 RUNGS = st.dictionaries(st.integers(0, 30), LOSSES, min_size=1, max_size=20)
+LOSS, COST = Objective("loss", "minimize"), Objective("cost", "minimize")
+
+
+def comparison(*objectives: Objective, eta: int = 3, **settings: Any) -> Comparison:
+    return Comparison(objectives=objectives or (LOSS,), reduction_factor=eta, min_rung_size=eta, **settings)
+
+
+def rows(losses: dict[int, float], errors: dict[int, float] | None = None) -> dict[int, dict[str, float]]:
+    """Return a rung as it is stored: it holds finite numbers alone."""
+    finite = {number: {"loss": loss} if math.isfinite(loss) else {} for number, loss in losses.items()}
+    return {number: {**row, **({"loss_error": errors[number]} if errors else {})} for number, row in finite.items()}
+
+
+def advances(losses: dict[int, float], number: int, eta: int, errors: dict[int, float] | None = None) -> bool:
+    return comparison(eta=eta).stopping(rows(losses, errors), number).passes
 
 
 @given(rung=RUNGS, data=st.data(), eta=st.integers(2, 5))
@@ -120,8 +135,75 @@ def test_a_row_meets_those_that_were_there_and_itself() -> None:
 @pytest.mark.parametrize(("direction", "best"), [("minimize", 0), ("maximize", 1)])
 def test_better_is_what_the_objective_says_and_a_row_without_it_never_passes(direction: Any, best: int) -> None:
     rung = {0: {"loss": 1.0, "time": 1.0}, 1: {"loss": 2.0, "time": 2.0}, 2: {"time": 3.0}}
-    passing = [number for number in rung if advances_on(Objective("loss", direction), rung, number, 3)]
-    assert passing == [best]
+    compared = comparison(Objective("loss", direction))
+    assert [number for number in rung if compared.stopping(rung, number).passes] == [best]
+
+
+@given(rung=RUNGS, eta=st.integers(2, 5), data=st.data())
+def test_promotion_keeps_the_best_of_the_floor(rung: dict[int, float], eta: int, data: st.DataObject) -> None:
+    number = data.draw(st.sampled_from(sorted(rung)))
+    finite = sorted((loss, other) for other, loss in rung.items() if math.isfinite(loss))
+    best = [other for _, other in finite[: len(rung) // eta]]
+    assert comparison(eta=eta).promotion(rows(rung), number).passes == (number in best)
+
+
+def test_a_decision_says_how_it_came_about() -> None:
+    decision = comparison(eta=3).stopping(rows({4: 3.0, 5: 1.0, 6: 2.0, 7: 4.0}), 4)
+    assert (decision.passes, decision.rank, decision.rows, decision.kept) == (False, 2, 4, 2)
+
+
+def test_fewer_rows_than_the_smallest_rung_all_pass() -> None:
+    compared = Comparison(objectives=(LOSS,), reduction_factor=2, min_rung_size=4)
+    losses = {0: 1.0, 1: 2.0, 2: 3.0}
+    assert all(compared.stopping(rows(losses), number).passes for number in losses)
+    losses[3] = 4.0
+    assert [compared.stopping(rows(losses), number).passes for number in losses] == [True, True, False, False]
+
+
+TWO = {  # (loss, cost): 0, 1 and 2 are on the front, 3 is dominated by 1, and 4 by all
+    0: {"loss": 1.0, "cost": 9.0},
+    1: {"loss": 4.0, "cost": 4.0},
+    2: {"loss": 9.0, "cost": 1.0},
+    3: {"loss": 5.0, "cost": 5.0},
+    4: {"loss": 9.5, "cost": 9.5},
+}
+
+
+def test_with_two_objectives_layers_come_first_and_the_extremes_of_a_layer_lead() -> None:
+    assert comparison(LOSS, COST).ranked(TWO) == [0, 2, 1, 3, 4]
+    assert comparison(COST, LOSS).ranked(TWO) == [2, 0, 1, 3, 4]
+
+
+def test_a_row_that_lacks_an_objective_never_passes_and_counts_as_a_row() -> None:
+    rung = {**TWO, 5: {"loss": 0.0}}
+    compared = comparison(LOSS, COST, eta=2)
+    assert not compared.stopping(rung, 5).passes
+    assert compared.stopping(rung, 1).kept == 3
+    assert compared.stopping(rung, 5).rank is None
+
+
+def test_noise_may_be_ignored() -> None:
+    rung = {number: {**row, "loss_error": 9.0, "cost_error": 9.0} for number, row in TWO.items()}
+    assert comparison(LOSS, COST).ranked(rung) != [0, 2, 1, 3, 4]
+    assert comparison(LOSS, COST, noise="ignore").ranked(rung) == [0, 2, 1, 3, 4]
+
+
+def test_averages_since_the_previous_rung() -> None:
+    """Two epochs at 100 images/s, then two at 50, with 1.5 and 2 gradients: 4 epochs take 2/100 + 2/50 of a time."""
+    former = {"epoch": 2.0, "ais": 100.0, "gradient_evaluations": 1.5, "loss": 3.0}
+    row = {"epoch": 4.0, "ais": 4 / (2 / 100 + 2 / 50), "gradient_evaluations": 1.75, "loss": 2.0}
+    since = with_averages_since(row, former)
+    assert since == pytest.approx({**row, "ais_since_rung": 50.0, "gradient_evaluations_since_rung": 2.0})
+    assert with_averages_since(row, None) == row
+    assert with_averages_since({**row, "ais": 0.0}, former).keys() == row.keys() | {"gradient_evaluations_since_rung"}
+
+
+def test_a_rung_compares_the_averages_since_the_previous_one_if_asked() -> None:
+    ais = Objective("ais", "maximize")
+    rung = {0: {"ais": 9.0, "ais_since_rung": 5.0}, 1: {"ais": 8.0, "ais_since_rung": 7.0}}
+    assert comparison(ais).ranked(rung) == [0, 1]
+    assert comparison(ais, ais_horizon="last").ranked(rung) == [1, 0]
+    assert comparison(ais, ais_horizon="last").ranked({0: {"ais": 9.0}, 1: {"ais": 8.0}}) == [0, 1]
 
 
 def test_neither_ray_nor_optuna_is_imported() -> None:

@@ -15,7 +15,7 @@ from vsam_tune.study.file.baselines import Baselines
 from vsam_tune.study.file.label_smoothing import LabelSmoothing
 from vsam_tune.study.file.problems import kinds_of
 from vsam_tune.study.file.quantization import Quantization
-from vsam_tune.study.file.sections import Budget, Resources, Source, Tracking
+from vsam_tune.study.file.sections import Budget, Guard, Resources, Source, Tracking
 from vsam_tune.study.file.study_file import StudyFile
 from vsam_tune.study.file.task import Task
 
@@ -30,6 +30,8 @@ def yaml_value(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, BaseModel):
+        return yaml_value(value.model_dump())
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {yaml_value(held)}' for key, held in value.items())}}}"
     return f"[{', '.join(map(yaml_value, value))}]" if isinstance(value, list | tuple) else str(value)
@@ -43,9 +45,17 @@ def section(model: type[BaseModel]) -> str:
 def kinds(models: Mapping[str, type[BaseModel]]) -> str:
     """Return the table of a section whose keys depend on its kind."""
     rows = []
+    shared: dict[type[BaseModel], list[str]] = {}  # kinds by the model that holds what they have in common
     for kind, model in models.items():
+        parent = model.__mro__[1]
+        if parent.__module__ == model.__module__:
+            shared.setdefault(parent, []).append(code(f"kind: {kind}"))
         rows.append((code(f"kind: {kind}"), "the default" if not rows else "", "", summary(model)))
-        rows += [row(model, name) for name in model.model_fields if name != "kind"]
+        own = [name for name in model.model_fields if name != "kind" and name not in parent.model_fields]
+        rows += [row(model, name) for name in own]
+    for parent, names in shared.items():
+        rows.append((" and ".join(names), "", "", summary(parent)))
+        rows += [row(parent, name) for name in parent.model_fields]
     return table(_HEAD, rows)
 
 
@@ -77,8 +87,8 @@ def summary(model: type[BaseModel]) -> str:
 
 
 def attributes(model: type[BaseModel]) -> dict[str, str]:
-    """Return what the Attributes section of a docstring says, by field."""
-    text = (inspect.getdoc(model) or "").partition("Attributes:\n")[2]
+    """Return what the Attributes sections of the docstrings of a model and its bases say, by field."""
+    text = "\n".join((inspect.getdoc(each) or "").partition("Attributes:\n")[2] for each in model.__mro__)
     entries = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", text, re.MULTILINE)
     return {name: " ".join(meaning.split()).rstrip(".").replace("None", "`null`") for name, meaning in entries}
 
@@ -107,6 +117,7 @@ SECTION_TABLES: dict[str, Callable[[], str]] = {
     "quantization": lambda: section(Quantization),
     "sampler": lambda: kinds(kinds_of(StudyFile.model_fields["sampler"].annotation)),
     "trial scheduler": lambda: kinds(kinds_of(StudyFile.model_fields["trial_scheduler"].annotation)),
+    "guard": lambda: section(Guard),
     "replication": lambda: table(_HEAD, [row(StudyFile, name) for name in ("replicates", "racing")]),
     "budget": lambda: section(Budget),
     "resources": lambda: section(Resources),

@@ -90,12 +90,21 @@ class TrialEvents(NotPickled, Callback):
 
     def _end(self, trial: RayTrial) -> None:
         record = self._record(trial.config["number"])
-        if record.state == "running":  # it failed, and the searcher starts it again
+        if record.state == "running":  # it is paused, or it failed and the searcher starts it again
             return
         if record.number not in self._curve_ends:  # its worker died before Ray could say that it started
             self.on_trial_start(0, [], trial)
+        self.end(record, Path(trial.config["folder"]))
+
+    def end(self, record: TrialRecord, folder: Path) -> None:
+        """Remove the checkpoint of a trial that has ended, and pass on that it has.
+
+        Args:
+            record: of the trial, as the storage has it.
+            folder: of the trial's files.
+        """
         if not self._keep_checkpoints:  # nothing resumes from it
-            (Path(trial.config["folder"]) / "checkpoint.pt").unlink(missing_ok=True)
+            (folder / "checkpoint.pt").unlink(missing_ok=True)
         self._send("ended", record)
 
     def _send(self, event: str, *arguments: Any) -> None:  # noqa: ANN401 - the event's own

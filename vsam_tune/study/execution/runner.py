@@ -24,7 +24,7 @@ from vsam_tune.study.scheduling.build import build_sampler, build_trial_schedule
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
-from vsam_tune.study.storage.folder import RESOLVED
+from vsam_tune.study.storage.folder import RESOLVED, trial_folder
 from vsam_tune.study.storage.stored_study import definition_text, find_result
 from vsam_tune.study.storage.study_storage import StudyStorage
 from vsam_tune.study.tracking.completeness import store_lacks_a_part
@@ -225,6 +225,8 @@ class _PlanRun:
             with stopping_gently():
                 _fit(plan, trainable, searcher, build_trial_scheduler(plan, storage, searcher), events, self._folder)
             searcher.note_interruption()
+            for number in searcher.never_promoted:
+                events.end(storage.record(number), self._folder / trial_folder(number))
         result = self._settled(storage)
         _close(tracking, result)
         return result, storage

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, field_serializer, model_validator
 
 from search_spaces.schema import LARGEST_COUNT, Strict, broken
+from vsam_tune.analysis.results import Noise
 from vsam_tune.study.file.tracking_uri import without_password
 
 _SMALLEST_PART = 0.01  # of a processor or device; choice: Ray takes parts of 0.0001, and nobody needs them
@@ -57,21 +58,77 @@ class Fifo(Strict):
     kind: Literal["fifo"] = "fifo"
 
 
-class Asha(Strict):
-    """`trial_scheduler:` of kind asha, on one objective.
+class Guard(Strict):
+    """`guard:` of the rungs: they stop trials only while that would have kept the front of those that finished.
 
     Attributes:
-        metric: the objective that rungs compare.
-        reduction_factor: one in this many trials of a rung advances.
-        min_epochs: epochs of a trial at the first rung.
+        trials: the first ones of the study, which run to their end.
+        max_loss: the part of the hypervolume of the finished trials that a rung may lose at most.
+        audit: the share of the trials to be stopped that run to their end, so that the guard goes on learning.
     """
 
-    kind: Literal["asha"] = "asha"
-    metric: str = Field("val_accuracy", description="write one of the objectives")
+    trials: int = Field(5, ge=2, le=LARGEST_COUNT, description="write the trials that run to their end, such as 5")
+    max_loss: float = Field(0.1, gt=0, lt=1, description="write a part of the hypervolume, such as 0.1")
+    audit: float = Field(0.1, ge=0, lt=1, description="write a share of the trials to be stopped, such as 0.1")
+
+    def allows(self, finished: int, loss: float) -> bool:
+        """Return whether a rung may stop trials.
+
+        Args:
+            finished: how many finished trials could be compared at the rung.
+            loss: the part of their hypervolume that its rule would have lost.
+        """
+        return finished >= self.trials and loss <= self.max_loss
+
+
+def _off(value: object) -> object:
+    return "off" if value is False else value  # YAML reads `off` as a truth value
+
+
+GuardEntry = Annotated[Guard | Literal["off"], BeforeValidator(_off)]
+
+
+class _Rungs(Strict):
+    """Trials are compared at rungs.
+
+    Attributes:
+        variant: `stopping` ends a trial that does not pass a rung; `promotion` pauses it until it does.
+        reduction_factor: one in this many trials of a rung advances.
+        min_epochs: epochs of a trial at the first rung.
+        min_rung_size: trials at a rung below which all of them pass; `reduction_factor` by default. Stopping only.
+        noise: `aware` if a rung excludes a trial only beyond the errors of both.
+        ais_horizon: `last` to compare speed and cost since the previous rung instead of those of the whole run.
+        guard: of the rungs, or `off`.
+    """
+
+    variant: Literal["stopping", "promotion"] = Field("stopping", description="write stopping or promotion")
     reduction_factor: int = Field(3, ge=2, le=LARGEST_COUNT, description="write 3, or `kind: fifo` to stop no trial")
     min_epochs: int = Field(
         1, ge=1, le=LARGEST_COUNT, description="write the epochs after which trials are first compared, such as 1"
     )
+    min_rung_size: int | None = Field(
+        None, ge=1, le=LARGEST_COUNT, description="write a number of trials, or leave it out"
+    )
+    noise: Noise = Field("aware", description="write aware or ignore")
+    ais_horizon: Literal["whole", "last"] = Field("whole", description="write whole or last")
+    guard: GuardEntry = Field(Guard(), description="write {trials: 5, max_loss: 0.1, audit: 0.1}, or off")
+
+
+class Asha(_Rungs):
+    """`trial_scheduler:` of kind asha, on one objective.
+
+    Attributes:
+        metric: the objective that rungs compare.
+    """
+
+    kind: Literal["asha"] = "asha"
+    metric: str = Field("val_accuracy", description="write one of the objectives")
+
+
+class MoAsha(_Rungs):
+    """`trial_scheduler:` of kind mo_asha, on all objectives."""
+
+    kind: Literal["mo_asha"] = "mo_asha"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +229,7 @@ def _of_kind(default: str) -> BeforeValidator:
 
 
 Sampler = Annotated[Tpe | RandomSearch | Nsga2, Field(discriminator="kind"), _of_kind("tpe")]
-TrialScheduler = Annotated[Fifo | Asha, Field(discriminator="kind"), _of_kind("fifo")]
+TrialScheduler = Annotated[Fifo | Asha | MoAsha, Field(discriminator="kind"), _of_kind("fifo")]
 
 
 def _check_study_name(name: object) -> object:

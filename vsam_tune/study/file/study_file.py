@@ -218,10 +218,10 @@ def check_tracking(tracking: Tracking) -> Iterator[Problem]:
 def check_scheduler(study: StudyFile) -> Iterator[Problem]:
     """Yield the problems that keep a trial scheduler from stopping any trial."""
     scheduler = study.trial_scheduler
-    if not isinstance(scheduler, Asha):
+    if isinstance(scheduler, Fifo):
         return
     names = [objective.name for objective in study.objectives]
-    if scheduler.metric not in names:
+    if isinstance(scheduler, Asha) and scheduler.metric not in names:
         fix = suggestion(scheduler.metric, names, "one of")
         yield Problem("trial_scheduler.metric", scheduler.metric, "is not an objective of the study", fix)
     if scheduler.min_epochs >= study.epochs:

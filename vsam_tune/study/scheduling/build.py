@@ -1,17 +1,17 @@
 """The trial scheduler and the sampler that a study file asks for, by the `kind` of its section."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from vsam_tune.study.file.sections import Asha as AshaSection
-from vsam_tune.study.file.sections import Sampler
-from vsam_tune.study.scheduling.asha import Asha
+from vsam_tune.analysis.results import Objective
+from vsam_tune.study.file import sections
+from vsam_tune.study.scheduling.asha import Asha, PromotionAsha
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.rungs import Comparison, rung_epochs
 from vsam_tune.study.scheduling.sampler import nsga2, random_search, tpe
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
@@ -25,7 +25,7 @@ def build_trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSea
     return TRIAL_SCHEDULERS[section.kind](section, plan, storage, searcher, racing)
 
 
-def build_sampler(section: Sampler, *, trials_so_far: int) -> BaseSampler:
+def build_sampler(section: sections.Sampler, *, trials_so_far: int) -> BaseSampler:
     """Return the sampler.
 
     Args:
@@ -39,23 +39,42 @@ def _fifo(_: object, __: Plan, storage: StudyStorage, searcher: OptunaSearcher, 
     return Fifo(storage, searcher, racing=racing)
 
 
-def _asha(
-    section: AshaSection, plan: Plan, storage: StudyStorage, searcher: OptunaSearcher, racing: Racing | None
+def _on_rungs(
+    section: sections.Asha | sections.MoAsha,
+    plan: Plan,
+    storage: StudyStorage,
+    searcher: OptunaSearcher,
+    racing: Racing | None,
 ) -> Asha:
-    return Asha(
+    variant = PromotionAsha if section.variant == "promotion" else Asha
+    return variant(
         storage,
         searcher,
-        objective=next(each for each in plan.objectives if each.name == section.metric),
-        reduction_factor=section.reduction_factor,
+        comparison=comparison_of(section, plan.objectives),
         rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+        guard=None if section.guard == "off" else section.guard,
+        seed=plan.sampler.seed,
         racing=racing,
+    )
+
+
+def comparison_of(section: sections.Asha | sections.MoAsha, objectives: Sequence[Objective]) -> Comparison:
+    """Return how a trial scheduler compares the trials of a study with these objectives."""
+    metrics = [section.metric] if isinstance(section, sections.Asha) else [each.name for each in objectives]
+    return Comparison(
+        objectives=tuple(each for each in objectives if each.name in metrics),
+        reduction_factor=section.reduction_factor,
+        min_rung_size=section.min_rung_size or section.reduction_factor,
+        noise=section.noise,
+        ais_horizon=section.ais_horizon,
     )
 
 
 # (section of the study file, plan, storage, searcher, racing) -> trial scheduler
 TRIAL_SCHEDULERS: dict[str, Callable[[Any, Plan, StudyStorage, OptunaSearcher, Racing | None], StudyScheduler]] = {
     "fifo": _fifo,
-    "asha": _asha,
+    "asha": _on_rungs,
+    "mo_asha": _on_rungs,
 }
 
 # (section of the study file, seed) -> sampler

@@ -9,6 +9,7 @@ from typing import Any, cast
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.file.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
+from vsam_tune.study.scheduling.rungs import rung_epochs
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 from vsam_tune.trial import TrialConfig
 
@@ -78,7 +79,15 @@ class Plan:
         resources = {"cpus": self.resources.cpus, "gpus": self.resources.gpus}
         settings = {"test": False, "replicates": self.replication.replicates, **self.config(params, number)}
         config = {**settings, "params": params, "number": number, "folder": folder, **resources}
-        return cast("TrialConfig", config)
+        return cast("TrialConfig", {**config, "pause_epochs": list(self.pause_epochs)})
+
+    @property
+    def pause_epochs(self) -> tuple[int, ...]:
+        """The epochs after which a trial may be paused, ascending."""
+        section = self.trial_scheduler
+        if isinstance(section, Fifo) or section.variant == "stopping":
+            return ()
+        return rung_epochs(section.min_epochs, section.reduction_factor, self.epochs)
 
     @property
     def digest(self) -> str:

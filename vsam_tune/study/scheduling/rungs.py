@@ -1,17 +1,106 @@
-"""The decisions at a rung, as pure functions of the rows that are stored there, without Ray and without Optuna.
+"""The comparison of trials at a rung, as pure functions of the rows that are stored there: no Ray, no Optuna.
 
 A rung is an epoch at which trials are compared. `StudyStorage.record_rung` stores a row for each trial that reaches it:
 the trial's metrics, and the `time` of the record, in seconds since 1970.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from vsam_tune.analysis.ranking import rank
-from vsam_tune.analysis.results import Objective, standard_error
+from vsam_tune.analysis.results import Noise, Objective, standard_error
 
-Rung: TypeAlias = Mapping[int, Mapping[str, float]]  # rows by trial number
+Row: TypeAlias = Mapping[str, float]
+Rung: TypeAlias = Mapping[int, Row]  # rows by trial number
+Spared = Literal["", "first", "rung off", "audit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Whether a trial goes on past a rung, and why.
+
+    Attributes:
+        passes: whether it goes on.
+        rank: its rank among the rows of the rung, 0 for the best; None if it could not be compared.
+        rows: how many trials had reached the rung, itself included.
+        kept: how many of them pass by rank.
+        spared: why it goes on in spite of its rank: it is one of the `first` trials of the study, the guard has the
+            `rung off`, or it goes on as an `audit`. Empty otherwise.
+        verdict: of the guard on the rung, as `Verdict.as_json` has it; empty if nobody asked for one.
+    """
+
+    passes: bool
+    rank: int | None = None
+    rows: int = 0
+    kept: int = 0
+    spared: Spared = ""
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that the storage holds."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How the trials at a rung are compared, and how many of them go on.
+
+    Attributes:
+        objectives: that are compared; the best trial in the first one leads a layer.
+        reduction_factor: eta: one trial in so many goes on.
+        min_rung_size: rows below which every trial goes on.
+        noise: `aware` if only differences beyond noise exclude a trial.
+        ais_horizon: `last` to compare the speed since the previous rung, where it is known.
+    """
+
+    objectives: tuple[Objective, ...]
+    reduction_factor: int
+    min_rung_size: int
+    noise: Noise = "aware"
+    ais_horizon: Literal["whole", "last"] = "whole"
+
+    def lacking(self, row: Row) -> list[str]:
+        """Return the objectives that a row has no finite value of: it cannot be compared."""
+        return [each.name for each in self.objectives if each.name not in row]
+
+    def ranked(self, rung: Rung) -> list[int]:
+        """Return the numbers of the trials that can be compared, best first (`analysis.ranking.rank`)."""
+        numbers = [number for number, row in rung.items() if not self.lacking(row)]
+        if not numbers:
+            return []
+        rows = [rung[number] for number in numbers]
+        losses = [[each.sign * row[self._compared(each.name, row)] for each in self.objectives] for row in rows]
+        errors = np.array([[standard_error(row, each.name) for each in self.objectives] for row in rows])
+        noisy = self.noise == "aware" and errors.any()
+        ranks = rank(losses, numbers, [True] * len(numbers), errors if noisy else None)
+        return [numbers[i] for i in np.argsort(ranks)]
+
+    def _compared(self, name: str, row: Row) -> str:
+        last = since_name(name)
+        return last if self.ais_horizon == "last" and last in row else name
+
+    def stopping(self, rung: Rung, number: int) -> Decision:
+        """Return whether a trial is among the first ceil(m / eta) of the m rows at a rung, its own included.
+
+        A trial that lacks a finite objective never passes. While there are fewer than `min_rung_size` rows, every other
+        trial does.
+        """
+        kept = -(-len(rung) // self.reduction_factor)
+        return self._decision(rung, number, len(rung) if len(rung) < self.min_rung_size else kept)
+
+    def promotion(self, rung: Rung, number: int) -> Decision:
+        """Return whether a trial is among the first floor(m / eta) of the m rows at a rung, its own included."""
+        return self._decision(rung, number, len(rung) // self.reduction_factor)
+
+    def _decision(self, rung: Rung, number: int, kept: int) -> Decision:
+        ranked = self.ranked(rung)
+        if number not in ranked:
+            return Decision(passes=False, rows=len(rung), kept=kept)
+        place = ranked.index(number)
+        return Decision(passes=place < kept, rank=place, rows=len(rung), kept=kept)
 
 
 def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:
@@ -43,41 +132,32 @@ def rows_met(rung: Rung, number: int) -> Rung:
     return {other: row for other, row in rung.items() if row["time"] <= rung[number]["time"]}
 
 
-def advances(
-    losses: Mapping[int, float], number: int, reduction_factor: int, errors: Mapping[int, float] | None = None
-) -> bool:
-    """Return whether a trial passes a rung: its rank among the m rows there, itself included, is below ceil(m / eta).
-
-    With one objective, noise seldom decides: rows that it cannot separate are still ordered by their losses, so equal
-    errors change nothing. Among unequal ones, a row with a large error may pass before a better row with a small error
-    if the best row excludes only the latter.
-
-    Args:
-        losses: by trial number, of the trials that had reached the rung; smaller is better, and a loss that is not
-            finite never passes.
-        number: of the trial in question; the lower number wins a tie.
-        reduction_factor: eta; with fewer rows than that, every finite one passes.
-        errors: standard error of each loss, >= 0, by trial number; None for none.
-    """
-    if not math.isfinite(losses[number]):
-        return False
-    if len(losses) < reduction_factor:
-        return True
-    numbers, table = list(losses), [[loss] for loss in losses.values()]
-    widths = [[errors[other]] for other in losses] if errors else None
-    ranks = rank(table, numbers, [True] * len(losses), widths)
-    return int(ranks[numbers.index(number)]) < math.ceil(len(losses) / reduction_factor)
+def since_name(name: str) -> str:
+    """Return the name of an average over the epochs since the previous rung."""
+    return f"{name}_since_rung"
 
 
-def advances_on(objective: Objective, rung: Rung, number: int, reduction_factor: int) -> bool:
-    """Return whether a trial passes a rung on one objective, as `advances` decides it.
+# Averages over a run, and the power of them that adds up over the epochs: the time of an epoch is 1 / speed.
+_AVERAGES = {"ais": -1, "ais_vs_sam": -1, "gradient_evaluations": 1}
+
+
+def with_averages_since(metrics: Mapping[str, float], former: Row | None) -> dict[str, float]:
+    """Return the metrics of a trial at a rung, with its speed and its cost over the epochs since the previous rung.
+
+    The sampled fraction of vSAM changes over a run, so the average at an early rung says little of the whole run.
 
     Args:
-        objective: to compare; a row without it never passes.
-        rung: the rows that count, the trial's own included.
-        number: of the trial.
-        reduction_factor: eta.
+        metrics: at the rung.
+        former: the trial's row at the previous rung; None if this is its first.
     """
-    losses = {other: objective.sign * row.get(objective.name, math.nan) for other, row in rung.items()}
-    errors = {other: standard_error(row, objective.name) for other, row in rung.items()}
-    return advances(losses, number, reduction_factor, errors)
+    found = dict(metrics)
+    if former is None:
+        return found
+    epochs, before = metrics.get("epoch", 0.0), former.get("epoch", 0.0)
+    for name, power in _AVERAGES.items():
+        now, then = metrics.get(name, 0.0), former.get(name, 0.0)
+        if now > 0 and then > 0 and epochs > before:
+            added = (epochs * now**power - before * then**power) / (epochs - before)
+            if added > 0:
+                found[since_name(name)] = added ** (1 / power)
+    return found

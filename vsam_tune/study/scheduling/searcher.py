@@ -47,6 +47,9 @@ class OptunaSearcher(NotPickled, Searcher):
 
     Attributes:
         arrivals: the newest report of each running trial.
+        never_promoted: the numbers of the paused trials that were pruned when the budget was spent.
+        paused: the epoch of the rung at which a paused trial waits, by number.
+        completed: the numbers of the complete trials, in the order in which they ended.
         failures: how many trials have failed since this start.
     """
 
@@ -64,14 +67,22 @@ class OptunaSearcher(NotPickled, Searcher):
         self._storage, self._plan, self._folder = storage, plan, folder
         self._workers, self._stamps, self._clock = workers, stamps, clock
         self._mark = clock()  # the storage has the seconds before it
-        self._left_behind = deque(storage.unfinished(plan.fixed_trials))
+        unfinished = storage.unfinished(plan.fixed_trials)
+        self._paused = {trial.number: trial for trial in unfinished if trial.user_attrs.get("paused") is not None}
+        self._left_behind = deque(trial for trial in unfinished if trial.number not in self._paused)
+        self._pausing: dict[int, int] = {}  # the epoch of the rung, by number
+        self.never_promoted: list[int] = []
+        self.paused = {number: int(trial.user_attrs["paused"]) for number, trial in self._paused.items()}
+        self._promotion: Callable[[bool], int | None] = lambda _: None
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
         self.arrivals = Arrivals()
         self._noted: dict[str, Failure] = {}  # by Ray's trial id
         self._num_failures: Counter[int] = Counter()  # by number
         self._again: deque[tuple[Trial, str]] = deque()  # trials to start again, and their former Ray trial id
-        self._epochs_of_ended = sum(record.epochs for record in storage.records())
+        self._epochs_done = {record.number: record.epochs for record in storage.records()}
+        self._num_ended = storage.num_trials("complete", "pruned")
+        self.completed = [record.number for record in storage.records() if record.state == "complete"]
         self.failures = 0
 
     @override
@@ -88,9 +99,16 @@ class OptunaSearcher(NotPickled, Searcher):
         elif self._left_behind:
             trial = self._left_behind.popleft()
             self._storage.annotate(trial, resumed=trial.user_attrs.get("resumed", 0) + 1)
+        elif (promoted := self._promoted()) is not None:
+            trial = promoted
         elif self._spent():
             # Ray asks no more after FINISHED, but a running trial may still fail and have to be replaced
-            return None if self._running else Searcher.FINISHED
+            if self._running:
+                return None
+            if (promoted := self._promoted(last=True)) is None:
+                self._end_paused()
+                return Searcher.FINISHED
+            trial = promoted
         else:
             fixed = self._plan.fixed_trials
             trial = self._storage.ask() if fixed is None else self._storage.take(fixed)
@@ -106,29 +124,75 @@ class OptunaSearcher(NotPickled, Searcher):
             return self._storage.enqueued(trial)
         return suggest_params(trial, self._plan.space, self._plan.fixed)
 
+    def ask_for_promotions(self, promotion: Callable[[bool], int | None]) -> None:
+        """Ask this for a paused trial that goes on, before a new trial starts and when no new one will.
+
+        Args:
+            promotion: (whether no new trial will start) -> number of a paused trial; None for none.
+        """
+        self._promotion = promotion
+
+    def paused_trial(self, number: int) -> Trial:
+        """Return a trial that waits for a promotion."""
+        return self._paused[number]
+
+    def _promoted(self, *, last: bool = False) -> Trial | None:
+        if not self._paused or self.given_up() or self._no_epochs_left() or self._no_seconds_left():
+            return None
+        number = self._promotion(last)
+        if number is None:
+            return None
+        del self.paused[number]
+        trial = self._paused.pop(number)
+        self._storage.annotate(trial, paused=None)
+        return trial
+
     def _spent(self) -> bool:
         if self.given_up():
             return True
         if self._plan.fixed_trials is not None:
             return not self._storage.num_waiting(self._plan.fixed_trials)
-        budget, ended = self._plan.budget, self._storage.num_trials("complete", "pruned")
-        return (
-            (budget.trials is not None and ended + len(self._running) >= budget.trials)
-            or (budget.seconds is not None and self._storage.seconds() + self._clock() - self._mark >= budget.seconds)
-            or (budget.epochs is not None and self._epochs() >= budget.epochs)
-        )
+        trials, started = self._plan.budget.trials, self._num_ended + len(self._running) + len(self._paused)
+        return (trials is not None and started >= trials) or self._no_seconds_left() or self._no_epochs_left()
 
-    def _epochs(self) -> int:
-        """Count the epochs of ended trials, and the full budget of those that run."""
-        return self._epochs_of_ended + len(self._running) * self._plan.epochs * self._plan.replication.replicates
+    def _no_seconds_left(self) -> bool:
+        seconds = self._plan.budget.seconds
+        return seconds is not None and self._storage.seconds() + self._clock() - self._mark >= seconds
+
+    def _no_epochs_left(self) -> bool:
+        """Compare the budget with the epochs that were trained, and the full budget of the trials that run."""
+        budget = self._plan.budget.epochs
+        if budget is None:
+            return False
+        running = {trial.number for trial in self._running.values()}
+        done = sum(epochs for number, epochs in self._epochs_done.items() if number not in running)
+        return done + len(running) * self._plan.epochs * self._plan.replication.replicates >= budget
 
     def given_up(self) -> bool:
         """Return whether trials fail too often to go on: 3 more failures than successes."""
-        return self.failures >= 3 + self._storage.num_trials("complete", "pruned")
+        return self.failures >= 3 + self._num_ended
 
     def stop(self, trial_id: str, reason: str) -> None:
         """Note why the trial scheduler is about to stop a trial."""
         self._stopped[self._running[trial_id].number] = reason
+
+    def pause(self, trial_id: str, epoch: int) -> None:
+        """Note that the trial scheduler is about to end a Ray trial whose trial may go on later.
+
+        Args:
+            trial_id: Ray's.
+            epoch: of the rung at which the trial waits.
+        """
+        self._pausing[self._running[trial_id].number] = epoch
+
+    def _end_paused(self) -> None:
+        """Prune the trials that wait for a promotion, since there will be none; if too many failed, they may go on."""
+        for number in [] if self.given_up() else sorted(self.paused):
+            trial, epoch = self._paused.pop(number), self.paused.pop(number)
+            metrics = trial.user_attrs.get("metrics", {})
+            self._storage.prune(trial, f"trial scheduler at epoch {epoch}", metrics, diverged=False)
+            self._num_ended += 1
+            self.never_promoted.append(number)
 
     def note_failure(self, trial_id: str, failure: Failure) -> Failure:
         """Note why a Ray trial failed; `on_trial_complete` follows.
@@ -166,7 +230,7 @@ class OptunaSearcher(NotPickled, Searcher):
         newest = self.arrivals.newest(trial_id)
         self.arrivals.forget(trial_id)
         metrics, report = newest.metrics, newest.report
-        self._epochs_of_ended += int(metrics.get("epoch", 0))
+        self._epochs_done[trial.number] = int(metrics.get("epoch", 0))
         now = self._clock()
         self._storage.add_seconds(now - self._mark)
         self._mark = now
@@ -174,6 +238,12 @@ class OptunaSearcher(NotPickled, Searcher):
             self.failures += 1
             self._storage.fail(trial, failure.text, metrics)
             return
+        if trial.number in self._pausing and "diverged" not in report:
+            self.paused[trial.number] = epoch = self._pausing.pop(trial.number)
+            self._paused[trial.number] = trial
+            self._storage.annotate(trial, metrics=metrics, paused=epoch)
+            return
+        self._num_ended += 1
         names = [each.name for each in self._plan.objectives]
         missing = [name for name in names if name not in metrics]
         stopped = self._stopped.pop(trial.number, None)
@@ -188,6 +258,7 @@ class OptunaSearcher(NotPickled, Searcher):
             self._storage.prune(trial, reason, metrics, diverged=not unreliable)
         else:
             self._storage.complete(trial, [float(metrics[name]) for name in names], metrics)
+            self.completed.append(trial.number)
 
     def note_interruption(self) -> None:
         """Store the newest metrics of the trials that were interrupted; the next start resumes them."""

@@ -14,7 +14,7 @@ from vsam_tune.study.scheduling.arrivals import Arrival
 from vsam_tune.study.scheduling.failures import REFUSED, Consequence, Failure, read_failure
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.rungs import Rung, newest_rung, rows_met
+from vsam_tune.study.scheduling.rungs import Decision, Rung, newest_rung, rows_met, with_averages_since
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.storage.study_storage import StudyStorage
 
@@ -30,17 +30,18 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     Ray calls `on_trial_error` each time a trial fails, just before the searcher hears of it and decides on a retry.
 
     What happens at a rung. The first report at or past a rung is stored in the trial's row of that rung. Only then is
-    `advances` asked, with the stored rows that were there at that time. Nothing is stored between rungs. A trial that
-    `is_comparable` refuses for now goes on, without a row, and is asked again at its next report.
+    `decide` asked, with the stored rows that were there at that time. Its decision is stored too, before it is acted
+    on. Nothing is stored between rungs. A trial that `is_comparable` refuses for now goes on, without a row, and is
+    asked again at its next report.
 
-    What a subclass has to keep. `advances` is a pure function of its arguments and of settings: it draws nothing, reads
-    no clock and keeps no state. Every value in a row is finite, and any metric may be missing from a row. It must not
-    raise, since an exception in a hook ends the whole search. With one row it returns True, unless that row lacks
+    What a subclass has to keep. `decide` is a pure function of its arguments, of settings and of what is stored: it
+    draws nothing and reads no clock. Every value in a row is finite, and any metric may be missing from a row. It must
+    not raise, since an exception in a hook ends the whole search. With one row the trial passes, unless that row lacks
     the metric. Rungs lie below the last epoch, so that no trial is stopped once its training is over.
 
-    What happens at a restart. The rungs are rebuilt from the storage. A trial that goes on from a checkpoint may pass a
-    rung for a second time: its row stays, and the decision is the same as the first time. A driver that was killed
-    between storing a row and acting on it acts on it after the restart.
+    What happens at a restart. Rungs and decisions are rebuilt from the storage. A trial that goes on from a checkpoint
+    may pass a rung for a second time: its row stays, and so does the decision. A driver that was killed between storing
+    a decision and acting on it acts on it after the restart.
 
     A trial that is stopped at a rung is pruned. The reason is the epoch, and the metrics that are `lacking`. Racing
     composes with every scheduler: where a replicate ends and the trial passes, the race decides on the next one. A
@@ -64,16 +65,40 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call] # Ray leaves it untyped
         self._storage, self._searcher, self._racing = storage, searcher, racing
         self._rungs, self._recorded = tuple(rungs), storage.rungs()
+        self._decisions = {
+            (int(epoch), record.number): Decision(**decision)
+            for record in storage.records()
+            for epoch, decision in record.decisions.items()
+        }
         self._reset_failures: set[str] = set()  # that were logged
+        searcher.ask_for_promotions(self.promotion)
 
-    def advances(self, rung: Rung, number: int) -> bool:  # noqa: ARG002 - for subclasses
+    def decide(self, rung: Rung, epoch: int, number: int) -> Decision:  # noqa: ARG002 - for subclasses
         """Return whether a trial passes a rung.
 
         Args:
             rung: the rows that were stored up to the trial's own, which is among them.
+            epoch: of the rung.
             number: of the trial.
         """
-        return True
+        return Decision(passes=True)
+
+    def turn_away(self, trial_id: str, epoch: int) -> None:
+        """Note that a trial does not pass a rung, and is stopped there.
+
+        Args:
+            trial_id: Ray's.
+            epoch: of the rung.
+        """
+        self._searcher.stop(trial_id, f"trial scheduler at epoch {epoch}")
+
+    def promotion(self, last: bool) -> int | None:  # noqa: ARG002, FBT001 - for subclasses; the searcher's only argument
+        """Return the number of the paused trial that takes a free worker; None for none of them.
+
+        Args:
+            last: whether no new trial will start.
+        """
+        return None
 
     def is_comparable(self, arrival: Arrival) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a report says enough to be compared at a rung."""
@@ -105,8 +130,12 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         epoch = newest_rung(self._rungs, arrival.metrics.get("epoch", 0))
         if epoch is not None and not self._passes(optuna_trial, epoch, arrival):
             lacking = self.lacking(arrival)
-            reason = f": no finite {lacking} was reported" if lacking else ""
-            self._searcher.stop(trial.trial_id, f"trial scheduler at epoch {epoch}{reason}")
+            if lacking:
+                self._searcher.stop(
+                    trial.trial_id, f"trial scheduler at epoch {epoch}: no finite {lacking} was reported"
+                )
+            else:
+                self.turn_away(trial.trial_id, epoch)
             return str(TrialScheduler.STOP)
         if self._racing and arrival.report.get("replicate_ended") and "replicates" in arrival.metrics:
             races_on = self._racing.advances(optuna_trial, arrival.metrics)
@@ -115,12 +144,21 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 
     def _passes(self, trial: Trial, epoch: int, arrival: Arrival) -> bool:
         """Store the trial's row of the rung, unless it is there; then decide."""
-        rung = self._recorded.setdefault(epoch, {})
-        if trial.number not in rung:
+        number, rung = trial.number, self._recorded.setdefault(epoch, {})
+        if number not in rung:
             if not self.is_comparable(arrival):
                 return True
-            rung[trial.number] = self._storage.record_rung(trial, epoch, arrival.metrics)
-        return self.advances(rows_met(rung, trial.number), trial.number)
+            former = newest_rung([each for each in self._rungs if each < epoch], epoch)
+            row = with_averages_since(arrival.metrics, self._recorded.get(former or 0, {}).get(number))
+            rung[number] = self._storage.record_rung(trial, epoch, row)
+        if (epoch, number) not in self._decisions:
+            self.settle(trial, epoch, self.decide(rows_met(rung, number), epoch, number))
+        return self._decisions[epoch, number].passes
+
+    def settle(self, trial: Trial, epoch: int, decision: Decision) -> None:
+        """Store a decision, before anything acts on it."""
+        self._storage.record_decision(trial, epoch, decision.as_json())
+        self._decisions[epoch, trial.number] = decision
 
     @override
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:

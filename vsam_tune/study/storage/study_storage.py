@@ -2,7 +2,8 @@
 
 `optuna.db` in the study's folder holds the Optuna study of the search, of its baselines and of its confirmation.
 User attributes hold the rest: of the study `study` (the definition), `reference_point`, `seconds`; of a trial
-`ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `races`, `metrics`, `stopped`, `error`.
+`ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `decisions`, `paused`, `races`,
+`metrics`, `stopped`, `error`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,6 +127,10 @@ class StudyStorage:
         row = {**values, "time": datetime.now(UTC).timestamp()}
         trial.set_user_attr("rungs", {**trial.user_attrs.get("rungs", {}), str(epoch): row})
         return row
+
+    def record_decision(self, trial: Trial, epoch: int, decision: Mapping[str, Any]) -> None:
+        """Store the decision on a trial at a rung before anything acts on it; it replaces a former one there."""
+        trial.set_user_attr("decisions", {**trial.user_attrs.get("decisions", {}), str(epoch): dict(decision)})
 
     def rungs(self) -> dict[int, dict[int, dict[str, float]]]:
         """Return {epoch: {trial number: values}} of all trials, as they were recorded."""

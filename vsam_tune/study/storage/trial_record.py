@@ -39,4 +39,6 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) 
         resumed=attributes.get("resumed", 0),
         folder=folder if started else None,
         rungs={int(epoch): row for epoch, row in attributes.get("rungs", {}).items()},
+        decisions={int(epoch): decision for epoch, decision in attributes.get("decisions", {}).items()},
+        paused=attributes.get("paused"),
     )
