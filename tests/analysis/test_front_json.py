@@ -42,6 +42,7 @@ def test_it_is_the_object_that_other_tools_read():
             "epochs": 0,
             "stopped_epochs": 0,
         },
+        "rungs": [],
     }
 
 

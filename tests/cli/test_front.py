@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support import records
 from tests.support.ended_study import VALUES, Searched
 from tests.support.printed_table import read_heads
 from vsam_tune.analysis.picks import PICK_FORMS
@@ -24,7 +25,7 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     printed = json.loads(out)
     assert err == ""
     kept = ["study", "objectives", "trials", "hypervolume", "reference_point", "points", "knee"]
-    assert list(printed) == [*kept, "noise", "possible", "hypervolume_over", "cost"]
+    assert list(printed) == [*kept, "noise", "possible", "hypervolume_over", "cost", "rungs"]
     assert printed["study"] == "mine"
     assert printed["objectives"] == [
         {"name": "val_accuracy", "direction": "maximize"},
@@ -44,6 +45,9 @@ def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.C
     assert [list(point) for point in printed["hypervolume_over"]] == [["trials", "epochs", "hours", "hypervolume"]] * 4
     assert printed["hypervolume_over"][-1]["epochs"] == printed["cost"]["epochs"] == 10
     assert printed["hypervolume_over"][-1]["hypervolume"] == pytest.approx(printed["hypervolume"])
+    assert printed["rungs"] == [
+        {"epoch": 1, "tau": {"val_accuracy": None, "ais": None}, "trials": {"val_accuracy": 1, "ais": 0}}
+    ]
     assert printed["cost"]["hours"] >= printed["hypervolume_over"][-1]["hours"] > 0
 
 
@@ -239,6 +243,27 @@ def test_json_holds_errors_and_the_possible_trials(capsys: pytest.CaptureFixture
 def test_front_takes_the_noise_from_the_command_line(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", "mine", "--root", str(searched.root), "--format", "json", "--noise", "ignore"]) == 0
     assert json.loads(capsys.readouterr().out)["noise"] == "ignore"
+
+
+# ---- rungs
+
+
+def test_a_table_names_the_rungs_whose_order_says_little_about_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def result(num_trials: int) -> StudyResult:
+        trials = [
+            records.trial(
+                n, 90.0 + n, 1000.0 - n, rungs={1: {"val_accuracy": -n, "ais": -n}, 3: {"val_accuracy": n, "ais": -n}}
+            )
+            for n in range(num_trials)
+        ]
+        return records.study(*trials)
+
+    write_front(result(5), "table")
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "The order at the rung of epoch 1 says little about the end: Kendall's tau val_accuracy -1.00 (5 trials)."
+    )
+    write_front(result(4), "table")  # too few to say it
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Hypervolume: ")
 
 
 # ---- picks

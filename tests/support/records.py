@@ -1,6 +1,6 @@
 """Trials and studies in plain numbers, for tests of the analysis: no file, no database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
@@ -19,6 +19,7 @@ def trial(
     started: datetime | None = None,
     seconds: float | None = None,
     epochs: int = 0,
+    rungs: Mapping[int, Mapping[str, float]] | None = None,
     **metrics: float,
 ) -> TrialRecord:
     named = {each.name: value for each, value in zip(objectives, values, strict=False)}
@@ -32,6 +33,7 @@ def trial(
         started=started,
         seconds=seconds,
         epochs=epochs,
+        rungs=rungs or {},
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from vsam_tune.analysis import paired_tests
 from vsam_tune.analysis.definitions import RowDefinition, Settings
 from vsam_tune.analysis.estimates import complete_replicates
 from vsam_tune.analysis.published_tables import PaperRow, published_rows_for
+from vsam_tune.analysis.rank_correlation import kendall_tau
 from vsam_tune.analysis.results import BaselinesResult, TrialRecord
 from vsam_tune.analysis.row_trials import Replicate
 
@@ -115,10 +115,7 @@ class Comparison:
         for row in self.rows:
             if row.paper is not None and not row.paper.quoted and row.test_accuracy_mean is not None:
                 firsts.setdefault(row.paper, row.test_accuracy_mean)
-        theirs = [row.accuracy for row in firsts]
-        if len(set(theirs)) < 2 or len(set(firsts.values())) < 2:
-            return None, len(firsts)
-        return float(stats.kendalltau(list(firsts.values()), theirs).statistic), len(firsts)
+        return kendall_tau(list(firsts.values()), [row.accuracy for row in firsts]), len(firsts)
 
 
 def compare(result: BaselinesResult, paper: Sequence[PaperRow] = ()) -> Comparison:

@@ -4,6 +4,7 @@ from typing import Any
 
 from vsam_tune.analysis.hypervolume_over import hypervolume_over
 from vsam_tune.analysis.results import Noise, StudyResult, TrialRecord
+from vsam_tune.analysis.rung_correlation import rung_correlations
 from vsam_tune.analysis.search_cost import search_cost
 
 
@@ -26,6 +27,7 @@ def front_json(result: StudyResult, noise: Noise = "aware") -> dict[str, Any]:
         "possible": [_point(trial) for trial in result.possibly_optimal()] if noise == "aware" else [],
         "hypervolume_over": hypervolume_over(result),
         "cost": search_cost(result.trials),
+        "rungs": rung_correlations(result),
     }
 
 

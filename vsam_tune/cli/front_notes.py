@@ -36,7 +36,7 @@ def front_notes(
         lines.append("± is one standard error.")
     if noise == "aware" and has_errors:
         lines.append(_possibly_optimal(len(possible), shown=len(shown) > len(front)))
-    return [*lines, *_inefficient(shown), *_never_adapted(shown)]
+    return [*lines, *_weak_rungs(result), *_inefficient(shown), *_never_adapted(shown)]
 
 
 def _counts(result: "StudyResult", front: Sequence["TrialRecord"]) -> str:
@@ -75,6 +75,22 @@ def _possibly_optimal(count: int, *, shown: bool) -> str:
     trials = "1 more trial" if count == 1 else f"{count} more trials"
     hint = "marked possible" if shown else f"--include-possible lists {'it' if count == 1 else 'them'}"
     return f"{trials} may also be optimal given the measurement noise ({hint})."
+
+
+def _weak_rungs(result: "StudyResult") -> list[str]:
+    """Return a line for each rung whose order says little about the order at the end."""
+    from vsam_tune.analysis.rung_correlation import FEWEST, WEAK, rung_correlations
+
+    lines = []
+    for rung in rung_correlations(result):
+        taus = {name: tau for name, tau in rung["tau"].items() if tau is not None and rung["trials"][name] >= FEWEST}
+        weak = [f"{name} {tau:.2f} ({rung['trials'][name]} trials)" for name, tau in taus.items() if tau < WEAK]
+        if weak:
+            lines.append(
+                f"The order at the rung of epoch {rung['epoch']} says little about the end:"
+                f" Kendall's tau {', '.join(weak)}."
+            )
+    return lines
 
 
 def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
