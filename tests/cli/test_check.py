@@ -100,6 +100,15 @@ def test_a_study_of_baselines_alone_searches_nothing(tmp_path, monkeypatch, caps
     assert "baselines.methods[1].warmup_iterations = 1173: a trial has 720 iterations" in printed.err
 
 
+def test_the_next_step_repeats_the_settings(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {})
+    file = tmp_path / "a.yaml"
+    file.write_text("name: a\n")
+    assert main(["check", str(file), "name=b", "--trials", "3", "objectives=[val_accuracy, ais]"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next: vsam-tune search {file} name=b 'objectives=[val_accuracy, ais]' --trials 3"
+
+
 def test_what_a_method_would_keep_is_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("vsam_tune.study.search.ask_trainable", lambda *_, **__: {"method_memory_mb": 60.6})
     file = tmp_path / "kept.yaml"

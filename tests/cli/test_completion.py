@@ -38,6 +38,8 @@ def completions(line: str, folder: Path) -> list[str]:
         ("vsam-tune front --root runs m", ["mine", "mine.yaml"]),
         ("vsam-tune front m", ["mine", "mine.yaml"]),
         ("vsam-tune search m", ["mine", "mine.yaml"]),
+        ("vsam-tune search mine.yaml task.ep", ["task.epochs="]),
+        ("vsam-tune search mine.yaml na", ["name="]),
         ("vsam-tune search qu", ["quickstart"]),
         ("vsam-tune spaces vs", ["vsam", "vsam_a"]),
         ("vsam-tune baselines --methods sgd,vsam_", ["sgd,vsam_a"]),

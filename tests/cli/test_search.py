@@ -1,13 +1,17 @@
 """`vsam-tune search` where no trial runs; tests/study/test_search.py and test_runner_kill.py have the others."""
 
+import argparse
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.support.ended_study import STUDY, Searched
+from vsam_tune.cli.arguments import load_chosen_study
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution.folder_lock import locked
+from vsam_tune.study.file.study_file import load_study
+from vsam_tune.study.storage.study_storage import StudyStorage
 
 
 @pytest.fixture
@@ -59,3 +63,40 @@ def test_no_resume_refuses_a_study_that_exists_and_touches_nothing(
     line = f"{copied.file}: name = 'mine': {copied.folder} exists. Fix: another name:, or --root DIR; nothing is ever"
     assert capsys.readouterr() == ("", f"{line} deleted.\n")
     assert copied.result == before
+
+
+def test_settings_of_a_started_study_may_repeat_it_and_change_its_budget(
+    copied: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the file or its stored definition is named: the repeated command goes on."""
+    for study, settings in (
+        (str(copied.file), ["budget.trials=3"]),
+        ("mine", ["task.epochs=3", "budget.trials=3", "resources.retries=0"]),
+    ):
+        assert main(["search", study, "--root", str(copied.root), *settings]) == 0
+        assert "mine is finished: 3 complete, 1 pruned." in capsys.readouterr().err
+
+
+def arguments(study: object, root: Path, *settings: str) -> argparse.Namespace:
+    return argparse.Namespace(study=str(study), root=root, settings=list(settings))
+
+
+def test_another_name_starts_another_study_from_a_stored_definition(copied: Searched) -> None:
+    study = load_chosen_study(arguments("mine", copied.root, "name=other", "task.epochs=7"))
+    assert (study.name, study.epochs, study.space) == ("other", 7, load_study(copied.file).space)
+
+
+def test_another_name_begins_with_the_built_in_study(tmp_path: Path) -> None:
+    """A started study of its name goes before it without that setting, and the repeated command must not differ."""
+    short = load_chosen_study(arguments("quickstart", tmp_path, "task.epochs=2"))
+    folder = tmp_path / "quickstart"
+    folder.mkdir()
+    StudyStorage.open(folder, "quickstart", objectives=short.objectives, resolved=short.resolved())
+    assert load_chosen_study(arguments("quickstart", tmp_path)).epochs == 2
+    other = load_chosen_study(arguments("quickstart", tmp_path, "name=other"))
+    assert (other.name, other.epochs) == ("other", 40)
+
+
+def test_settings_may_follow_options(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--root", str(copied.root), str(copied.file), "--workers", "1", "budget.trials=3"]) == 0
+    assert "mine is finished" in capsys.readouterr().err

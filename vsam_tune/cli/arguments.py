@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.invocation import ROOT, command_line
 from vsam_tune.cli.render import FORMATS
@@ -36,6 +36,7 @@ def add_study_file(parser: argparse.ArgumentParser) -> None:
         metavar="STUDY",
         help="a study file, the name of a study that was started, or a built-in study: quickstart, cifar10_10k",
     )
+    add_settings(parser)
     add_root(parser)
     parser.add_argument("--trials", type=positive, metavar="N", help="number of trials, instead of budget.trials")
     add_data(parser)
@@ -47,10 +48,28 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--download", action="store_true", help="download the data set if it is missing")
 
 
-def overrides(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return the settings that options replace, by dotted key; an option that was not given replaces nothing."""
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Declare any number of positional KEY=VALUE, after the positional that names a file."""
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        default=[],  # argparse takes it for required otherwise
+        metavar="KEY=VALUE",
+        help="setting that replaces one of the file, such as task.epochs=20; the value is YAML",
+    )
+
+
+def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that arguments and options replace, by dotted key.
+
+    Raises:
+        InputError: if an argument is no setting, or one is set twice.
+    """
+    from vsam_tune.study.file.overrides import read_overrides
+
     options = {"budget.trials": "trials", "task.data": "data", "task.download": "download"}
-    return {key: value for key, name in options.items() if (value := getattr(arguments, name, None))}
+    given = {key: value for key, name in options.items() if (value := getattr(arguments, name, None))}
+    return read_overrides(getattr(arguments, "settings", ()), given)
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -124,15 +143,17 @@ def fill_study(arguments: argparse.Namespace) -> None:
 
 
 def load_chosen_study(arguments: argparse.Namespace) -> "Study":
-    """Return the study that STUDY names, with the options' settings.
+    """Return the study that STUDY names, with the settings of the command line.
 
-    A study that was started goes before a built-in one of the same name.
+    A study that was started goes before a built-in one of the same name, except with a setting `name`: then STUDY is
+    only where another study begins.
 
     Returns:
         The study of a study file, the stored definition of a study under the root, or a built-in study.
 
     Raises:
-        InputError: if the file is not valid, or there is no study of this name.
+        InputError: if the file or a setting is not valid; if there is no study of this name; or if a setting would
+            change one that was started.
     """
     from vsam_tune.study.file.builtin_studies import builtin_file
     from vsam_tune.study.file.strict_yaml import read_mapping
@@ -141,11 +162,34 @@ def load_chosen_study(arguments: argparse.Namespace) -> "Study":
 
     name, root = str(arguments.study), arguments.root
     file, folder = Path(name), root / name
+    if "=" in name and not file.exists():
+        raise InputError(problem("STUDY", "", name, "is a setting, not a study", "write the study before it"))
+    settings = overrides(arguments)
     started, is_yaml = is_study(folder), file.suffix in (".yaml", ".yml")
     if (is_yaml and not started) or (file.exists() and (is_yaml or not started)):
-        return load_study(file, overrides(arguments))
-    builtin = builtin_file(name)
-    if builtin is not None and not (started and stored_definition(folder)):  # or only its baselines were trained
+        return load_study(file, settings)
+    builtin, renamed = builtin_file(name), settings.get("name", name) != name
+    if builtin is not None and (renamed or not (started and stored_definition(folder))):  # or only has baselines
         here = Path(f"{name}.yaml")  # its paths start from the current folder
-        return read_study(read_mapping(builtin), here, overrides(arguments))
-    return load_definition(name, root, overrides(arguments))
+        return read_study(read_mapping(builtin), here, settings)
+    study = load_definition(name, root, settings)
+    if getattr(arguments, "settings", ()) and not renamed:
+        _refuse_changes(study, folder)
+    return study
+
+
+def _refuse_changes(study: "Study", folder: Path) -> None:
+    """Compare a study with the stored definition that it comes from.
+
+    Raises:
+        InputError: with one line for each setting that must not change once a study was started.
+    """
+    from vsam_tune.study.file.differences import difference_rules
+    from vsam_tune.study.storage.stored_study import stored_definition
+
+    stored = stored_definition(folder) or {}
+    rule = f"differs from the study that was started in {folder}"
+    rules = difference_rules(rule, study.differences(stored), study.resolved(), stored)
+    if rules:
+        fix = "leave it out, or add name=OTHER to start another study"
+        raise InputError(*(problem(study.place(key), key, None, each, fix) for key, each in rules.items()))

@@ -16,6 +16,7 @@ from vsam_tune.cli.arguments import (
     add_data,
     add_engine,
     add_format,
+    add_settings,
     add_study,
     load_chosen_study,
     seeds,
@@ -33,6 +34,7 @@ _COLUMNS = ("method", "seeds", "test_accuracy_mean", "test_accuracy_std", "sampl
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study(parser)
+    add_settings(parser)
     parser.add_argument(
         "--methods",
         type=_names,

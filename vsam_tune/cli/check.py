@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     if study.resources.gpus > 0 and not gpus():
         rule = "this machine has no GPU: the check ran on its CPU, and a search here cannot start"
         fix = "start the search with --address of a cluster with GPUs, or write gpus: 0"
-        line = problem(study.file, "resources.gpus", study.resources.gpus, rule, fix)
+        line = problem(study.place("resources.gpus"), "resources.gpus", study.resources.gpus, rule, fix)
         sys.stderr.write(f"warning: {line}\n")
     seeds = asdict(study.replication) if study.replication.replicates > 1 else {}
     costs = cost(study, facts)
@@ -65,7 +65,7 @@ def _searches(study: "Study") -> bool:
 
 def _next_step(study: "Study", arguments: argparse.Namespace) -> str:
     """Return the command that starts the study, with the settings that it was checked with."""
-    options: list[object] = ["--data", arguments.data] if arguments.data else []
+    options: list[object] = [*arguments.settings, *(["--data", arguments.data] if arguments.data else [])]
     if not _searches(study):
         return command_line("baselines", arguments.study, *options, root=arguments.root)
     trials = ["--trials", arguments.trials] if arguments.trials else []

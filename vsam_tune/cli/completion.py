@@ -78,9 +78,22 @@ def _picks(**_: object) -> list[str]:
     return ["knee", "trial=", "within=", *bounds]
 
 
+def _settings(**_: object) -> list[str]:
+    """Return the keys of a study file with `=`; names of parameters and of options are not listed."""
+    from vsam_tune.study.file.problems import kinds_of
+    from vsam_tune.study.file.study_file import StudyFile
+
+    keys = []
+    for section, field in StudyFile.model_fields.items():
+        names = {name for model in kinds_of(field.annotation).values() for name in model.model_fields}
+        keys += [f"{section}.{name}=" for name in sorted(names)] if names else [f"{section}="]
+    return keys
+
+
 _COMPLETERS: Mapping[str, Completer] = {  # by metavar
     "STUDY": _studies,
     "FILE": _study_files,
+    "KEY=VALUE": _settings,
     "METHOD": _methods,
     "METHODS": _listed(lambda: METHODS),
     "COLUMNS": _listed(lambda: ["all", "trial", *METRICS, "front", "knee"]),

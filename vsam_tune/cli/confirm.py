@@ -10,7 +10,16 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_data, add_engine, add_format, add_study, load_chosen_study, positive, seeds
+from vsam_tune.cli.arguments import (
+    add_data,
+    add_engine,
+    add_format,
+    add_settings,
+    add_study,
+    load_chosen_study,
+    positive,
+    seeds,
+)
 from vsam_tune.cli.columns import number_text
 from vsam_tune.cli.render import render_json, render_rows
 
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_study(parser)
+    add_settings(parser)
     parser.add_argument("--seeds", type=seeds, default=5, metavar="N", help="fresh seeds of each row (default: 5)")
     parser.add_argument(
         "--include-possible",

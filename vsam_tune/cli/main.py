@@ -89,7 +89,7 @@ def _run(name: str, options: list[str]) -> int:
     parser = CommandParser(name, command.__doc__ or summary)
     command.add_arguments(parser)
     try:
-        parsed = parser.parse_args(options)
+        parsed = parser.parse_intermixed_args(options)  # KEY=VALUE may follow options
     except SystemExit as stop:
         return int(stop.code or 0)
     try:

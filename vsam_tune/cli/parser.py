@@ -39,6 +39,8 @@ class CommandParser(argparse.ArgumentParser):
         if found := re.search(r"unrecognized arguments: (--[^\s=]+)", message):
             name = _RENAMED.get(found[1]) or nearest(found[1], self._option_string_actions)
             return f"write {name}" if name in self._option_string_actions else None
+        if re.search(r"unrecognized arguments: [\w.]+=", message):
+            return "remove it; only check, search, baselines, confirm and train take settings"
         if found := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             name = nearest(found[1], (choice.strip("' ") for choice in found[2].split(",")))
             return name and f"write {name}"

@@ -1,7 +1,9 @@
 """Search the Pareto front of a study: by default accuracy against speed.
 
 All state is stored in DIR/NAME, NAME being the name of the study. Repeat the command to resume an interrupted search.
-A finished search continues if the budget grows, for example with --trials.
+A finished search continues if the budget grows, for example with --trials. Settings may be replaced for one study:
+
+  vsam-tune search study.yaml name=short task.epochs=20 'objectives=[val_accuracy, gradient_evaluations]'
 """
 
 import argparse

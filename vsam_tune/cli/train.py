@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import ONE_AT_A_TIME, add_data, add_engine, add_format, overrides, seeds
+from vsam_tune.cli.arguments import ONE_AT_A_TIME, add_data, add_engine, add_format, add_settings, overrides, seeds
 from vsam_tune.cli.columns import number_text
 from vsam_tune.cli.render import render_json, render_rows
 
@@ -24,6 +24,7 @@ _ONLY_IN_JSON = ("test_accuracy_error", "ais_error", "ais_vs_sam_error", "ideal_
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE", help="an exported configuration")
+    add_settings(parser)
     parser.add_argument("--seeds", type=seeds, default=1, metavar="N", help="number of seeds (default: 1)")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for state and checkpoints (default: runs/FILE.train)"

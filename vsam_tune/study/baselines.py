@@ -75,7 +75,7 @@ class BaselinesJob:
             keys = differing_keys(common(study.resolved()), common(former))
             rules = difference_rules(f"differs from the trainings in {where}", keys, study.resolved(), former)
             fix = "restore the value, or take another name:"
-            lines |= {key: problem(study.file, key, None, rule, fix) for key, rule in rules.items()}
+            lines |= {key: problem(study.place(key), key, None, rule, fix) for key, rule in rules.items()}
         labels = {record.params["label"] for record in trained}
         known = {label: row for label, row in (stored.study["rows"] if stored else {}).items() if label in labels}
         lines |= changed_rows(self.rows, known, trained_in)
@@ -155,13 +155,15 @@ def wanted_rows(
             section = section.model_copy(update={"methods": (*(section.methods or ()), *more)})
             rows, problems = read_rows(section, study, study.initial)
     if problems:
-        refuse(problems, study.file)
+        refuse(problems, study.file, study.overridden)
     if methods is not None:
         rows = tuple({row.label: row for name in methods for row in _chosen(name, rows)}.values())
     rows += _picked(study, root, picks)
     if not rows:
         fix = "write [{name: NAME}] with methods that your trainable knows, or --pick knee"
-        raise InputError(problem(study.file, "baselines.methods", None, "leaves nothing to train", fix))
+        raise InputError(
+            problem(study.place("baselines.methods"), "baselines.methods", None, "leaves nothing to train", fix)
+        )
     return rows
 
 
@@ -240,7 +242,7 @@ def past_the_end(rows: Sequence[BaselineRow], facts: Mapping[str, float]) -> lis
     """
     lines = []
     for row in rows:
-        lines += [each.line(row.file) for each in check_run_length(row, {}, facts)]
+        lines += [each.line(row.file, row.overridden) for each in check_run_length(row, {}, facts)]
         start = row.fixed.get("start_epoch")
         if isinstance(start, int) and start >= row.epochs - 1:
             rule = f"a trial has {row.epochs} epochs: its loss term never begins"

@@ -168,7 +168,7 @@ def wanted_trials(
     """
     if scope.timing_only and study.custom_trainable:
         rule = "is custom, and only the default trainable can be timed alone"
-        raise InputError(problem(study.file, "trainable", study.trainable, rule, "remove --timing-only"))
+        raise InputError(problem(study.place("trainable"), "trainable", study.trainable, rule, "remove --timing-only"))
     searched = _searched(study, root)
     home = root / study.name
     now = {row.label: row for row in _rows(study, searched, root, possible=scope.include_possible)}
@@ -202,7 +202,7 @@ def _searched(study: Study, root: Path) -> StudyResult:
     )
     if keys := study.differences(searched.study):
         rules = difference_rules(rule, keys, study.resolved(), searched.study)
-        raise InputError(*(problem(study.file, key, None, each, fix) for key, each in rules.items()))
+        raise InputError(*(problem(study.place(key), key, None, each, fix) for key, each in rules.items()))
     if not searched.front():
         fix = "vsam-tune search goes on, vsam-tune trials says why"
         raise InputError(problem(home / DATABASE, "", None, "holds no complete trial to confirm", fix))

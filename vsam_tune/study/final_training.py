@@ -91,7 +91,9 @@ class FinalTrainingJob:
 
     def warnings(self, facts: Mapping[str, float]) -> list[str]:
         """Return a line for each setting that the run is too short for."""
-        return [each.line(self.export.file) for each in check_run_length(self.export, {}, facts)]
+        return [
+            each.line(self.export.file, self.export.overridden) for each in check_run_length(self.export, {}, facts)
+        ]
 
 
 def train(

@@ -72,7 +72,7 @@ class SearchJob:
         study, baselines = self.study, stored_definition(self.home, BASELINES)
         if stored is not None and self.no_resume:
             fix = "another name:, or --root DIR; nothing is ever deleted"
-            raise InputError(problem(study.file, "name", study.name, f"{self.home} exists", fix))
+            raise InputError(problem(study.place("name"), "name", study.name, f"{self.home} exists", fix))
         rules: dict[str, str] = {}
         if baselines is not None:
             rule = f"differs from the trainings in {self.home / BASELINES_FOLDER}"
@@ -83,7 +83,7 @@ class SearchJob:
             rules |= difference_rules(rule, study.differences(stored.study), study.resolved(), stored.study)
         if rules:
             fix = "restore the value, or take another name:"
-            raise InputError(*(problem(study.file, key, None, rule, fix) for key, rule in rules.items()))
+            raise InputError(*(problem(study.place(key), key, None, rule, fix) for key, rule in rules.items()))
 
     def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
         """Return the budget of trials, and how many trials are complete or pruned."""
@@ -148,5 +148,5 @@ def range_warnings(study: Study, facts: Mapping[str, float]) -> list[str]:
     if facts.get("starts_from_final_training"):
         rule = "comes from a final training, which has seen the validation part: val_accuracy and val_loss flatter"
         fix = "judge by vsam-tune baselines or train, which test on other images"
-        lines = [problem(study.file, "task.initial_checkpoint", None, rule, fix)]
-    return lines + [each.line(study.file) for each in check_run_length(study, study.space, facts)]
+        lines = [problem(study.place("task.initial_checkpoint"), "task.initial_checkpoint", None, rule, fix)]
+    return lines + [each.line(study.file, study.overridden) for each in check_run_length(study, study.space, facts)]

@@ -14,7 +14,7 @@ from vsam_tune.registry.methods import METHODS
 from vsam_tune.registry.object_reference import is_object_path
 from vsam_tune.study.file.hyperparameters import NamedSettings, Parameters, can_exist
 from vsam_tune.study.file.method import BaseOptimizerSection, MethodSection, check_name, check_settings, typed
-from vsam_tune.study.file.problems import Problem, kinds_of, parse, without
+from vsam_tune.study.file.problems import Problem, kinds_of, parse, place, without
 from vsam_tune.study.file.task import Task, check_task, complete_task
 
 DEFAULT_TRAINABLE = "trainables.classification:Classification"
@@ -42,10 +42,12 @@ class Configuration(Strict):
     method: MethodSection = NamedSettings("", {})
     trainable: Annotated[str, BeforeValidator(_check_trainable)] = DEFAULT_TRAINABLE
     _file: Path = PrivateAttr(default=Path())
+    _overridden: frozenset[str] = PrivateAttr(default=frozenset())
 
     @override
     def model_post_init(self, context: Any) -> None:
         self._file = (context or {}).get("file", Path())
+        self._overridden = (context or {}).get("overridden", frozenset())
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -57,12 +59,21 @@ class Configuration(Strict):
     def around(cls, other: "Configuration", **sections: object) -> Self:
         """Return one with some sections of its own; the others, and the file, are those of `other`."""
         shared = {name: value for name, value in other if name in cls.model_fields}
-        return cls.model_validate({**shared, **sections}, context={"file": other.file})
+        return cls.model_validate({**shared, **sections}, context={"file": other.file, "overridden": other.overridden})
 
     @property
     def file(self) -> Path:
         """The file that it comes from; two that differ in it alone are equal."""
         return self._file
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """The dotted keys whose values come from the command line."""
+        return self._overridden
+
+    def place(self, key: str) -> object:
+        """Return where the value of a dotted key comes from, for messages: the file, or the command line."""
+        return place(key, self._file, self._overridden)
 
     @property
     def parameters(self) -> Parameters:
@@ -135,14 +146,16 @@ class Configuration(Strict):
 Configured = TypeVar("Configured", bound=Configuration)
 
 
-def read(model: type[Configured], content: Mapping[str, object], file: Path) -> tuple[Configured, list[Problem]]:
+def read(
+    model: type[Configured], content: Mapping[str, object], file: Path, overridden: frozenset[str]
+) -> tuple[Configured, list[Problem]]:
     """Return the content of a file, with defaults in place of everything that is wrong, and the problems."""
-    draft, problems = parse(model, content, file=file)
+    draft, problems = parse(model, content, file=file, overridden=overridden)
     required = {key: "placeholder" for key, field in model.model_fields.items() if field.is_required()}
     good, wrong = dict(content), problems
     while draft is None:
         good = _without_wrong(model, good, wrong)
-        draft, wrong = parse(model, {**required, **good}, file=file)
+        draft, wrong = parse(model, {**required, **good}, file=file, overridden=overridden)
     return draft, problems
 
 

@@ -14,6 +14,8 @@ from vsam_tune.errors import InputError, nearest, problem
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
 
+COMMAND_LINE = "command line"  # in messages, where others name a file
+
 _RULES = {  # of pydantic's errors, by type; the values in braces are in the error's context
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -54,9 +56,22 @@ class Problem:
 
     def line(self, file: Path, overridden: Collection[str] = ()) -> str:
         """Return the message; the values of `overridden` keys come from the command line."""
-        where = "command line" if self.key in overridden else file
+        where = place(self.key, file, overridden)
         shown = None if isinstance(self.value, dict | list | tuple) else self.value
         return problem(where, self.key, shown, self.rule, self.fix)
+
+
+def place(key: str, file: Path, overridden: Collection[str]) -> object:
+    """Return where the value of a key, or a part of it, comes from: the file, or the command line.
+
+    Args:
+        key: dotted, such as `space.beta.high` or `initial[0].beta`.
+        file: that a command read.
+        overridden: the dotted keys that the command line replaced.
+    """
+    inside, around = f"{key}.", [f"{each}." for each in overridden]
+    related = (inside.startswith((each, f"{each[:-1]}[")) or each.startswith(inside) for each in around)
+    return COMMAND_LINE if key and any(related) else file
 
 
 def refuse(problems: Iterable[Problem], file: Path, overridden: Collection[str] = ()) -> NoReturn:

@@ -140,6 +140,20 @@ for _kind in ("int", "float"):  # PyYAML looks a constructor up by its tag, not 
     _StrictLoader.add_constructor(f"{_TAG}{_kind}", getattr(_StrictLoader, f"construct_yaml_{_kind}"))
 
 
+class NotYamlError(Exception):
+    """A text that is no YAML, or breaks a rule of ours.
+
+    Attributes:
+        rule: that it breaks.
+        fix: what to do about it.
+        mark: the place in the text; None if it has none.
+    """
+
+    def __init__(self, rule: str, fix: str, mark: yaml.Mark | None = None) -> None:
+        super().__init__(rule)
+        self.rule, self.fix, self.mark = rule, fix, mark
+
+
 def read_mapping(file: Path) -> dict[str, Any]:
     """Return the mapping that a YAML file holds.
 
@@ -148,24 +162,34 @@ def read_mapping(file: Path) -> dict[str, Any]:
     """
     text = _read_text(file)
     try:
-        loader = _StrictLoader(text)
-        root = loader.checked_node()
-        content = None if root is None else loader.construct_document(root)
-    except _Refused as error:
-        raise InputError(problem(_place(file, error.problem_mark), "", None, str(error.problem), error.fix)) from error
-    except yaml.MarkedYAMLError as error:
-        raise InputError(_explain(file, error)) from error
-    except yaml.YAMLError as error:
-        raise InputError(problem(file, "", None, f"is not YAML: {error}", "remove that character")) from error
-    except RecursionError as error:
-        raise InputError(
-            problem(file, "", None, "is nested too deeply", f"use at most {_MOST_LEVELS} levels")
-        ) from error
+        content = read_value(text)
+    except NotYamlError as error:
+        raise InputError(problem(_place(file, error.mark), "", None, error.rule, error.fix)) from error
     if content is None:
         raise InputError(problem(file, "", None, "is empty", _EXAMPLE))
     if not isinstance(content, dict):
         raise InputError(problem(file, "", None, "must be a mapping of keys to values", _EXAMPLE))
     return content
+
+
+def read_value(text: str) -> Any:  # noqa: ANN401 - whatever YAML can hold
+    """Return the value that a YAML text stands for; None for an empty one.
+
+    Raises:
+        NotYamlError: if it is no YAML.
+    """
+    try:
+        loader = _StrictLoader(text)
+        root = loader.checked_node()
+        return None if root is None else loader.construct_document(root)
+    except _Refused as error:
+        raise NotYamlError(str(error.problem), error.fix, error.problem_mark) from error
+    except yaml.MarkedYAMLError as error:
+        raise NotYamlError(_rule(error), "correct the YAML there", error.problem_mark) from error
+    except yaml.YAMLError as error:
+        raise NotYamlError(f"is not YAML: {error}", "remove that character") from error
+    except RecursionError as error:
+        raise NotYamlError("is nested too deeply", f"use at most {_MOST_LEVELS} levels") from error
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:
@@ -177,14 +201,14 @@ def _place(file: Path, mark: yaml.Mark | None) -> object:
     return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
 
 
-def _explain(file: Path, error: yaml.MarkedYAMLError) -> str:
+def _rule(error: yaml.MarkedYAMLError) -> str:
     mark, start = error.problem_mark, error.context_mark
     rule = error.problem or "is not YAML"
     if error.context and rule.startswith("but "):
         rule = f"{error.context} {rule}"
     if start and mark and start.line < mark.line:
         rule = f"{rule}, in the block that begins in line {start.line + 1}"
-    return problem(_place(file, mark), "", None, rule, "correct the YAML there")
+    return rule
 
 
 def _read_text(file: Path) -> str:

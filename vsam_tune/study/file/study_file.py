@@ -22,6 +22,7 @@ from vsam_tune.study.file.objectives import (
     check_objectives,
     check_reference_point,
 )
+from vsam_tune.study.file.overrides import override as override_values
 from vsam_tune.study.file.problems import Problem, refuse, suggestion
 from vsam_tune.study.file.sections import (
     Asha,
@@ -38,11 +39,8 @@ from vsam_tune.study.file.sections import (
 )
 from vsam_tune.study.file.space import Space, check_fixed, read_space, to_dict
 from vsam_tune.study.file.strict_yaml import read_mapping
-from vsam_tune.study.file.task import absolute, absolute_data
 from vsam_tune.study.file.tracking_uri import absolute_uri, uri_problem, without_password
 from vsam_tune.trial import MOST_SEEDS
-
-_PATHS = {"task.data": absolute_data, "task.data_root": absolute}
 
 
 class StudyFile(Configuration):
@@ -121,13 +119,13 @@ class Export(Configuration):
         return {**({"source": source} if source else {}), **self.model_dump(mode="json", exclude={"source"})}
 
 
-def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Study:
+def load_study(file: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """Read a study file.
 
     Args:
         file: YAML; relative paths in it start from its folder.
-        overrides: values of the command line by dotted key, such as `budget.trials`, None where there is
-            none; relative paths in them start from the current folder.
+        overrides: values of the command line by dotted key, such as `budget.trials`; relative paths in them
+            start from the current folder.
 
     Returns:
         The study, with everything that the file leaves out.
@@ -138,7 +136,7 @@ def load_study(file: Path, overrides: Mapping[str, object] | None = None) -> Stu
     return read_study(read_mapping(file), file, overrides)
 
 
-def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, object] | None = None) -> Study:
+def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """Return the study that the content of a file, or a stored definition, describes.
 
     Args:
@@ -153,14 +151,15 @@ def read_study(content: dict[str, Any], file: Path, overrides: Mapping[str, obje
         raise InputError(
             problem(file, "", None, "is an export, not a study", f"vsam-tune train {shlex.quote(str(file))}")
         )
-    overridden = _override(content, overrides)
-    study, problems = _check(content, file)
+    overrides = overrides or {}
+    override_values(content, overrides)
+    study, problems = _check(content, file, frozenset(overrides))
     if study is None:
-        refuse(problems, file, overridden)
+        refuse(problems, file, overrides)
     return study
 
 
-def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Export:
+def load_export(file: Path, overrides: Mapping[str, Any] | None = None) -> Export:
     """Read a file for a final training: an export of `vsam-tune front`, or a few lines written by hand.
 
     Args:
@@ -177,14 +176,15 @@ def load_export(file: Path, overrides: Mapping[str, object] | None = None) -> Ex
     if set(content) & (set(StudyFile.model_fields) - set(Export.model_fields)):
         fix = f"vsam-tune front {shlex.quote(str(file))} --pick knee --export best.yaml, then vsam-tune train best.yaml"
         raise InputError(problem(file, "", None, "is a study, not an export", fix))
-    overridden = _override(content, overrides)
-    written, problems = read(Export, content, file)
+    overrides = overrides or {}
+    override_values(content, overrides)
+    written, problems = read(Export, content, file, frozenset(overrides))
     draft, found = configure(written, problems)
     problems += found
     if draft is not None:
         problems += [*check_fixed({}, draft), *check_constraints(draft, {})]
     if draft is None or problems:
-        refuse(problems, file, overridden)
+        refuse(problems, file, overrides)
     return draft.completed({})
 
 
@@ -229,9 +229,9 @@ def check_scheduler(study: StudyFile) -> Iterator[Problem]:
         yield Problem("trial_scheduler.min_epochs", scheduler.min_epochs, rule, "write fewer, or `kind: fifo`")
 
 
-def _check(content: Mapping[str, object], file: Path) -> tuple[Study | None, list[Problem]]:
+def _check(content: Mapping[str, object], file: Path, overridden: frozenset[str]) -> tuple[Study | None, list[Problem]]:
     """Return the study, None if there are problems, and the problems."""
-    written, problems = read(StudyFile, content, file)
+    written, problems = read(StudyFile, content, file, overridden)
     if written.custom_trainable and "objectives" not in written.model_fields_set:
         written = written.model_copy(update={"objectives": CUSTOM_OBJECTIVES})
     problems += check_objectives(written.objectives)
@@ -256,14 +256,3 @@ def _check(content: Mapping[str, object], file: Path) -> tuple[Study | None, lis
     if draft.baselines:
         problems += read_rows(draft.baselines, draft, initial)[1]
     return None if problems else Study.around(draft.completed(space), space=space, initial=initial), problems
-
-
-def _override(content: dict[str, Any], overrides: Mapping[str, object] | None) -> set[str]:
-    """Put the command line's values into the content of a file, and return their dotted keys."""
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    for key, value in given.items():
-        section, _, name = key.partition(".")
-        settings = content.setdefault(section, {})
-        if isinstance(settings, dict):  # the check of the section reports any other
-            settings[name] = _PATHS[key](str(value), Path.cwd()) if key in _PATHS else value
-    return set(given)
