@@ -163,6 +163,25 @@ def test_a_trial_left_behind_is_found_by_the_next_driver_with_what_it_has(tmp_pa
     assert -1 <= found.suggest_float("y", -1, 1) <= 1
 
 
+def test_optunas_own_tools_show_the_names_of_the_objectives(tmp_path: Path) -> None:
+    storage = on_disk(toy_plan(tmp_path), tmp_path)
+    storage.complete(storage.ask(), [1.0, 2.0], METRICS)
+    opened = optuna.load_study(study_name="toy", storage=f"sqlite:///{tmp_path / DATABASE}")
+    frame = opened.trials_dataframe()
+    assert (frame["values_loss"].tolist(), frame["values_cost"].tolist()) == ([1.0], [2.0])
+
+
+def test_a_database_without_names_goes_on_and_gets_them(tmp_path: Path) -> None:
+    plan = toy_plan(tmp_path)
+    url = f"sqlite:///{tmp_path / DATABASE}"
+    older = optuna.create_study(study_name="toy", storage=url, directions=["minimize", "minimize"])
+    older.set_user_attr("study", dict(plan.resolved))
+    older.tell(older.ask(), [1.0, 2.0])
+    assert older.metric_names is None
+    assert [record.values for record in on_disk(plan, tmp_path).records()] == [{"loss": 1.0, "cost": 2.0}]
+    assert optuna.load_study(study_name="toy", storage=url).metric_names == ["loss", "cost"]
+
+
 def test_a_restart_with_a_larger_budget_is_stored(tmp_path: Path) -> None:
     on_disk(toy_plan(tmp_path), tmp_path)
     larger = toy_plan(tmp_path, budget={"trials": 9})

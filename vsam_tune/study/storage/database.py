@@ -3,11 +3,13 @@
 It holds the Optuna study of a search, and under another name that of its baselines.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.study import Study as OptunaStudy
 
@@ -25,7 +27,7 @@ def open_or_create(
     objectives: Sequence[Objective],
     resolved: Mapping[str, Any],
 ) -> OptunaStudy:
-    """Return an Optuna study with `resolved` as its attribute `study`.
+    """Return an Optuna study with `resolved` as its attribute `study`, and the names of its objectives.
 
     Args:
         path: of the database, in a folder that exists.
@@ -41,7 +43,16 @@ def open_or_create(
     # None if it was just created in an existing database, by this driver or by one that was killed at that moment
     if study.user_attrs.get("study") != resolved:
         study.set_user_attr("study", dict(resolved))
+    _name_objectives(study, [each.name for each in objectives])  # also those of a database that has none yet
     return study
+
+
+def _name_objectives(study: OptunaStudy, names: list[str]) -> None:
+    """Store the names that Optuna's own tools show instead of `values_0`; nothing here reads them."""
+    if study.metric_names != names:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of this method, which is wanted
+            study.set_metric_names(names)
 
 
 def connected(path: Path) -> RDBStorage:
