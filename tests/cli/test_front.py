@@ -17,6 +17,7 @@ from vsam_tune.cli.front import write_front
 from vsam_tune.cli.main import main
 from vsam_tune.cli.render import Format
 from vsam_tune.study.file.study_file import load_export, load_study
+from vsam_tune.study.storage.stored_study import load_result
 
 
 def test_json_is_one_object_with_fixed_keys(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,6 +177,16 @@ def test_all_columns_have_every_metric_but_no_error_of_its_own(capsys: pytest.Ca
             "--include-possible: excludes --noise ignore, which takes the measured values as exact."
             " Fix: remove one of the two.",
         ),
+        (
+            ["--importances", "--pick", "knee"],
+            "--importances: excludes --pick: it prints the importances instead of the front. Fix: remove one of the"
+            " two.",
+        ),
+        (
+            ["--importances", "--export"],
+            "--importances: excludes --export: it prints the importances instead of the front. Fix: remove one of the"
+            " two.",
+        ),
     ],
 )
 def test_options_that_cannot_be_followed_are_refused(
@@ -264,6 +275,65 @@ def test_a_table_names_the_rungs_whose_order_says_little_about_the_end(capsys: p
     )
     write_front(result(4), "table")  # too few to say it
     assert capsys.readouterr().out.splitlines()[-1].startswith("Hypervolume: ")
+
+
+# ---- which parameters are important
+
+
+@pytest.fixture(scope="module")
+def long_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of `toy`, with 24 complete trials whose objectives depend on x alone."""
+    from tests.support.toy_study import on_disk, toy_plan
+
+    root = tmp_path_factory.mktemp("long")
+    (root / "toy").mkdir()
+    storage = on_disk(toy_plan(root), root / "toy")
+    for number in range(24):
+        trial = storage.ask()
+        x, _y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
+        storage.complete(trial, [x, 1 - x], {"epoch": number})
+    return root
+
+
+def test_importances_are_a_table_of_parameters_by_objective(
+    long_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["front", "toy", "--root", str(long_root), "--importances"]) == 0
+    head, first, second, blank, *notes = capsys.readouterr().out.splitlines()
+    names = [each.name for each in load_result("toy", long_root).objectives]
+    assert head.split() == ["parameter", *(f"importance.{name}" for name in names)]
+    assert (first.split()[0], second.split()[0], blank) == ("x", "y", "")
+    for x, y in zip(first.split()[1:], second.split()[1:], strict=True):
+        assert float(x) > 0.5
+        assert float(x) + float(y) == pytest.approx(1.0, abs=0.002)
+    assert notes == [
+        "How much each parameter decides whether a trial is among the best 21 % in an objective; columns sum to 1.",
+        "PED-ANOVA over 24 complete trials, within the region that the sampler explored.",
+    ]
+
+
+def test_importances_are_a_key_of_the_json(long_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["front", "toy", "--root", str(long_root), "--format", "json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert main(["front", "toy", "--root", str(long_root), "--format", "json", "--importances"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    found = printed.pop("importances")
+    assert printed == plain
+    assert (found["trials"], found["best"]) == (24, 5 / 24)
+    assert {name: set(shares) for name, shares in found["objectives"].items()} == {
+        each["name"]: {"x", "y"} for each in plain["objectives"]
+    }
+
+
+def test_importances_of_few_trials_are_refused(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["front", "mine", "--root", str(searched.root), "--importances"]
+    assert main(command) == 1
+    fix = f"vsam-tune search mine --trials 25 --root {searched.root}"
+    line = f"mine: importances need 20 complete trials, but there are 3. Fix: {fix}\n"
+    assert capsys.readouterr() == ("", line)
+    assert main([*command, "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["importances"] == {"trials": 3, "best": None, "objectives": {}}
 
 
 # ---- picks

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsam_tune.cli.arguments import add_format, add_study
 from vsam_tune.cli.columns import Spread
+from vsam_tune.cli.front_importances import write_importances
 from vsam_tune.cli.front_notes import front_notes
 from vsam_tune.cli.invocation import command_line
 from vsam_tune.cli.render import render_json, render_rows
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("aware", "ignore"),
         default="aware",
         help="ignore: take the measured values as exact, so that no other trial may be optimal (default: aware)",
+    )
+    parser.add_argument(
+        "--importances",
+        action="store_true",
+        help="print how much each hyper-parameter decides on each objective, instead of the front",
     )
     parser.add_argument(
         "--pick",
@@ -92,11 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.include_possible and arguments.noise == "ignore":
         rule = "excludes --noise ignore, which takes the measured values as exact"
         raise InputError(problem("--include-possible", "", None, rule, "remove one of the two"))
+    _check_importances(arguments)
     result = load_result(arguments.study, arguments.root)
     if not result.front():
         fix = command_line("trials", arguments.study, root=arguments.root)
         sys.stderr.write(f"{result.name}: no trial has completed. Fix: {fix} shows the state of the trials\n")
         return 1
+    if arguments.importances:
+        return write_importances(result, arguments)
     if arguments.pick is not None or arguments.export is not None:
         return _pick(result, arguments)
     write_front(
@@ -107,6 +116,24 @@ def run(arguments: argparse.Namespace) -> int:
         include_possible=arguments.include_possible,
     )
     return 0
+
+
+def _check_importances(arguments: argparse.Namespace) -> None:
+    """Refuse options that say something about the front, which --importances does not print.
+
+    Raises:
+        InputError: if there is one.
+    """
+    given = {
+        "--pick": arguments.pick is not None,
+        "--export": arguments.export is not None,
+        "--columns": arguments.columns is not None,
+        "--include-possible": arguments.include_possible,
+    }
+    if arguments.importances and any(given.values()):
+        other = next(option for option, is_given in given.items() if is_given)
+        rule = f"excludes {other}: it prints the importances instead of the front"
+        raise InputError(problem("--importances", "", None, rule, "remove one of the two"))
 
 
 def write_front(

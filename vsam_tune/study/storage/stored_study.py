@@ -14,6 +14,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.study.file.strict_yaml import to_yaml
 from vsam_tune.study.storage.database import connected
 from vsam_tune.study.storage.folder import BASELINES, CONFIRM, DATABASE, SEARCH_COMMAND, study_folder
+from vsam_tune.study.storage.importances import Importances
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 if TYPE_CHECKING:
@@ -41,6 +42,19 @@ def load_baselines(study: str, root: Path) -> BaselinesResult:
 def load_confirm(study: str, root: Path) -> ConfirmationResult:
     """Return the confirmation of a study's front, under its name, as `load_result` does its search."""
     return _held(study, root, CONFIRM, "confirmation", f"vsam-tune confirm {study}")
+
+
+def load_importances(study: str, root: Path) -> Importances:
+    """Return how much each hyper-parameter decides on each objective, as `load_result` returns the trials.
+
+    Raises:
+        InputError: if there is no such study, or it was not searched.
+    """
+    folder = study_folder(study, root)
+    found = open_stored(folder)
+    if found is None:
+        raise InputError(_holds_none(folder, "search", SEARCH_COMMAND))
+    return found.importances()
 
 
 def _held(study: str, root: Path, suffix: str, what: str, fix: str) -> StudyResult:

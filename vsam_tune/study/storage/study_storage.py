@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.study.storage.database import open_or_create
 from vsam_tune.study.storage.folder import DATABASE, trial_folder
+from vsam_tune.study.storage.importances import Importances, parameter_importances
 from vsam_tune.study.storage.trial_record import trial_record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -187,6 +188,11 @@ class StudyStorage:
         """Return how many trials are in one of the states."""
         wanted = tuple(TrialState[state.upper()] for state in states)
         return len(self._study.get_trials(deepcopy=False, states=wanted))
+
+    def importances(self) -> Importances:
+        """Return how much each parameter decides on each objective."""
+        objectives = [Objective(**each) for each in self._study.user_attrs["study"]["objectives"]]
+        return parameter_importances(self._study, objectives)
 
     def result(self) -> StudyResult:
         """Return the study at this moment."""
