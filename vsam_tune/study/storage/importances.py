@@ -56,7 +56,7 @@ def _importances(
     study: OptunaStudy, evaluator: PedAnovaImportanceEvaluator, index: int, sign: float
 ) -> dict[str, float]:
     def loss(trial: FrozenTrial) -> float:
-        return sign * trial.values[index]
+        return sign * float(trial.values[index])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a small target is good, and that a condition holds in few trials
