@@ -289,3 +289,11 @@ def test_a_path_without_its_scheme_gets_it(
             load_study(at, overrides)
         data = fix.removeprefix("write ").rstrip(".")
         assert load_study(at, {"task.data": data}).task.data == f"{scheme}:{there / Path(name)}"
+
+
+@pytest.mark.parametrize(("learn_from", "differences"), [("rungs", []), ("final", ["sampler.learn_from"])])
+def test_a_study_older_than_learn_from_has_its_default(learn_from: str, differences: list[str], tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, f"name: mine\nsampler: {{learn_from: {learn_from}}}\n"))
+    former = study.resolved()
+    del former["sampler"]["learn_from"]
+    assert study.differences(former) == differences

@@ -12,6 +12,8 @@ from vsam_tune.study.file.same_files import names_the_same_files
 
 CHANGEABLE = ("budget", "resources", "tracking", "baselines", "task.data_root", "task.download")
 
+_IMPLIED = {"sampler.learn_from": "rungs"}  # what a study that was started before this key existed has
+
 
 def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
     """Return the dotted keys that differ between two resolved files, and must not between two starts.
@@ -23,7 +25,7 @@ def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]
     return [
         key
         for key in all_differing_keys(now, then)
-        if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE
+        if key not in CHANGEABLE and key.partition(".")[0] not in CHANGEABLE and not _is_implied(key, now, then)
     ]
 
 
@@ -47,6 +49,11 @@ def difference_rules(rule: str, keys: Iterable[str], now: Mapping[str, Any], the
         then: of an earlier one.
     """
     return {key: f"{rule} ({_text_at(key, then)} there, {_text_at(key, now)} here)" for key in keys}
+
+
+def _is_implied(key: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    section, _, name = key.partition(".")
+    return key in _IMPLIED and name not in then[section] and now[section].get(name) == _IMPLIED[key]
 
 
 def _text_at(key: str, content: Any) -> str:  # noqa: ANN401 - any part of a file

@@ -21,11 +21,13 @@ class Tpe(Strict):
     Attributes:
         seed: of its random numbers.
         startup_trials: number of random trials before TPE models the results.
+        learn_from: `rungs` to learn also from trials that were stopped; `final` from those that reached their end.
     """
 
     kind: Literal["tpe"] = "tpe"
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
     startup_trials: int = Field(10, ge=1, le=LARGEST_COUNT, description="write a number of random trials, such as 10")
+    learn_from: Literal["rungs", "final"] = Field("rungs", description="write rungs or final")
 
 
 class RandomSearch(Strict):
