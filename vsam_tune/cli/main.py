@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "baselines": ("vsam_tune.cli.baselines", "train every method on the task of a study, with several seeds"),
     "compare": ("vsam_tune.cli.compare", "compare the baselines with SAM and with the paper"),
     "rungs": ("vsam_tune.cli.rungs", "show where trials were stopped, and why"),
+    "simulate": ("vsam_tune.cli.simulate", "replay a search with another sampler, trial scheduler or more workers"),
     "trials": ("vsam_tune.cli.trials", "list all trials of a study"),
     "show": ("vsam_tune.cli.show", "show one trial: parameters, learning curve, error, log, files"),
     "plot": ("dashboards.plot", "draw the front or the baselines into an HTML or PNG file"),

@@ -170,8 +170,8 @@ TWO = {  # (loss, cost): 0, 1 and 2 are on the front, 3 is dominated by 1, and 4
 
 
 def test_with_two_objectives_layers_come_first_and_the_extremes_of_a_layer_lead() -> None:
-    assert comparison(LOSS, COST).ranked(TWO) == [0, 2, 1, 3, 4]
-    assert comparison(COST, LOSS).ranked(TWO) == [2, 0, 1, 3, 4]
+    assert list(comparison(LOSS, COST).ranked(TWO)) == [0, 2, 1, 3, 4]
+    assert list(comparison(COST, LOSS).ranked(TWO)) == [2, 0, 1, 3, 4]
 
 
 def test_a_row_that_lacks_an_objective_never_passes_and_counts_as_a_row() -> None:
@@ -184,8 +184,8 @@ def test_a_row_that_lacks_an_objective_never_passes_and_counts_as_a_row() -> Non
 
 def test_noise_may_be_ignored() -> None:
     rung = {number: {**row, "loss_error": 9.0, "cost_error": 9.0} for number, row in TWO.items()}
-    assert comparison(LOSS, COST).ranked(rung) != [0, 2, 1, 3, 4]
-    assert comparison(LOSS, COST, noise="ignore").ranked(rung) == [0, 2, 1, 3, 4]
+    assert list(comparison(LOSS, COST).ranked(rung)) != [0, 2, 1, 3, 4]
+    assert list(comparison(LOSS, COST, noise="ignore").ranked(rung)) == [0, 2, 1, 3, 4]
 
 
 def test_averages_since_the_previous_rung() -> None:
@@ -201,9 +201,9 @@ def test_averages_since_the_previous_rung() -> None:
 def test_a_rung_compares_the_averages_since_the_previous_one_if_asked() -> None:
     ais = Objective("ais", "maximize")
     rung = {0: {"ais": 9.0, "ais_since_rung": 5.0}, 1: {"ais": 8.0, "ais_since_rung": 7.0}}
-    assert comparison(ais).ranked(rung) == [0, 1]
-    assert comparison(ais, ais_horizon="last").ranked(rung) == [1, 0]
-    assert comparison(ais, ais_horizon="last").ranked({0: {"ais": 9.0}, 1: {"ais": 8.0}}) == [0, 1]
+    assert list(comparison(ais).ranked(rung)) == [0, 1]
+    assert list(comparison(ais, ais_horizon="last").ranked(rung)) == [1, 0]
+    assert list(comparison(ais, ais_horizon="last").ranked({0: {"ais": 9.0}, 1: {"ais": 8.0}})) == [0, 1]
 
 
 def test_neither_ray_nor_optuna_is_imported() -> None:

@@ -6,6 +6,7 @@ only, and rounding may lose its top rung. No scheduler of Ray takes several metr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from typing_extensions import override
 
@@ -145,7 +146,7 @@ class PromotionAsha(Asha):
             room = len(rung) // eta if not last else -(-len(rung) // eta)
             if self._guard is not None and not self._in_force(self.verdict(epoch)):
                 room = len(rung)
-            for number in self._comparison.ranked(rung)[:room]:
+            for number in islice(self._comparison.ranked(rung), room):
                 if (epoch, number) in waiting:
                     return epoch, number
         return None

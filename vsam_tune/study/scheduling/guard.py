@@ -59,7 +59,7 @@ def judge(trials: Sequence[TrialRecord], epoch: int, comparison: Comparison, *, 
         What the rule would have lost.
     """
     rung = {trial.number: trial.rungs[epoch] for trial in trials if epoch in trial.rungs}
-    ranked = comparison.ranked(rung)
+    ranked = list(comparison.ranked(rung))
     weights = {trial.number: _weight(trial, audit) for trial in trials if trial.number in rung}
     room = math.ceil(sum(weights.values()) / comparison.reduction_factor - 1e-9)  # sums of 1 / audit are not exact
     before = np.cumsum([0.0, *(weights[number] for number in ranked)])[:-1]

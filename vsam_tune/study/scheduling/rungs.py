@@ -4,13 +4,13 @@ A rung is an epoch at which trials are compared. `StudyStorage.record_rung` stor
 the trial's metrics, and the `time` of the record, in seconds since 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from vsam_tune.analysis.ranking import rank
+from vsam_tune.analysis.ranking import Ranking
 from vsam_tune.analysis.results import Noise, Objective, standard_error
 
 Row: TypeAlias = Mapping[str, float]
@@ -66,21 +66,23 @@ class Comparison:
         """Return the objectives that a row has no finite value of: it cannot be compared."""
         return [each.name for each in self.objectives if each.name not in row]
 
-    def ranked(self, rung: Rung) -> list[int]:
-        """Return the numbers of the trials that can be compared, best first (`analysis.ranking.rank`)."""
-        numbers = [number for number, row in rung.items() if not self.lacking(row)]
-        if not numbers:
-            return []
-        rows = [rung[number] for number in numbers]
-        losses = [[each.sign * row[self._compared(each.name, row)] for each in self.objectives] for row in rows]
-        errors = np.array([[standard_error(row, each.name) for each in self.objectives] for row in rows])
-        noisy = self.noise == "aware" and errors.any()
-        ranks = rank(losses, numbers, [True] * len(numbers), errors if noisy else None)
-        return [numbers[i] for i in np.argsort(ranks)]
+    def ranked(self, rung: Rung) -> Iterator[int]:
+        """Yield the numbers of the trials that can be compared, best first (`analysis.ranking.Ranking`)."""
+        numbers, ranking = self._ranking(rung)
+        return (numbers[row] for row in ranking)
 
-    def _compared(self, name: str, row: Row) -> str:
-        last = since_name(name)
-        return last if self.ais_horizon == "last" and last in row else name
+    def _ranking(self, rung: Rung) -> tuple[list[int], Ranking]:
+        names = [each.name for each in self.objectives]
+        numbers = [number for number, row in rung.items() if all(name in row for name in names)]
+        losses = np.empty((len(numbers), len(names)))
+        errors = np.zeros_like(losses)
+        for column, each in enumerate(self.objectives):
+            since = since_name(each.name) if self.ais_horizon == "last" else each.name
+            values = [rung[number].get(since, rung[number][each.name]) for number in numbers]
+            losses[:, column] = each.sign * np.array(values, dtype=np.float64)
+            if self.noise == "aware":
+                errors[:, column] = [standard_error(rung[number], each.name) for number in numbers]
+        return numbers, Ranking(losses, numbers, np.ones(len(numbers), dtype=np.bool_), errors)
 
     def stopping(self, rung: Rung, number: int) -> Decision:
         """Return whether a trial is among the first ceil(m / eta) of the m rows at a rung, its own included.
@@ -96,10 +98,10 @@ class Comparison:
         return self._decision(rung, number, len(rung) // self.reduction_factor)
 
     def _decision(self, rung: Rung, number: int, kept: int) -> Decision:
-        ranked = self.ranked(rung)
-        if number not in ranked:
+        numbers, ranking = self._ranking(rung)
+        if number not in numbers:
             return Decision(passes=False, rows=len(rung), kept=kept)
-        place = ranked.index(number)
+        place = ranking.place(numbers.index(number))
         return Decision(passes=place < kept, rank=place, rows=len(rung), kept=kept)
 
 

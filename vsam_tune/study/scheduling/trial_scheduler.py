@@ -145,14 +145,16 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     def _passes(self, trial: Trial, epoch: int, arrival: Arrival) -> bool:
         """Store the trial's row of the rung, unless it is there; then decide."""
         number, rung = trial.number, self._recorded.setdefault(epoch, {})
-        if number not in rung:
+        is_newest = number not in rung
+        if is_newest:
             if not self.is_comparable(arrival):
                 return True
             former = newest_rung([each for each in self._rungs if each < epoch], epoch)
             row = with_averages_since(arrival.metrics, self._recorded.get(former or 0, {}).get(number))
             rung[number] = self._storage.record_rung(trial, epoch, row)
         if (epoch, number) not in self._decisions:
-            self.settle(trial, epoch, self.decide(rows_met(rung, number), epoch, number))
+            met = rung if is_newest else rows_met(rung, number)
+            self.settle(trial, epoch, self.decide(met, epoch, number))
         return self._decisions[epoch, number].passes
 
     def settle(self, trial: Trial, epoch: int, decision: Decision) -> None:

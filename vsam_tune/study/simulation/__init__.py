@@ -1,0 +1,1 @@
+"""Searches that are replayed on recorded learning curves: no training, no Ray."""
