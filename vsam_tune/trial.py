@@ -17,7 +17,7 @@ class TrialConfig(TypedDict):
         task: all keys of the study file's `task:`; paths are absolute, `epochs` is the budget of one replicate.
         base_optimizer: `optimizer` as `module:class` of torch, and its keyword arguments.
         method: `name`, and each setting of the method, fixed or searched.
-        trainable: `module:Class` of the trainable itself.
+        trainable: `module:name` of the trainable itself.
         params: the searched parameters alone, by name; in a final training `replicate`; in baselines and confirmations
             `label`, with `replicate` or `timing`.
         number: of the trial in its study, from 0.

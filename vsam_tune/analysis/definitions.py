@@ -19,7 +19,7 @@ class _Definition(TypedDict):
         objectives: in order.
         task: the section `task:` with all its defaults.
         base_optimizer: `name` and settings.
-        trainable: `module:Class`.
+        trainable: `module:name`.
     """
 
     objectives: list[ObjectiveDefinition]

@@ -1,4 +1,4 @@
-"""The trainable that a study file names: found by `module:Class`, asked in a process of its own before a search."""
+"""The trainable that a study file names: found by `module:name`, asked in a process of its own before a search."""
 
 import logging
 import os
@@ -23,12 +23,14 @@ _BUILT_BY_CHECK = (
 
 
 def resolve(trainable: str) -> type[Any]:
-    """Return the class that `module:Class` names, in an installed module or one of the current folder.
+    """Return the trainable that `module:name` names, in an installed module or one of the current folder.
+
+    It is a class there, or a function that `trainable_of` makes one of.
 
     Raises:
-        InputError: if there is no such module or class, or it is no Ray class trainable.
+        InputError: if there is no such module or name, or it is neither a Ray class trainable nor a training function.
     """
-    fix = "name a ray.tune.Trainable in a module that is installed or in this folder"
+    fix = "name a ray.tune.Trainable, or a function, in a module that is installed or in this folder"
     search_current_folder()  # as Ray's workers do
     package = trainable.partition(":")[0].partition(".")[0]
     if package in PACKAGES and Path(f"{package}.py").exists():
@@ -36,7 +38,11 @@ def resolve(trainable: str) -> type[Any]:
     found = resolve_object(trainable, where="study", key="trainable", fix=fix)
     from ray.tune import Trainable  # noqa: PLC0415 - a second
 
-    if not (isinstance(found, type) and issubclass(found, Trainable)):
+    from vsam_tune.study.execution.training_function import trainable_of  # noqa: PLC0415 - imports ray.tune
+
+    if not isinstance(found, type):
+        return trainable_of(found, trainable)
+    if not issubclass(found, Trainable):
         raise InputError(problem("study", "trainable", trainable, "is no ray.tune.Trainable", fix))
     return found
 

@@ -19,13 +19,19 @@ class SetUpAtFirstStep(Trainable):
 
     _next: tuple[dict[str, Any], bool] | None = None  # the configuration of a trial that has not begun; whether first
     _was_set_up = False
+    _begins = False  # whether the trainable's own `setup` or `reset_config` runs: the one may call the other
 
     @override
     def setup(self, config: dict[str, Any]) -> None:
-        self._next = (config, True)
+        if self._begins:
+            super().setup(config)
+        else:
+            self._next = (config, True)
 
     @override
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        if self._begins:
+            return bool(super().reset_config(new_config))
         self._next = (new_config, not self._was_set_up)
         return True
 
@@ -33,8 +39,9 @@ class SetUpAtFirstStep(Trainable):
     def step(self) -> dict[str, Any]:
         if self._next is not None:
             config, first = self._next
-            self._next = None
+            self._next, self._begins = None, True
             self._set_up(config) if first else self._reset(config)
+            self._begins = False
         report: dict[str, Any] = super().step()
         return report
 

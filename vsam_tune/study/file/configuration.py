@@ -23,7 +23,7 @@ CUSTOM_METHOD = "custom"  # the name of a custom trainable's method where its fi
 
 def _check_trainable(value: object) -> object:
     if not isinstance(value, str) or not is_object_path(value):
-        raise broken("", "must be module:Class", f"write {DEFAULT_TRAINABLE}, or leave it out")
+        raise broken("", "must be module:name", f"write {DEFAULT_TRAINABLE}, or leave it out")
     return value
 
 
@@ -34,7 +34,7 @@ class Configuration(Strict):
         task: with absolute paths.
         base_optimizer: its name and its fixed settings.
         method: its name and its fixed settings.
-        trainable: `module:Class` of the Ray trainable.
+        trainable: `module:name` of the Ray trainable, or of a training function.
     """
 
     task: Task = Task()

@@ -37,7 +37,7 @@ class Plan:
         run_kind: the kind of its runs in MLflow.
         view: tags of the MLflow experiment (`study.view`).
         keep_checkpoints: whether to keep the last checkpoint of a trial that has ended.
-        trainable: `module:Class`.
+        trainable: `module:name`.
         config: (params, trial number) -> settings and seed of that trial, as docs/trainables.md lists them.
         resolved: the study file with all defaults filled in.
     """
