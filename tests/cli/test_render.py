@@ -114,10 +114,13 @@ def lines(column, *values):
         ((None, 1.25), ["", "1.25"]),
         ((1, 20), [" 1", "20"]),
         ((1, 2.5), ["1.0", "2.5"]),
+        ((1e250, 0.5), ["1.00e+250", "      0.5"]),
+        ((-math.inf, 999_999_999_999.0), ["           -inf", "999,999,999,999"]),
     ],
 )
 def test_a_column_has_one_number_of_decimals(values, shown):
     assert lines("longest_number", *values)[1:] == [text and f"{text:>14}" for text in shown]
+    assert not any(len(text) > 15 for text in shown)
 
 
 def test_values_with_errors_have_their_points_and_signs_in_one_line():

@@ -92,12 +92,12 @@ def _volumes(result: StudyResult, trials: Sequence[TrialRecord]) -> NDArray[np.f
     if corner is None:
         return np.zeros(len(trials))
     corner_losses = [each.sign * corner[each.name] for each in result.objectives]
-    front, volume, volumes = np.empty((0, len(corner_losses))), 0.0, []
-    for trial in trials:
-        if trial.may_join_front:
-            losses = result.losses([trial])
-            if not (front <= losses).all(axis=1).any():
-                front = np.concatenate([front[~(losses <= front).all(axis=1)], losses])
-                volume = max(volume, pareto.hypervolume(front, corner_losses))
-        volumes.append(volume)
-    return np.array(volumes, dtype=np.float64)
+    candidates = np.array([trial.may_join_front for trial in trials], dtype=np.bool_)
+    losses = result.losses(trial for trial in trials if trial.may_join_front)
+    grown, front, volume = [0.0], np.empty((0, len(corner_losses))), 0.0
+    for row in losses:
+        if not (front <= row).all(axis=1).any():
+            front = np.vstack([front[~(row <= front).all(axis=1)], row])
+            volume = max(volume, pareto.hypervolume(front, corner_losses))
+        grown.append(volume)
+    return np.array(grown, dtype=np.float64)[np.cumsum(candidates)]

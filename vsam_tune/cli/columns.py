@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vsam_tune.registry.metrics import metric_of
 
 _SIGNIFICANT_DIGITS = 3
+_LARGEST_FIXED = 1e12  # from there on a number is written with an exponent: a loss that explodes has 250 digits
 _MOST_DECIMALS = 5  # of a column of numbers whose metric is not known; beyond that it is written with exponents
 
 
@@ -151,4 +152,6 @@ def _decimals_needed(value: float) -> int:
 
 
 def _fixed(value: float, decimals: int | None) -> str:
-    return f"{value:.{_SIGNIFICANT_DIGITS - 1}e}" if decimals is None else f"{value:,.{decimals}f}"
+    if decimals is None or abs(value) >= _LARGEST_FIXED:
+        return f"{value:.{_SIGNIFICANT_DIGITS - 1}e}"
+    return f"{value:,.{decimals}f}"

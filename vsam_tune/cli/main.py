@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "confirm": ("vsam_tune.cli.confirm", "train the front again with fresh seeds: which points remain?"),
     "baselines": ("vsam_tune.cli.baselines", "train every method on the task of a study, with several seeds"),
     "compare": ("vsam_tune.cli.compare", "compare the baselines with SAM and with the paper"),
+    "compare-studies": ("vsam_tune.cli.compare_studies", "compare the hypervolumes of studies, and of repeats"),
     "rungs": ("vsam_tune.cli.rungs", "show where trials were stopped, and why"),
     "simulate": ("vsam_tune.cli.simulate", "replay a search with another sampler, trial scheduler or more workers"),
     "trials": ("vsam_tune.cli.trials", "list all trials of a study"),
