@@ -1,5 +1,6 @@
 """How the hypervolume grew over trials, epochs and hours: order, gaps between trials, and the last value."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -77,6 +78,14 @@ def test_a_trial_that_still_runs_counts_for_the_hours_alone():
     ((trials, epochs, hours, volume),) = rows(result)
     assert (trials, epochs, hours) == (1, 1, pytest.approx(1.5))
     assert volume > 0
+
+
+def test_a_trial_that_is_paused_at_a_rung_runs_until_then():
+    at_rung = {1: {"val_accuracy": 50.0, "time": BEGIN.timestamp() + 600}}
+    paused = replace(timed(0, 0, 9e9, state="running", rungs=at_rung), paused=1)
+    day = 24 * 3600
+    result = study(paused, timed(1, day, 1800, 90.0, 1000.0))
+    assert [hours for _, _, hours, _ in rows(result)] == pytest.approx([2400 / 3600])
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_hours():

@@ -215,6 +215,14 @@ VALUES = st.lists(
 )
 
 
+def test_the_fix_of_a_bound_has_as_many_digits_as_choose_the_trial_that_it_names():
+    result = study(trial(0, 634200.0, 2.0), trial(1, 634201.25, 1.0))
+    with pytest.raises(
+        InputError, match=r"the highest is 634201 \(trial 1\). Fix: write --pick min-val_accuracy=634201."
+    ):
+        pick(result, "min-val_accuracy=1e6")
+
+
 @given(VALUES, st.sampled_from(["min", "max"]), st.sampled_from([ACCURACY, AIS]))
 def test_the_fix_of_a_bound_that_is_out_of_reach_chooses_the_trial_that_it_names(values, bound, objective):
     result = study(*(trial(number, *each) for number, each in enumerate(values)))

@@ -3,6 +3,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,37 @@ def test_json_holds_errors_and_the_possible_trials(capsys: pytest.CaptureFixture
 def test_front_takes_the_noise_from_the_command_line(searched: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", "mine", "--root", str(searched.root), "--format", "json", "--noise", "ignore"]) == 0
     assert json.loads(capsys.readouterr().out)["noise"] == "ignore"
+
+
+# ---- the cost
+
+
+@pytest.mark.parametrize(
+    ("definition", "resumed", "waited"),
+    [
+        ({}, 0, ""),
+        ({"trial_scheduler": {"kind": "mo_asha", "variant": "stopping"}}, 0, ""),
+        (
+            {"trial_scheduler": {"kind": "mo_asha", "variant": "promotion"}},
+            0,
+            " (with the time for which they were paused)",
+        ),
+        ({}, 1, " (with the time for which they were paused)"),
+    ],
+)
+def test_the_cost_says_where_it_includes_pauses(
+    definition: dict[str, object], resumed: int, waited: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [
+        records.trial(0, 90.0, 1000.0, seconds=3600.0, epochs=1000, reference_seconds=60.0),
+        records.trial(1, state="pruned", seconds=90.0, epochs=9),
+    ]
+    trials[0] = replace(trials[0], resumed=resumed)
+    write_front(replace(records.study(*trials), study=definition), "table")
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Cost: 1,009 epochs, 1 h 1 min of trials{waited}, of which 1 min 30 s in stopped trials (9 epochs),"
+        " 1 min 0 s in the SAM probe."
+    )
 
 
 # ---- rungs

@@ -35,7 +35,7 @@ def hypervolume_over(result: StudyResult) -> list[VolumePoint]:
     trials without values.
 
     choice: time in which no trial ran is left out of the hours, since a search may continue days later. The pause of a
-    trial that was interrupted itself counts, since only its first start is stored.
+    trial that was interrupted, or that waited at a rung and went on, counts: only its first start is stored.
 
     Args:
         result: of a study. A trial whose start is unknown counts as the first to end, after 0 hours.
@@ -57,10 +57,12 @@ def hypervolume_over(result: StudyResult) -> list[VolumePoint]:
 
 
 def _moments(trial: TrialRecord) -> tuple[float, float]:
-    """Return when a trial started and when it ended, or now while it runs, in seconds since 1970."""
+    """Return when a trial started and when it ended, was paused, or now while it runs, in seconds since 1970."""
     if trial.started is None:
         return 0.0, 0.0
     start = trial.started.timestamp()
+    if trial.paused is not None:
+        return start, max(start, trial.rungs.get(trial.paused, {}).get("time", start))
     return start, start + max(0.0, trial.seconds or 0.0)  # a clock may have been set back
 
 

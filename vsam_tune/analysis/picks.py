@@ -9,7 +9,8 @@ from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
 from vsam_tune.errors import InputError, nearest, problem
 
 _ROUNDING = 1e-12  # of a value: 95.0 - 94.8 is 0.2 for people, and 0.2000000000000028 in binary
-_SHOWN_DIGITS = 4  # of the best value that a front reaches
+_SHOWN_DIGITS = 4  # of the best value that a front reaches, or more if others are as close
+_ALL_DIGITS = 17  # of a float
 _OPTION = "--pick"
 
 
@@ -133,12 +134,23 @@ def _bounded(result: StudyResult, asked: Asked, *, sign: float) -> TrialRecord:
     kept = [trial for trial in front if sign * values[trial.number] >= sign * bound]
     if not kept:
         closest = max(values, key=lambda number: sign * values[number])
-        relation, end, rounding = (">=", "highest", ROUND_FLOOR) if sign > 0 else ("<=", "lowest", ROUND_CEILING)
-        value = f"{Context(prec=_SHOWN_DIGITS, rounding=rounding).create_decimal(repr(values[closest])):f}"
+        value = _rounded(values[closest], values.values(), sign)
+        relation, end = (">=", "highest") if sign > 0 else ("<=", "lowest")
         there = f"no trial on the front of {result.name} has {objective.name} {relation} {asked.value}"
         rule = f"{there}; the {end} is {value} (trial {closest})"
         raise InputError(problem(_OPTION, asked.key, bound, rule, f"write {_OPTION} {asked.key}={value}"))
     return _best(result, kept, bounded=objective)
+
+
+def _rounded(closest: float, values: Iterable[float], sign: float) -> str:
+    """Return a bound that the closest value keeps and no smaller one, with as few digits as that takes."""
+    others = [value for value in values if value != closest]
+    for digits in range(_SHOWN_DIGITS, _ALL_DIGITS):
+        context = Context(prec=digits, rounding=ROUND_FLOOR if sign > 0 else ROUND_CEILING)
+        text = f"{context.create_decimal(repr(closest)):f}"
+        if not any(sign * value >= sign * float(text) for value in others):
+            return text
+    return repr(closest)
 
 
 def _objective(result: StudyResult, asked: Asked, example: TrialRecord) -> Objective:

@@ -12,7 +12,8 @@ class SearchCost(TypedDict):
     """The cost of the trials that have ended.
 
     Attributes:
-        hours: of all of them, each from its first start to its end; trials that ran side by side add up.
+        hours: of all of them, each from its first start to its end, pauses included; trials that ran side by side add
+            up.
         stopped_hours: of those that were stopped or diverged.
         failed_hours: of those that failed.
         sam_probe_hours: of the SAM probe, which measures AIS over SAM's in a trial.

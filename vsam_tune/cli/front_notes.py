@@ -66,7 +66,14 @@ def _cost(result: "StudyResult") -> list[str]:
     }
     shown = [f"{duration_text(3600 * hours)} in {name}" for name, hours in parts.items() if hours]
     end = f", of which {', '.join(shown)}" if shown else ""
-    return [f"Cost: {cost['epochs']:,} epochs, {duration_text(3600 * cost['hours'])} of trials{end}."]
+    waited = " (with the time for which they were paused)" if _may_have_waited(result) else ""
+    return [f"Cost: {cost['epochs']:,} epochs, {duration_text(3600 * cost['hours'])} of trials{waited}{end}."]
+
+
+def _may_have_waited(result: "StudyResult") -> bool:
+    """Return whether the time of a trial that ended may include a pause: at a rung, or after an interruption."""
+    promotes = (result.study.get("trial_scheduler") or {}).get("variant") == "promotion"
+    return promotes or any(trial.has_ended and trial.resumed for trial in result.trials)
 
 
 def _possibly_optimal(count: int, *, shown: bool) -> str:
