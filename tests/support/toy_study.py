@@ -48,7 +48,7 @@ def in_memory(plan: Plan) -> StudyStorage:
     study = optuna.create_study(
         study_name=plan.name,
         directions=[each.direction for each in plan.objectives],
-        sampler=build_sampler(plan.sampler, trials_so_far=0),
+        sampler=build_sampler(plan.sampler, space=plan.space, trials_so_far=0),
     )
     study.set_user_attr("study", dict(plan.resolved))
     storage = StudyStorage(study)

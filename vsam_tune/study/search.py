@@ -86,8 +86,11 @@ class SearchJob:
             raise InputError(*(problem(study.place(key), key, None, rule, fix) for key, rule in rules.items()))
 
     def extent(self, stored: StudyResult | None) -> tuple[int | None, int]:
-        """Return the budget of trials, and how many trials are complete or pruned."""
-        return self.study.budget.trials, stored.num_finished() if stored else 0
+        """Return the budget of trials, or the points of a smaller grid, and how many trials are complete or pruned."""
+        limits = (self.study.budget.trials, search_plan(self.study).num_points)
+        return min(
+            (limit for limit in limits if limit is not None), default=None
+        ), stored.num_finished() if stored else 0
 
     def plans(self) -> Iterator[Plan]:
         """Yield the one plan."""

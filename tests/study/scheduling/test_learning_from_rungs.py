@@ -141,7 +141,7 @@ def test_a_restarted_search_suggests_what_it_would_have_suggested(tmp_path: Path
     for restarted in (False, True):
         study = copy.deepcopy(storage._study)
         if restarted:
-            study.sampler = build_sampler(plan.sampler, trials_so_far=0)
+            study.sampler = build_sampler(plan.sampler, space=plan.space, trials_so_far=0)
         sampler = cast("Any", study.sampler)
         sampler._inner._rng.rng.seed(5)
         drawn.append([suggest_params(study.ask(), plan.space, {}) for _ in range(3)])
@@ -173,6 +173,20 @@ def test_a_trial_that_waits_for_a_promotion_is_complete_for_the_sampler(tmp_path
     seen = {trial.number: trial for trial in shown(storage)}
     assert all(seen[number].state == TrialState.COMPLETE for number in waiting)
     assert all(storage.record(number).state == "running" for number in waiting)
+
+
+def test_a_trial_that_went_on_and_waits_again_has_the_end_of_its_new_rung(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    storage = in_memory(plan)
+    run(storage, plan, 5)
+    trial, sampler = storage.ask(), ImputedTrials()
+    suggest_params(trial, plan.space, {})
+    ends = []
+    for epoch, cost in ((1, 50.0), (3, 60.0)):
+        storage.record_rung(trial, epoch, {"epoch": epoch, "loss": 9.0, "cost": cost})
+        storage.annotate(trial, paused=epoch)
+        ends.append(sampler.of(storage._study)[-1].values[1])
+    assert ends == pytest.approx([50.0, 60.0])
 
 
 def test_a_trial_that_diverged_stays_infeasible(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def open_storage(plan: Plan, home: Path) -> StudyStorage:
     """
     storage = StudyStorage.open(home, plan.name, resolved=plan.resolved, objectives=plan.objectives)
     storage.enqueue(plan.enqueued, again=plan.fixed_trials is not None)
-    storage.use_sampler(build_sampler(plan.sampler, trials_so_far=len(storage.records())))
+    storage.use_sampler(build_sampler(plan.sampler, space=plan.space, trials_so_far=len(storage.records())))
     return storage
 
 

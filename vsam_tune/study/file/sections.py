@@ -54,6 +54,28 @@ class Nsga2(Strict):
     population_size: int = Field(50, ge=2, le=LARGEST_COUNT, description="write a number of trials, such as 50")
 
 
+class Sobol(Strict):
+    """`sampler:` of kind sobol: a scrambled Sobol' sequence, which covers the space more evenly than random points.
+
+    Attributes:
+        seed: of the scrambling.
+    """
+
+    kind: Literal["sobol"] = "sobol"
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
+
+
+class Grid(Strict):
+    """`sampler:` of kind grid: every combination of values once, in random order; then the study ends.
+
+    Attributes:
+        seed: of the order.
+    """
+
+    kind: Literal["grid"] = "grid"
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="write a whole number >= 0")
+
+
 class Fifo(Strict):
     """`trial_scheduler:` of kind fifo: every trial runs to its end."""
 
@@ -230,7 +252,7 @@ def _of_kind(default: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {"kind": default, **value} if isinstance(value, dict) else value)
 
 
-Sampler = Annotated[Tpe | RandomSearch | Nsga2, Field(discriminator="kind"), _of_kind("tpe")]
+Sampler = Annotated[Tpe | RandomSearch | Nsga2 | Sobol | Grid, Field(discriminator="kind"), _of_kind("tpe")]
 TrialScheduler = Annotated[Fifo | Asha | MoAsha, Field(discriminator="kind"), _of_kind("fifo")]
 
 

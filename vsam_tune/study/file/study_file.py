@@ -13,6 +13,7 @@ from vsam_tune.study.file.baselines import Baselines, read_rows
 from vsam_tune.study.file.configuration import Configuration, configure, read
 from vsam_tune.study.file.constraints import check_constraints
 from vsam_tune.study.file.differences import differing_keys
+from vsam_tune.study.file.grid import check_grid
 from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.initial_points import Point, check_initial, default_initial, typed_initial
 from vsam_tune.study.file.objectives import (
@@ -28,6 +29,7 @@ from vsam_tune.study.file.sections import (
     Asha,
     Budget,
     Fifo,
+    Grid,
     Replication,
     Resources,
     Sampler,
@@ -249,6 +251,7 @@ def _check(content: Mapping[str, object], file: Path, overridden: frozenset[str]
     initial = default_initial(space, draft.values)
     if not wrong:  # what follows would report the same again
         wrong += check_constraints(draft, space)
+        wrong += check_grid(space) if isinstance(draft.sampler, Grid) else ()
         if "initial" in draft.model_fields_set:
             wrong += check_initial(draft.initial, space, draft.completed(space).fixed)
             initial = draft.initial if wrong else typed_initial(draft.initial, space)

@@ -1,10 +1,11 @@
 """The trial scheduler and the sampler that a study file asks for, by the `kind` of its section."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optuna.samplers import BaseSampler
 
+from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.file import sections
 from vsam_tune.study.scheduling.asha import Asha, PromotionAsha
@@ -12,7 +13,7 @@ from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.racing import Racing
 from vsam_tune.study.scheduling.rungs import Comparison, rung_epochs
-from vsam_tune.study.scheduling.sampler import nsga2, random_search, tpe
+from vsam_tune.study.scheduling.sampler import grid, nsga2, random_search, sobol, tpe
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
 from vsam_tune.study.storage.study_storage import StudyStorage
@@ -25,14 +26,15 @@ def build_trial_scheduler(plan: Plan, storage: StudyStorage, searcher: OptunaSea
     return TRIAL_SCHEDULERS[section.kind](section, plan, storage, searcher, racing)
 
 
-def build_sampler(section: sections.Sampler, *, trials_so_far: int) -> BaseSampler:
+def build_sampler(section: sections.Sampler, *, space: Mapping[str, Dimension], trials_so_far: int) -> BaseSampler:
     """Return the sampler.
 
     Args:
         section: its kind, seed and settings.
+        space: by parameter name.
         trials_so_far: added to the seed, so that a restarted driver does not draw the same numbers again.
     """
-    return SAMPLERS[section.kind](section, section.seed + trials_so_far)
+    return SAMPLERS[section.kind](section, section.seed + trials_so_far, space)
 
 
 def _fifo(_: object, __: Plan, storage: StudyStorage, searcher: OptunaSearcher, racing: Racing | None) -> Fifo:
@@ -77,9 +79,11 @@ TRIAL_SCHEDULERS: dict[str, Callable[[Any, Plan, StudyStorage, OptunaSearcher, R
     "mo_asha": _on_rungs,
 }
 
-# (section of the study file, seed) -> sampler
-SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {
+# (section of the study file, seed, space) -> sampler
+SAMPLERS: dict[str, Callable[[Any, int, Mapping[str, Dimension]], BaseSampler]] = {
     "tpe": tpe,
     "random": random_search,
     "nsga2": nsga2,
+    "sobol": sobol,
+    "grid": grid,
 }

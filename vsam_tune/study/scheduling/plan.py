@@ -8,7 +8,17 @@ from typing import Any, cast
 
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
-from vsam_tune.study.file.sections import Budget, Fifo, RandomSearch, Replication, Resources, Sampler, TrialScheduler
+from vsam_tune.study.file.grid import num_points
+from vsam_tune.study.file.sections import (
+    Budget,
+    Fifo,
+    Grid,
+    RandomSearch,
+    Replication,
+    Resources,
+    Sampler,
+    TrialScheduler,
+)
 from vsam_tune.study.scheduling.rungs import rung_epochs
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 from vsam_tune.trial import TrialConfig
@@ -88,6 +98,11 @@ class Plan:
         if isinstance(section, Fifo) or section.variant == "stopping":
             return ()
         return rung_epochs(section.min_epochs, section.reduction_factor, self.epochs)
+
+    @property
+    def num_points(self) -> int | None:
+        """How many points the grid has that the sampler tries; None for other samplers."""
+        return num_points(self.space, self.fixed) if isinstance(self.sampler, Grid) else None
 
     @property
     def digest(self) -> str:

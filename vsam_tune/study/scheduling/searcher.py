@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from search_spaces.schema import Dimension
 from vsam_tune.study.scheduling.arrivals import Arrivals
+from vsam_tune.study.scheduling.budget import grid_exhausted
 from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
@@ -153,7 +154,9 @@ class OptunaSearcher(NotPickled, Searcher):
         if self._plan.fixed_trials is not None:
             return not self._storage.num_waiting(self._plan.fixed_trials)
         trials, started = self._plan.budget.trials, self._num_ended + len(self._running) + len(self._paused)
-        return (trials is not None and started >= trials) or self._no_seconds_left() or self._no_epochs_left()
+        if (trials is not None and started >= trials) or self._no_seconds_left() or self._no_epochs_left():
+            return True
+        return grid_exhausted(self._plan, self._storage)
 
     def _no_seconds_left(self) -> bool:
         seconds = self._plan.budget.seconds

@@ -6,18 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from search_spaces.schema import CategoricalDimension, Dimension
+from vsam_tune.study.scheduling.sampler import distribution_of
 from vsam_tune.study.simulation.recording import Recording
 
 
@@ -38,7 +34,7 @@ class RecordedSampler(BaseSampler):
 
     def __init__(self, inner: BaseSampler, recording: Recording, seed: int) -> None:
         self._inner, self._recording = inner, recording
-        self._distributions = {name: _distribution(each) for name, each in recording.space.items()}
+        self._distributions = {name: distribution_of(each) for name, each in recording.space.items()}
         self._units = np.array([_unit(recording.space, params) for params in recording.params])
         self._left = np.ones(recording.num_trials, dtype=np.bool_)
         self._random = np.random.default_rng(seed)
@@ -84,16 +80,6 @@ class RecordedSampler(BaseSampler):
     @override
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         self._inner.after_trial(study, trial, state, values)
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    match dimension.type:
-        case "float":
-            return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
-        case "int":
-            return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1)
-        case "categorical":
-            return CategoricalDistribution(dimension.choices)
 
 
 def _unit(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def simulate(
     """
     plan = _plan(recording, sampler, trial_scheduler)
     storage = _in_memory(plan)
-    recorded = RecordedSampler(build_sampler(sampler, trials_so_far=0), recording, sampler.seed)
+    recorded = RecordedSampler(build_sampler(sampler, space=recording.space, trials_so_far=0), recording, sampler.seed)
     storage.use_sampler(recorded)
     searcher = OptunaSearcher(storage, plan, folder=Path("/simulated"), workers=workers, stamps={}, clock=lambda: 0.0)
     driver = _Driver(recording, recorded, searcher, build_trial_scheduler(plan, storage, searcher), plan)
