@@ -260,6 +260,32 @@ def test_asha_stops_what_is_not_among_the_best_third(ray_address: str, tmp_path:
 
 
 @pytest.mark.ray
+def test_paused_trials_go_on_from_their_checkpoint_on_one_worker(ray_address: str, tmp_path: Path) -> None:
+    found = searched(
+        tmp_path,
+        ray_address,
+        workers=1,
+        task={"epochs": 4},
+        trial_scheduler={"kind": "mo_asha", "variant": "promotion", "reduction_factor": 2, "guard": "off"},
+        objectives=[{"name": "loss", "direction": "minimize"}],
+        initial=[{"x": x} for x in (0.0, 0.5, 1.0, -1.0)],
+        budget={"trials": 4},
+    )
+    # 0 waits. 1 is better, and waits at epoch 2. 2 is better still, at epoch 2 too: it runs to its end. 3 waits.
+    # No trial is left to start, and half of each rung, rounded up, has gone on.
+    assert [found.epochs(number) for number in range(4)] == [[1], [1, 2], [1, 2, 3, 4], [1]]
+    assert [record.state for record in found.result.trials] == ["pruned", "pruned", "complete", "pruned"]
+    assert [record.stopped for record in found.result.trials] == [
+        "trial scheduler at epoch 1",
+        "trial scheduler at epoch 2",
+        None,
+        "trial scheduler at epoch 1",
+    ]
+    assert sorted(record.number for record in found.heard.records) == [0, 1, 2, 3]
+    assert not list(found.study_folder.glob("trials/*/checkpoint.pt"))
+
+
+@pytest.mark.ray
 def test_a_search_whose_trials_all_fail_gives_up(ray_address: str, tmp_path: Path) -> None:
     always = {"method": {"name": "toy", "raise": list(range(9))}, "resources": {"retries": 0}}
     found = searched(tmp_path, ray_address, workers=1, **always)
