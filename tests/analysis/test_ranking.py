@@ -168,3 +168,14 @@ def test_tables_of_another_shape_are_refused():
         rank([1.0, 2.0], [0, 1], [True, True])
     with pytest.raises(ValueError, match="errors have the shape"):
         rank([[1.0], [2.0]], [0, 1], [True, True], [[1.0]])
+
+
+@pytest.mark.slow
+def test_in_ten_thousand_tables_no_row_ranks_behind_one_that_it_dominates() -> None:
+    draws = np.random.default_rng(0)
+    for _ in range(10_000):
+        losses = draws.integers(0, 6, size=(draws.integers(1, 30), draws.integers(1, 4))).astype(float)
+        ranks = rank(losses, draws.permutation(len(losses)), np.ones(len(losses), dtype=bool))
+        one, two = losses[:, np.newaxis], losses[np.newaxis, :]
+        dominates = (one <= two).all(axis=2) & (one < two).any(axis=2)
+        assert not (dominates & (ranks[:, np.newaxis] > ranks[np.newaxis, :])).any()

@@ -163,9 +163,10 @@ class _Driver:
 
 def _progress(recording: Recording, log: _Log, budgets: Sequence[int]) -> list[Progress]:
     losses = recording.losses()
-    good = np.flatnonzero(np.isfinite(losses).all(axis=1)).tolist()
-    corner = pareto.reference_point(losses[good])
-    whole = pareto.hypervolume(losses[good], corner)
+    is_finite = np.isfinite(losses).all(axis=1)
+    good = set(np.flatnonzero(is_finite).tolist())
+    corner = pareto.reference_point(losses[is_finite])
+    whole = pareto.hypervolume(losses[is_finite], corner)
     found = []
     for budget in budgets:
         finished = [trial for epochs, _, trial in log.completions if epochs <= budget and trial in good]
