@@ -1,6 +1,7 @@
 """A guarded promotion study whose driver and workers are killed again and again ends as an undisturbed one does."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,13 @@ class OneWorker(Search):
 
     def worker(self) -> psutil.Process | None:
         """Return the process that trains, if there is one."""
-        found = [each for each in self.processes() if "ray::" in "".join(each.cmdline()) and "Quadratic" in each.name()]
-        return found[0] if found else None
+        for process in self.processes():
+            try:
+                if process.name().startswith("ray::Quadratic"):
+                    return process
+            except psutil.Error:  # it has ended
+                continue
+        return None
 
 
 def what_happened(search: OneWorker) -> tuple[Any, ...]:
@@ -78,14 +84,18 @@ def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
             if worker is None:
                 continue
             if of_worker:
-                worker.kill()
+                with suppress(psutil.Error):
+                    worker.kill()
             else:
                 kill(driver)
                 driver = disturbed.start()
             killed[of_worker] += 1
         _, stderr = driver.communicate()
         assert driver.returncode == 0, stderr
+        print(f"{killed[0]} drivers and {killed[1]} workers were killed")  # noqa: T201 - for pytest -s
     finally:
+        driver.kill()
+        driver.communicate()
         for process in disturbed.processes():
             process.kill()
     assert min(killed) >= 3, killed
