@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vsam_tune.analysis.results import StudyResult, TrialRecord
 
 _DECISION = ("trial", "epoch", "passes", "rank", "rows", "kept", "spared")
-_LOW_TAU = 0.5  # choice: below it the order at a rung says little about the order at the end
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +78,8 @@ def _rungs(rows: Sequence[Mapping[str, Any]], format: Any) -> str:  # noqa: A002
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    from vsam_tune.analysis.rung_correlation import WEAK
+
     for row in rows:
         if row["in_force"] is False:
             loss = (
@@ -86,7 +87,7 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
             yield f"epoch {row['epoch']}: the guard has the rung off: {loss}"
         for name, tau in row["tau"].items():
-            if tau is not None and tau < _LOW_TAU:
+            if tau is not None and tau < WEAK:
                 yield f"epoch {row['epoch']}: {name} there says little about the end (Kendall's tau {tau:.2f})"
     yield "loss: the part of the hypervolume of the finished trials that the rule would have lost"
     yield "tau: Kendall's tau between the values at the rung and at the end, over the finished trials"

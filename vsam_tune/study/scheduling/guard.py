@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsam_tune.analysis import pareto
+from vsam_tune.analysis.rank_correlation import kendall_tau
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.study.scheduling.rungs import Comparison
 
@@ -107,15 +108,5 @@ def _taus(trials: Sequence[TrialRecord], epoch: int, comparison: Comparison) -> 
             for trial in trials
             if each.name in trial.rungs.get(epoch, {})
         ]
-        taus[each.name] = kendall_tau(*np.array(pairs, dtype=np.float64).reshape(-1, 2).T)
+        taus[each.name] = kendall_tau([then for then, _ in pairs], [end for _, end in pairs])
     return taus
-
-
-def kendall_tau(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
-    """Return Kendall's tau-b of two rows of numbers; None where one of them is constant or has fewer than two."""
-    from scipy.stats import kendalltau  # noqa: PLC0415 - half a second, which most callers of this module do not need
-
-    if len(first) < 2:
-        return None
-    tau = float(kendalltau(first, second).statistic)
-    return None if math.isnan(tau) else tau

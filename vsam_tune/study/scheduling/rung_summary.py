@@ -29,7 +29,7 @@ def rung_rows(result: StudyResult) -> list[dict[str, Any]]:
         return []
     comparison = comparison_of(section, result.objectives)
     guard = None if section.guard == "off" else section.guard
-    finished = [trial for trial in result.trials if trial.state == "complete" and trial.feasible]
+    finished = [trial for trial in result.trials if trial.may_join_front]
     rows = []
     for epoch in rung_epochs(section.min_epochs, section.reduction_factor, result.study["task"]["epochs"]):
         verdict = judge(finished, epoch, comparison, audit=guard.audit if guard else 0.0)
