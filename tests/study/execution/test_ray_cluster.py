@@ -14,6 +14,7 @@ from vsam_tune.errors import InputError
 from vsam_tune.machine.hardware import Cores
 from vsam_tune.study.execution import ray_cluster
 from vsam_tune.study.execution.ray_cluster import _remember, connect, end_remains, num_fitting, num_offered
+from vsam_tune.study.execution.ray_folder import make_ray_folder
 from vsam_tune.study.file.sections import Resources
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 
@@ -79,10 +80,32 @@ def test_a_note_that_was_cut_ends_the_processes_that_it_still_names(process: psu
 def test_a_folder_in_the_place_of_the_note_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / NOTES).mkdir()
     assert end_remains(tmp_path) == 0
-    _remember(tmp_path)
+    _remember(tmp_path, tmp_path / "vsam-abcdefgh")
     assert [entry.getMessage() for entry in caplog.records] == [
         f"{tmp_path / NOTES} cannot be written: Is a directory; it only helps after a crash"
     ]
+
+
+def test_the_folder_of_a_cluster_whose_driver_was_killed_is_removed(tmp_path: Path) -> None:
+    folder = make_ray_folder()
+    (folder / "session_1" / "sockets").mkdir(parents=True)
+    _remember(tmp_path, folder)
+    assert end_remains(tmp_path) == 0
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["mine", "vsam-mine", "vsam-abcdefghi", "vsam-abcdefg.", "vsam-link0000"])
+def test_no_other_folder_is_removed(name: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    (kept / "inside").mkdir(parents=True)
+    if name == "vsam-link0000":
+        (tmp_path / name).symlink_to(kept)
+    else:
+        (tmp_path / name).mkdir()
+    (tmp_path / NOTES).write_text(json.dumps([[1, 5.0], str(tmp_path / name), "/"]))
+    end_remains(tmp_path)
+    assert (tmp_path / name).exists()
+    assert (kept / "inside").exists()
 
 
 def test_processes_that_are_gone_are_no_remains(tmp_path: Path) -> None:

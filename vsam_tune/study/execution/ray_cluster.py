@@ -7,7 +7,6 @@ import math
 import os
 import re
 import secrets
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -22,7 +21,7 @@ from vsam_tune.errors import InputError, problem
 from vsam_tune.import_path import ROOT
 from vsam_tune.machine.hardware import cores
 from vsam_tune.study.execution.ray_address import find_cluster, no_cluster
-from vsam_tune.study.execution.ray_folder import make_ray_folder
+from vsam_tune.study.execution.ray_folder import make_ray_folder, remove_ray_folder
 from vsam_tune.study.file.sections import Resources
 
 logger = logging.getLogger(__name__)
@@ -87,12 +86,12 @@ def start_local(folder: Path, *, cpus: float) -> Iterator[dict[str, float]]:
     own_folder = make_ray_folder()
     try:
         _start(ray, own_folder, offered)
-        _remember(folder)
+        _remember(folder, own_folder)
         with redirect_stdout(sys.stderr):  # as above
             yield ray.cluster_resources()
     finally:
         _shut_down(ray)
-        shutil.rmtree(own_folder, ignore_errors=True)
+        remove_ray_folder(own_folder)
         with suppress(OSError):
             (folder / _PROCESSES).unlink()
 
@@ -207,9 +206,10 @@ def _job_config() -> Any:  # noqa: ANN401 - Ray is imported late
     return config
 
 
-def _remember(folder: Path) -> None:
-    """Note the processes that Ray started under this one."""
-    started = [[child.pid, child.create_time()] for child in psutil.Process().children(recursive=True)]
+def _remember(folder: Path, ray_folder: Path) -> None:
+    """Note the processes that Ray started under this one, and the folder of its sockets and logs."""
+    started: list[object] = [[child.pid, child.create_time()] for child in psutil.Process().children(recursive=True)]
+    started.append(str(ray_folder))
     try:
         write_text(folder / _PROCESSES, json.dumps(started))
     except OSError as error:
@@ -217,9 +217,9 @@ def _remember(folder: Path) -> None:
 
 
 def end_remains(folder: Path) -> int:
-    """End processes that a local cluster of this study left running after a `kill -9` of its driver.
+    """End processes that a local cluster of this study left after a `kill -9` of its driver, and remove its folder.
 
-    Only processes that were noted by id and start time are touched.
+    Only processes that were noted by id and start time are touched, and a folder that has the name of Ray's.
 
     Returns:
         How many there were.
@@ -237,6 +237,8 @@ def end_remains(folder: Path) -> int:
         except psutil.Error:  # it has ended by itself
             continue
     psutil.wait_procs(remains, timeout=5)
+    for ray_folder in _noted_folders(path):
+        remove_ray_folder(ray_folder)
     path.unlink()
     return len(remains)
 
@@ -245,3 +247,7 @@ def _noted(path: Path) -> list[tuple[int, float]]:
     """Return the ids and start times that a file holds, also one that is damaged."""
     pairs = re.findall(rb"\[(\d{1,10}), (\d{1,20}(?:\.\d{1,20})?)\]", path.read_bytes())
     return [(int(pid), float(create_time)) for pid, create_time in pairs if 0 < int(pid) <= _LARGEST_PID]
+
+
+def _noted_folders(path: Path) -> list[Path]:
+    return [Path(os.fsdecode(name)) for name in re.findall(rb'"(/[^"\\\x00]{1,200})"', path.read_bytes())]

@@ -1,6 +1,8 @@
 """The folder of a local Ray cluster: its sockets need a short path, and it is removed when the cluster ends."""
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,3 +41,9 @@ def make_ray_folder(folders: Iterable[Path] | None = None) -> Path:
     rule = f"none can hold Ray's sockets: {', '.join(map(str, tried))}"
     fix = f"set RAY_TMPDIR to a folder that can be written to, with a path of at most {_LONGEST} characters"
     raise InputError(problem("temporary folders", "", None, rule, fix))
+
+
+def remove_ray_folder(folder: Path) -> None:
+    """Remove a folder that `make_ray_folder` made; any other is left alone."""
+    if re.fullmatch(rf"{_PREFIX}\w{{8}}", folder.name) and folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
