@@ -54,6 +54,15 @@ def test_each_decision_is_explained(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert printed(capsys, tmp_path, "--trial", "2").count("\n") == 1
 
 
+def test_a_front_names_a_rung_that_the_guard_has_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched(tmp_path, guard={"trials": 4, "max_loss": 0.05, "audit": 0.0})
+    assert main(["front", "toy", "--root", str(tmp_path / "runs")]) == 0
+    assert (
+        "The guard has the rung of epoch 2 off: its rule would lose 10 % of the hypervolume of 4 finished trials.\n"
+        in (capsys.readouterr().out)
+    )
+
+
 def test_json_holds_rungs_and_decisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     searched(tmp_path, guard="off")
     content = json.loads(printed(capsys, tmp_path, "--format", "json"))

@@ -36,7 +36,7 @@ def front_notes(
         lines.append("± is one standard error.")
     if noise == "aware" and has_errors:
         lines.append(_possibly_optimal(len(possible), shown=len(shown) > len(front)))
-    return [*lines, *_weak_rungs(result), *_inefficient(shown), *_never_adapted(shown)]
+    return [*lines, *_weak_rungs(result), *_rungs_off(result), *_inefficient(shown), *_never_adapted(shown)]
 
 
 def _counts(result: "StudyResult", front: Sequence["TrialRecord"]) -> str:
@@ -98,6 +98,20 @@ def _weak_rungs(result: "StudyResult") -> list[str]:
                 f" Kendall's tau {', '.join(weak)}."
             )
     return lines
+
+
+def _rungs_off(result: "StudyResult") -> list[str]:
+    """Return a line for each rung that stops no trial now, since the guard has it off."""
+    if not (result.study.get("trial_scheduler") or {}).get("guard"):  # a study without rungs, as most are
+        return []
+    from vsam_tune.study.scheduling.rung_summary import rung_rows
+
+    return [
+        f"The guard has the rung of epoch {row['epoch']} off: its rule would lose {100 * row['loss']:.0f} % of the"
+        f" hypervolume of {row['finished']} finished trials."
+        for row in rung_rows(result)
+        if row["in_force"] is False
+    ]
 
 
 def _inefficient(records: Sequence["TrialRecord"]) -> list[str]:
