@@ -64,13 +64,14 @@ class TrialRecord:
         params: the searched hyper-parameters by name; a name is absent where its condition does not hold.
         values: by objective name, finite; empty unless the state is complete.
         metrics: the metrics that it reported last, by name.
-        feasible: False where it diverged.
+        feasible: False where it diverged, or broke a constraint.
         seed: fixes the trial; None until it has started.
         started: when it first started.
         seconds: wall clock from its first start to its end, or to now while it runs.
         epochs: trained in full.
         error: the error of a failed trial.
         stopped: why it was pruned: `trial scheduler at epoch 9`, `diverged at iteration 120`.
+        infeasible: the constraints that it broke, and how: `val_accuracy 71.2 < 80`.
         stopped_by_racing: why it trained no further replicate, where a race ended it.
         ray_trial_id: its name in Ray.
         resumed: how often it went on from a checkpoint.
@@ -92,6 +93,7 @@ class TrialRecord:
     epochs: int = 0
     error: str | None = None
     stopped: str | None = None
+    infeasible: str | None = None
     stopped_by_racing: str | None = None
     ray_trial_id: str | None = None
     resumed: int = 0
@@ -118,7 +120,11 @@ class TrialRecord:
     @property
     def why(self) -> str:
         """In one line the reason for its end, or the last line of its error; empty without either."""
-        return self.stopped or self.stopped_by_racing or (self.error or "").split("\n")[-1]
+        return self.stopped or self._infeasibility or self.stopped_by_racing or (self.error or "").split("\n")[-1]
+
+    @property
+    def _infeasibility(self) -> str:
+        return f"infeasible: {self.infeasible}" if self.infeasible else ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `show --format json` prints; other tools rely on its keys."""

@@ -33,6 +33,7 @@ def search_plan(study: Study) -> Plan:
         space=study.space,
         fixed=study.values,
         initial=study.initial,
+        constraints=study.constraints,
         budget=study.budget,
         epochs=study.epochs,
         resources=study.resources,

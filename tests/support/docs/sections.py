@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from search_spaces.schema import DIMENSIONS
 from tests.support.docs.markdown import code, table
 from vsam_tune.study.file.baselines import Baselines
+from vsam_tune.study.file.feasibility import Constraint
 from vsam_tune.study.file.label_smoothing import LabelSmoothing
 from vsam_tune.study.file.problems import kinds_of
 from vsam_tune.study.file.quantization import Quantization
@@ -118,6 +119,7 @@ SECTION_TABLES: dict[str, Callable[[], str]] = {
     "sampler": lambda: kinds(kinds_of(StudyFile.model_fields["sampler"].annotation)),
     "trial scheduler": lambda: kinds(kinds_of(StudyFile.model_fields["trial_scheduler"].annotation)),
     "guard": lambda: section(Guard),
+    "constraints": lambda: section(Constraint),
     "replication": lambda: table(_HEAD, [row(StudyFile, name) for name in ("replicates", "racing")]),
     "budget": lambda: section(Budget),
     "resources": lambda: section(Resources),

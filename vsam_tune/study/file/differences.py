@@ -12,7 +12,8 @@ from vsam_tune.study.file.same_files import names_the_same_files
 
 CHANGEABLE = ("budget", "resources", "tracking", "baselines", "task.data_root", "task.download")
 
-_IMPLIED = {"sampler.learn_from": "rungs"}  # what a study that was started before this key existed has
+# what a study has that was started before the key existed
+_IMPLIED: dict[str, object] = {"sampler.learn_from": "rungs", "constraints": []}
 
 
 def differing_keys(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
@@ -52,8 +53,12 @@ def difference_rules(rule: str, keys: Iterable[str], now: Mapping[str, Any], the
 
 
 def _is_implied(key: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-    section, _, name = key.partition(".")
-    return key in _IMPLIED and name not in then[section] and now[section].get(name) == _IMPLIED[key]
+    if key not in _IMPLIED:
+        return False
+    *sections, name = key.split(".")
+    for section in sections:
+        now, then = now[section], then[section]
+    return name not in then and now.get(name) == _IMPLIED[key]
 
 
 def _text_at(key: str, content: Any) -> str:  # noqa: ANN401 - any part of a file

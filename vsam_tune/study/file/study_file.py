@@ -9,10 +9,12 @@ from pydantic import Field, JsonValue, field_serializer
 from typing_extensions import override
 
 from vsam_tune.errors import InputError, problem
+from vsam_tune.registry.methods import METHODS
 from vsam_tune.study.file.baselines import Baselines, read_rows
 from vsam_tune.study.file.configuration import Configuration, configure, read
 from vsam_tune.study.file.constraints import check_constraints
 from vsam_tune.study.file.differences import differing_keys
+from vsam_tune.study.file.feasibility import Constraint, check_feasibility
 from vsam_tune.study.file.grid import check_grid
 from vsam_tune.study.file.hyperparameters import NamedSettings
 from vsam_tune.study.file.initial_points import Point, check_initial, default_initial, typed_initial
@@ -60,6 +62,7 @@ class StudyFile(Configuration):
         budget: of the whole study.
         resources: of one trial.
         tracking: where MLflow is.
+        constraints: bounds on metrics; a trial that breaks one cannot be on the front.
         reference_point: the corner of the hypervolume by objective name; None to take it from the trials.
         baselines: the methods that the study is compared with; None for the default.
     """
@@ -77,6 +80,9 @@ class StudyFile(Configuration):
     budget: Budget = Budget()
     resources: Resources = Resources()
     tracking: Tracking = Tracking()
+    constraints: tuple[Constraint, ...] = Field(
+        (), strict=False, description="write [{metric: val_accuracy, min: 80}], or leave it out"
+    )
     reference_point: dict[str, float] | None = Field(None, description="write {OBJECTIVE: NUMBER}, or leave it out")
     baselines: Baselines | None = None
 
@@ -239,6 +245,8 @@ def _check(content: Mapping[str, object], file: Path, overridden: frozenset[str]
     problems += check_objectives(written.objectives)
     problems += check_reference_point(written.reference_point, written.objectives)
     problems += check_racing(written)
+    any_metric = written.custom_trainable or written.method.name not in {"", *METHODS}
+    problems += check_feasibility(written.constraints, any_metric=any_metric)
     if written.tracking.uri is not None:
         written = written.model_copy(update={"tracking": Tracking(uri=absolute_uri(written.tracking.uri, file.parent))})
         problems += check_tracking(written.tracking)

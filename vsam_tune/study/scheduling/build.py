@@ -8,6 +8,7 @@ from optuna.samplers import BaseSampler
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
 from vsam_tune.study.file import sections
+from vsam_tune.study.file.feasibility import Constraint
 from vsam_tune.study.scheduling.asha import Asha, PromotionAsha
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
@@ -52,7 +53,7 @@ def _on_rungs(
     return variant(
         storage,
         searcher,
-        comparison=comparison_of(section, plan.objectives),
+        comparison=comparison_of(section, plan.objectives, plan.constraints),
         rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
         guard=None if section.guard == "off" else section.guard,
         seed=plan.sampler.seed,
@@ -60,13 +61,16 @@ def _on_rungs(
     )
 
 
-def comparison_of(section: sections.Asha | sections.MoAsha, objectives: Sequence[Objective]) -> Comparison:
-    """Return how a trial scheduler compares the trials of a study with these objectives."""
+def comparison_of(
+    section: sections.Asha | sections.MoAsha, objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
+) -> Comparison:
+    """Return how a trial scheduler compares the trials of a study with these objectives and constraints."""
     metrics = [section.metric] if isinstance(section, sections.Asha) else [each.name for each in objectives]
     return Comparison(
         objectives=tuple(each for each in objectives if each.name in metrics),
         reduction_factor=section.reduction_factor,
         min_rung_size=section.min_rung_size or section.reduction_factor,
+        constraints=tuple(constraints),
         noise=section.noise,
         ais_horizon=section.ais_horizon,
     )

@@ -13,10 +13,11 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import Study as OptunaStudy
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from typing_extensions import override
 
 from vsam_tune.analysis.results import Objective
+from vsam_tune.study.file.feasibility import Constraint, read_constraints
 from vsam_tune.study.scheduling.imputed_ends import Finished, imputed_ends
 from vsam_tune.study.scheduling.rungs import Row
 
@@ -74,6 +75,7 @@ class ImputedTrials:
 
     def __init__(self) -> None:
         self._objectives: list[Objective] = []
+        self._constraints: tuple[Constraint, ...] = ()
         self._key: object = None
         self._instead: dict[int, FrozenTrial | None] = {}
 
@@ -101,19 +103,41 @@ class ImputedTrials:
         self, study: OptunaStudy, stopped: dict[int, FrozenTrial], finished: list[FrozenTrial]
     ) -> dict[int, FrozenTrial | None]:
         """Return what the sampler sees instead of a trial, by number; None for nothing."""
-        self._objectives = self._objectives or [Objective(**each) for each in study.user_attrs["study"]["objectives"]]
-        ends = imputed_ends(
-            {number: _rungs(trial) for number, trial in stopped.items()},
-            [Finished(_rungs(trial), trial.values) for trial in finished],
-            self._objectives,
-        )
+        if not self._objectives:
+            definition = study.user_attrs["study"]
+            self._objectives = [Objective(**each) for each in definition["objectives"]]
+            self._constraints = read_constraints(definition)
+        rungs = {number: _rungs(trial) for number, trial in stopped.items()}
+        ends = imputed_ends(rungs, [Finished(_rungs(trial), trial.values) for trial in finished], self._objectives)
+        violations = self._violations(rungs, finished)
         instead: dict[int, FrozenTrial | None] = {}
         for number, trial in stopped.items():
             if number in ends:
-                instead[number] = _ended(trial, ends[number])
+                instead[number] = _ended(trial, ends[number], violations.get(number, {}))
             elif trial.state == TrialState.PRUNED and self._is_comparable(trial):
                 instead[number] = None
         return instead
+
+    def _violations(
+        self, stopped: dict[int, dict[int, Row]], finished: list[FrozenTrial]
+    ) -> dict[int, dict[str, float]]:
+        """Return the imputed violation of each constraint, by number and metric: of the metrics at an imputed end.
+
+        A metric whose end cannot be imputed counts as it was at the last rung.
+        """
+        found: dict[int, dict[str, float]] = {number: {} for number in stopped}
+        for each in self._constraints:
+            metric = Objective(each.metric, "minimize" if each.min is None else "maximize")
+            having = [
+                Finished(_rungs(trial), [trial.user_attrs["metrics"][each.metric]])
+                for trial in finished
+                if each.metric in trial.user_attrs.get("metrics", {})
+            ]
+            ends = imputed_ends(stopped, having, [metric])
+            for number, rungs in stopped.items():
+                row = {each.metric: ends[number][0]} if number in ends else rungs[max(rungs)]
+                found[number][each.metric] = each.violation(row)
+        return found
 
     def _is_comparable(self, trial: FrozenTrial) -> bool:
         rungs = _rungs(trial)
@@ -132,9 +156,12 @@ def _rungs(trial: FrozenTrial) -> dict[int, Row]:
     return {int(epoch): row for epoch, row in trial.user_attrs.get("rungs", {}).items()}
 
 
-def _ended(trial: FrozenTrial, values: list[float]) -> FrozenTrial:
+def _ended(trial: FrozenTrial, values: list[float], violations: dict[str, float]) -> FrozenTrial:
     shown = copy.copy(trial)
     shown.state, shown.values = TrialState.COMPLETE, values
+    if violations:
+        of_constraints = create_trial(values=values, constraints=violations).system_attrs  # as Optuna keeps them
+        shown.system_attrs = {**trial.system_attrs, **of_constraints}
     return shown
 
 

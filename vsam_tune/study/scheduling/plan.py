@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from search_spaces.schema import Dimension
 from vsam_tune.analysis.results import Objective
+from vsam_tune.study.file.feasibility import Constraint
 from vsam_tune.study.file.grid import num_points
 from vsam_tune.study.file.sections import (
     Budget,
@@ -34,6 +35,7 @@ class Plan:
         space: searched parameters by name; each follows those that its condition names.
         fixed: settings that are not searched, which a condition may also name.
         initial: parameters that a search tries first.
+        constraints: bounds on metrics, which a feasible trial keeps.
         fixed_trials: the parameters of all trials, which run as they are; those that failed are tried again. None for a
             search, whose sampler draws after `initial`.
         budget: limit of a search.
@@ -57,6 +59,7 @@ class Plan:
     space: Mapping[str, Dimension] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     initial: Sequence[Mapping[str, Any]] = ()
+    constraints: Sequence[Constraint] = ()
     fixed_trials: Sequence[Mapping[str, Any]] | None = None
     budget: Budget = field(default_factory=Budget)
     epochs: int

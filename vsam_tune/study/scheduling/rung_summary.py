@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from vsam_tune.analysis.results import StudyResult, TrialRecord
+from vsam_tune.study.file.feasibility import read_constraints
 from vsam_tune.study.file.sections import Fifo, TrialScheduler
 from vsam_tune.study.scheduling.build import comparison_of
 from vsam_tune.study.scheduling.guard import judge
@@ -27,7 +28,7 @@ def rung_rows(result: StudyResult) -> list[dict[str, Any]]:
     section = TypeAdapter[Any](TrialScheduler).validate_python(result.study["trial_scheduler"])
     if isinstance(section, Fifo):
         return []
-    comparison = comparison_of(section, result.objectives)
+    comparison = comparison_of(section, result.objectives, read_constraints(result.study))
     guard = None if section.guard == "off" else section.guard
     finished = [trial for trial in result.trials if trial.may_join_front]
     rows = []

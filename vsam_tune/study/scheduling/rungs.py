@@ -12,6 +12,7 @@ import numpy as np
 
 from vsam_tune.analysis.ranking import Ranking
 from vsam_tune.analysis.results import Noise, Objective, standard_error
+from vsam_tune.study.file.feasibility import Constraint
 
 Row: TypeAlias = Mapping[str, float]
 Rung: TypeAlias = Mapping[int, Row]  # rows by trial number
@@ -52,6 +53,7 @@ class Comparison:
         objectives: that are compared; the best trial in the first one leads a layer.
         reduction_factor: eta: one trial in so many goes on.
         min_rung_size: rows below which every trial goes on.
+        constraints: a row that breaks one ranks behind all that break none.
         noise: `aware` if only differences beyond noise exclude a trial.
         ais_horizon: `last` to compare the speed since the previous rung, where it is known.
     """
@@ -59,6 +61,7 @@ class Comparison:
     objectives: tuple[Objective, ...]
     reduction_factor: int
     min_rung_size: int
+    constraints: tuple[Constraint, ...] = ()
     noise: Noise = "aware"
     ais_horizon: Literal["whole", "last"] = "whole"
 
@@ -67,14 +70,30 @@ class Comparison:
         return [each.name for each in self.objectives if each.name not in row]
 
     def ranked(self, rung: Rung) -> Iterator[int]:
-        """Yield the numbers of the trials that can be compared, best first (`analysis.ranking.Ranking`)."""
-        numbers, ranking = self._ranking(rung)
-        return (numbers[row] for row in ranking)
+        """Yield the numbers of the trials that can be compared, best first (`analysis.ranking.Ranking`).
 
-    def _ranking(self, rung: Rung) -> tuple[list[int], Ranking]:
+        choice: the trials that break a constraint come last, ranked by their violations: at an early rung no trial may
+        keep a bound on the accuracy, and the closest ones are then the best.
+        """
+        for numbers, ranking in self._rankings(rung):
+            yield from (numbers[row] for row in ranking)
+
+    def _rankings(self, rung: Rung) -> Iterator[tuple[list[int], Ranking]]:
+        """Yield the trials that break no constraint, then the others, each with their ranking."""
         names = [each.name for each in self.objectives]
         numbers = [number for number, row in rung.items() if all(name in row for name in names)]
-        losses = np.empty((len(numbers), len(names)))
+        if not self.constraints:
+            yield numbers, self._by_objectives(rung, numbers)
+            return
+        violations = {number: [each.violation(rung[number]) for each in self.constraints] for number in numbers}
+        feasible = [number for number in numbers if not any(violations[number])]
+        yield feasible, self._by_objectives(rung, feasible)
+        rest = [number for number in numbers if any(violations[number])]
+        table = np.array([violations[number] for number in rest]).reshape(len(rest), len(self.constraints))
+        yield rest, Ranking(table, rest, np.ones(len(rest), dtype=np.bool_))
+
+    def _by_objectives(self, rung: Rung, numbers: Sequence[int]) -> Ranking:
+        losses = np.empty((len(numbers), len(self.objectives)))
         errors = np.zeros_like(losses)
         for column, each in enumerate(self.objectives):
             since = since_name(each.name) if self.ais_horizon == "last" else each.name
@@ -82,7 +101,7 @@ class Comparison:
             losses[:, column] = each.sign * np.array(values, dtype=np.float64)
             if self.noise == "aware":
                 errors[:, column] = [standard_error(rung[number], each.name) for number in numbers]
-        return numbers, Ranking(losses, numbers, np.ones(len(numbers), dtype=np.bool_), errors)
+        return Ranking(losses, numbers, np.ones(len(numbers), dtype=np.bool_), errors)
 
     def stopping(self, rung: Rung, number: int) -> Decision:
         """Return whether a trial is among the first ceil(m / eta) of the m rows at a rung, its own included.
@@ -98,11 +117,13 @@ class Comparison:
         return self._decision(rung, number, len(rung) // self.reduction_factor)
 
     def _decision(self, rung: Rung, number: int, kept: int) -> Decision:
-        numbers, ranking = self._ranking(rung)
-        if number not in numbers:
-            return Decision(passes=False, rows=len(rung), kept=kept)
-        place = ranking.place(numbers.index(number))
-        return Decision(passes=place < kept, rank=place, rows=len(rung), kept=kept)
+        ahead = 0
+        for numbers, ranking in self._rankings(rung):
+            if number in numbers:
+                place = ahead + ranking.place(numbers.index(number))
+                return Decision(passes=place < kept, rank=place, rows=len(rung), kept=kept)
+            ahead += len(numbers)
+        return Decision(passes=False, rows=len(rung), kept=kept)
 
 
 def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 `optuna.db` in the study's folder holds the Optuna study of the search, of its baselines and of its confirmation.
 User attributes hold the rest: of the study `study` (the definition), `reference_point`, `seconds`; of a trial
 `ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `decisions`, `paused`, `races`,
-`metrics`, `stopped`, `error`.
+`metrics`, `stopped`, `infeasible`, `error`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
+from vsam_tune.study.file.feasibility import read_constraints
 from vsam_tune.study.storage.database import open_or_create
 from vsam_tune.study.storage.folder import DATABASE, trial_folder
 from vsam_tune.study.storage.importances import Importances, parameter_importances
@@ -36,7 +37,9 @@ class StudyStorage:
 
     def __init__(self, optuna_study: OptunaStudy) -> None:
         self._study = optuna_study
-        self._objective_names = [each["name"] for each in optuna_study.user_attrs["study"]["objectives"]]
+        definition = optuna_study.user_attrs["study"]
+        self._objective_names = [each["name"] for each in definition["objectives"]]
+        self._constraints = read_constraints(definition)
 
     @classmethod
     def open(
@@ -142,8 +145,15 @@ class StudyStorage:
         return rungs
 
     def complete(self, trial: Trial, values: Sequence[float], metrics: Mapping[str, float]) -> None:
-        """Record a trial that ended by itself, with its objectives in order, all finite."""
+        """Record a trial that ended by itself, with its objectives in order, all finite.
+
+        It is infeasible if its metrics break a constraint of the study.
+        """
         trial.set_user_attr("metrics", dict(metrics))
+        for each in self._constraints:
+            trial.set_constraint(each.metric, each.violation(metrics))
+        if reasons := [reason for each in self._constraints if (reason := each.reason(metrics))]:
+            trial.set_user_attr("infeasible", "; ".join(reasons))
         self._study.tell(trial, list(values))
 
     def prune(self, trial: Trial, reason: str, metrics: Mapping[str, float], *, diverged: bool) -> None:

@@ -34,6 +34,7 @@ def trial_record(trial: FrozenTrial, objectives: Sequence[str], *, folder: str) 
         epochs=int(metrics.get("epoch", 0)),
         error=attributes.get("error"),
         stopped=attributes.get("stopped"),
+        infeasible=attributes.get("infeasible"),
         stopped_by_racing=raced or None,
         ray_trial_id=(attributes.get("ray_trial_ids") or [None])[-1],
         resumed=attributes.get("resumed", 0),

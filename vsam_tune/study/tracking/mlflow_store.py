@@ -209,6 +209,7 @@ class MlflowStore:
         end = {
             "state": record.state,
             "stopped": record.stopped,
+            "infeasible": record.infeasible,
             "raced": record.stopped_by_racing,
             "error": record.error,
         }
