@@ -16,6 +16,7 @@ from vsam_tune.study.file.study_file import Study
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
 from vsam_tune.study.storage.stored_study import stored_definition
+from vsam_tune.study.storage.warm_start import with_warm_start
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.trial import trial_seed
 
@@ -32,7 +33,7 @@ def search_plan(study: Study) -> Plan:
         objectives=study.objectives,
         space=study.space,
         fixed=study.values,
-        initial=study.initial,
+        initial=(*study.initial, *((study.warm_start and study.warm_start.points) or ())),
         constraints=study.constraints,
         budget=study.budget,
         epochs=study.epochs,
@@ -125,9 +126,11 @@ def search(
         As `Runner.run`.
 
     Raises:
-        InputError: if the study exists and differs, is being searched by another process, or its data are not there.
+        InputError: if the study exists and differs, names a `warm_start` without a front to take over, is being
+            searched by another process, or its data are not there.
     """
     home = (root / study.name).absolute()
+    study = with_warm_start(study, root)
     job = SearchJob(study=study, home=home, no_resume=no_resume)
     return Runner(home).run(job, listeners=listeners, workers=workers, address=address)
 

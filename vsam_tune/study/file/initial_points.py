@@ -1,13 +1,33 @@
-"""`initial:`, the parameters that a study tries first."""
+"""`initial:` and `warm_start:`, the parameters that a study tries first."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
-from search_spaces.schema import Dimension, FloatDimension
+from search_spaces.schema import Dimension, FloatDimension, Strict
 from vsam_tune.study.file.problems import Problem, unknown
 
 Point = dict[str, JsonValue]
+
+
+class WarmStart(Strict):
+    """`warm_start:`, another study whose front is tried after `initial`.
+
+    Attributes:
+        study: its name, or the path of its folder.
+        points: of its front, in the space of this study; None until the study starts.
+    """
+
+    study: str = Field(min_length=1, description="write the name of a study")
+    points: tuple[Point, ...] | None = Field(None, strict=False, description="leave it out")
+
+
+def _from_name(value: object) -> object:
+    return {"study": value} if isinstance(value, str) else value
+
+
+WarmStartEntry = Annotated[WarmStart, BeforeValidator(_from_name)]
 
 
 def default_initial(space: Mapping[str, Dimension], defaults: Mapping[str, JsonValue]) -> tuple[Point, ...]:

@@ -17,7 +17,7 @@ from vsam_tune.study.file.differences import differing_keys
 from vsam_tune.study.file.feasibility import Constraint, check_feasibility
 from vsam_tune.study.file.grid import check_grid
 from vsam_tune.study.file.hyperparameters import NamedSettings
-from vsam_tune.study.file.initial_points import Point, check_initial, default_initial, typed_initial
+from vsam_tune.study.file.initial_points import Point, WarmStartEntry, check_initial, default_initial, typed_initial
 from vsam_tune.study.file.objectives import (
     CUSTOM_OBJECTIVES,
     DEFAULT_OBJECTIVES,
@@ -54,6 +54,7 @@ class StudyFile(Configuration):
         name: the name of the study and of its folder.
         space: the searched parameters, as the file changes the default space.
         initial: the parameters that are tried first; the sampler draws those that a point leaves out.
+        warm_start: another study, whose front is tried next; None for none.
         objectives: in order; the best trial of the first one leads a front.
         sampler: suggests parameters.
         trial_scheduler: stops trials.
@@ -70,6 +71,7 @@ class StudyFile(Configuration):
     name: StudyName = Field(description="write a word such as mine")
     space: Mapping[str, object] = Field({}, description="write {beta: {type: float, low: 0.05, high: 1}}")
     initial: tuple[Point, ...] = Field((), strict=False, description="write [{beta: 0.13}], or [] for none")
+    warm_start: WarmStartEntry | None = Field(None, description="write the name of a study, or leave it out")
     objectives: tuple[ObjectiveEntry, ...] = Field(
         DEFAULT_OBJECTIVES, strict=False, description="write [val_accuracy, {name: cost, direction: minimize}]"
     )
@@ -108,7 +110,10 @@ class Study(StudyFile):
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
         """Return the dotted keys that must not differ from those that an earlier start `resolved`, but do."""
-        return differing_keys(self.resolved(), resolved)
+        now = self.resolved()
+        if self.warm_start is not None and self.warm_start.points is None:  # the points are read at the first start
+            now["warm_start"]["points"] = (resolved.get("warm_start") or {}).get("points")
+        return differing_keys(now, resolved)
 
     def chosen(self, params: Mapping[str, JsonValue]) -> tuple[NamedSettings, NamedSettings]:
         """Return base optimizer and method with the searched parameters of one trial fixed."""
