@@ -53,6 +53,7 @@ class Asha(StudyScheduler):
         self._finished: list[TrialRecord] = []  # complete and feasible, in the order in which they ended
         self._num_read = 0  # of the searcher's complete trials
         self._verdicts: dict[tuple[int, int], Verdict] = {}  # by rung and number of finished trials
+        self._ordered: dict[int, tuple[tuple[int, int], list[int]]] = {}  # the best trials of a rung, and what for
 
     @override
     def is_comparable(self, arrival: Arrival) -> bool:
@@ -146,10 +147,18 @@ class PromotionAsha(Asha):
             room = len(rung) // eta if not last else -(-len(rung) // eta)
             if self._guard is not None and not self._in_force(self.verdict(epoch)):
                 room = len(rung)
-            for number in islice(self._comparison.ranked(rung), room):
+            for number in self._best(epoch, room):
                 if (epoch, number) in waiting:
                     return epoch, number
         return None
+
+    def _best(self, epoch: int, room: int) -> list[int]:
+        """Return the numbers of the best trials at a rung; a free worker asks again before anything has changed."""
+        rung = self._recorded[epoch]
+        key = (len(rung), room)
+        if self._ordered.get(epoch, ((0, 0), []))[0] != key:
+            self._ordered[epoch] = (key, list(islice(self._comparison.ranked(rung), room)))
+        return self._ordered[epoch][1]
 
 
 def _waiting(paused: Mapping[int, int]) -> set[tuple[int, int]]:
