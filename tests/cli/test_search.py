@@ -11,6 +11,8 @@ from vsam_tune.cli.arguments import load_chosen_study
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution.folder_lock import locked
 from vsam_tune.study.file.study_file import load_study
+from vsam_tune.study.scheduling.budget import Limit
+from vsam_tune.study.search import limits_of
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 
@@ -100,3 +102,32 @@ def test_another_name_begins_with_the_built_in_study(tmp_path: Path) -> None:
 def test_settings_may_follow_options(copied: Searched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "--root", str(copied.root), str(copied.file), "--workers", "1", "budget.trials=3"]) == 0
     assert "mine is finished" in capsys.readouterr().err
+
+
+def test_a_study_out_of_patience_says_so_and_which_patience_continues_it(
+    copied: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its trials ended in the order of their numbers: 0 and 1 are on the front, 2 is dominated, 4 diverged."""
+    argv = ["search", str(copied.file), "--root", str(copied.root)]
+    assert main([*argv, "budget={trials: null, patience: 2}"]) == 0
+    line = "mine is finished: 3 complete, 1 pruned; the last 2 raised the hypervolume by 0.0 %."
+    assert capsys.readouterr().err.splitlines()[0] == f"{line} A larger budget continues it: budget.patience=3"
+    assert main([*argv, "budget={trials: 4, patience: 2}"]) == 0
+    last = capsys.readouterr().err.splitlines()[0]
+    assert last == f"{line} A larger budget continues it: --trials N budget.patience=3"
+    study = load_chosen_study(arguments(copied.file, copied.root, "budget={trials: null, patience: 3}"))
+    assert limits_of(study, root=copied.root) == []
+
+
+def test_a_study_that_was_not_started_has_reached_no_limit(copied: Searched, tmp_path: Path) -> None:
+    assert limits_of(load_chosen_study(arguments(copied.file, tmp_path)), root=tmp_path / "empty") == []
+
+
+def test_an_exhausted_grid_proposes_no_larger_budget(
+    copied: Searched, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [Limit("grid", "every point of the grid was tried", None)]
+    monkeypatch.setattr("vsam_tune.study.search.limits_of", lambda *_, **__: limits)
+    assert main(["search", str(copied.file), "--root", str(copied.root)]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "mine is finished: 3 complete, 1 pruned; every point of the grid was tried"

@@ -8,10 +8,16 @@ A finished search continues if the budget grows, for example with --trials. Sett
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsam_tune.cli.arguments import add_engine, add_study_file, load_chosen_study
 from vsam_tune.cli.invocation import command_line
+
+if TYPE_CHECKING:
+    from vsam_tune.analysis.results import StudyResult
+    from vsam_tune.study.scheduling.budget import Limit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from vsam_tune.cli.front import write_front
     from vsam_tune.cli.progress import Progress
-    from vsam_tune.study.search import search
+    from vsam_tune.study.search import limits_of, search
 
     study = load_chosen_study(arguments)
     objectives = [each.name for each in study.objectives]
@@ -46,9 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     counts = result.counts()
     failed = [record.number for record in result.trials if record.state == "fail"]
-    if outcome == "finished before":
+    if outcome != "interrupted":
         summary = f"{counts['complete']} complete, {counts['pruned']} pruned"
-        sys.stderr.write(f"{study.name} is finished: {summary}. A larger budget continues it: --trials N\n")
+        limits = limits_of(study, root=arguments.root)
+        sys.stderr.write(_ending(study.name, limits, summary if outcome == "finished before" else "", result))
     if result.front():
         write_front(result, "table")
         sys.stdout.write(_next_steps(arguments.root, study.name))
@@ -63,6 +70,24 @@ def run(arguments: argparse.Namespace) -> int:
         fix = command_line("trials", study.name, root=arguments.root)
         sys.stderr.write(f"{study.name}: no trial completed. Fix: {fix} shows the reasons\n")
     return 1 if outcome == "interrupted" or not result.front() else 0
+
+
+def _ending(name: str, limits: "Sequence[Limit]", before: str, result: "StudyResult") -> str:
+    """Return the line about the limits that a search has reached; empty if it just trained all its trials.
+
+    Args:
+        name: of the study.
+        limits: that are reached.
+        before: how many trials had ended before this start; empty if this start ended the search.
+        result: of the search.
+    """
+    reasons = " and ".join(each.reason for each in limits if each.name != "trials")
+    if before:
+        why, larger = f"; {reasons}" if reasons else "", [each.larger for each in limits]
+        settings = " ".join(each for each in larger if each)
+        more = f". A larger budget continues it: {settings}" if None not in larger else ""
+        return f"{name} is finished: {before}{why}{more}\n"
+    return f"{name}: stopped after {result.num_finished()} trials: {reasons}\n" if reasons else ""
 
 
 def _next_steps(root: Path, name: str) -> str:

@@ -13,9 +13,10 @@ from vsam_tune.study.execution.runner import Outcome, Runner
 from vsam_tune.study.file.differences import common, difference_rules, differing_keys
 from vsam_tune.study.file.run_length import check_run_length
 from vsam_tune.study.file.study_file import Study
+from vsam_tune.study.scheduling.budget import Limit, limits_reached
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.storage.folder import BASELINES, BASELINES_FOLDER
-from vsam_tune.study.storage.stored_study import stored_definition
+from vsam_tune.study.storage.stored_study import open_stored, stored_definition
 from vsam_tune.study.storage.warm_start import with_warm_start
 from vsam_tune.study.tracking.mlflow_view import study_view
 from vsam_tune.trial import trial_seed
@@ -133,6 +134,12 @@ def search(
     study = with_warm_start(study, root)
     job = SearchJob(study=study, home=home, no_resume=no_resume)
     return Runner(home).run(job, listeners=listeners, workers=workers, address=address)
+
+
+def limits_of(study: Study, *, root: Path) -> list[Limit]:
+    """Return the limits that the search of a study has reached; none before its first start."""
+    storage = open_stored((root / study.name).absolute())
+    return limits_reached(search_plan(study), storage) if storage else []
 
 
 def ask_trainable(study: Study, *, time_iterations: bool) -> dict[str, float]:

@@ -214,3 +214,83 @@ def test_the_seed_of_a_trial_follows_from_the_seed_of_the_task_and_its_number(tm
     seeds = [toy.searcher.suggest(trial_id)["seed"] for trial_id in "abc"]
     assert seeds == [trial_seed(5, "trial", number) for number in range(3)]
     assert len(set(seeds)) == 3
+
+
+# Budgets of GPU hours and of patience
+
+
+def test_gpu_hours_count_the_trials_that_run_and_every_attempt(tmp_path: Path) -> None:
+    budget = {"budget": {"trials": None, "gpu_hours": 1}, "resources": {"gpus": 0.5, "retries": 1}}
+    toy = Toy(tmp_path, budget, workers=1)
+    toy.searcher.suggest("a")
+    toy.clock.now += 3600
+    toy.searcher.note_failure("a", Failure("so"))
+    toy.searcher.on_trial_complete(trial_id="a", error=True)
+    assert toy.storage.gpu_seconds() == 1800
+    assert isinstance(toy.searcher.suggest("b"), dict)  # its second attempt
+    toy.clock.now += 3000
+    toy.end("b")
+    assert toy.storage.gpu_seconds() == 3300
+    toy.restart()  # the time of the driver that is gone is stored
+    toy.clock.now += 9999  # no trial runs
+    assert isinstance(toy.searcher.suggest("c"), dict)
+    toy.clock.now += 600
+    toy.end("c")
+    assert toy.searcher.suggest("d") == OptunaSearcher.FINISHED
+
+
+def test_gpu_hours_of_running_trials_keep_others_from_starting(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"budget": {"trials": None, "gpu_hours": 1}, "resources": {"gpus": 1}}, workers=3)
+    toy.searcher.suggest("a")
+    toy.searcher.suggest("b")
+    toy.clock.now += 1799
+    assert toy.searcher.suggest("c") is not None
+    toy.clock.now += 1
+    toy.end("c")
+    assert toy.searcher.suggest("d") is None
+    toy.searcher.note_interruption()
+    assert toy.storage.gpu_seconds() == 3601
+
+
+def test_without_gpus_nothing_is_counted(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    toy.searcher.suggest("a")
+    toy.clock.now += 10
+    toy.end("a")
+    assert toy.storage.gpu_seconds() == 0
+
+
+def test_patience_waits_for_the_trials_that_run_and_goes_on_if_they_raise_the_hypervolume(tmp_path: Path) -> None:
+    sections = {"budget": {"trials": None, "patience": 2}, "reference_point": {"loss": 2, "cost": 3}}
+    toy = Toy(tmp_path, sections, workers=2)
+    toy.searcher.suggest("a")
+    toy.searcher.suggest("b")
+    for ends, starts in (("a", "c"), ("c", "d")):
+        toy.end(ends)
+        assert isinstance(toy.searcher.suggest(starts), dict)
+    toy.end("d")
+    assert [toy.searcher.suggest("e") for _ in range(3)] == [None] * 3  # two trials raised nothing, and one runs
+    toy.end("b", loss=0.5)
+    assert isinstance(toy.searcher.suggest("e"), dict)
+    toy.end("e")
+    assert isinstance(toy.searcher.suggest("f"), dict)
+    toy.end("f")
+    assert toy.searcher.suggest("g") == OptunaSearcher.FINISHED
+    toy.restart()
+    assert toy.searcher.suggest("h") == OptunaSearcher.FINISHED
+
+
+def test_out_of_patience_no_trial_is_promoted(tmp_path: Path) -> None:
+    sections = {"budget": {"trials": None, "patience": 1}, "reference_point": {"loss": 2, "cost": 3}}
+    toy = Toy(tmp_path, sections, workers=1)
+    toy.searcher.ask_for_promotions(lambda _: 0)
+    toy.searcher.suggest("a")
+    toy.searcher.pause("a", 1)
+    toy.end("a", epoch=1)
+    for trial_id in ("b", "c"):
+        toy.searcher.ask_for_promotions(lambda _: None)
+        toy.searcher.suggest(trial_id)
+        toy.end(trial_id)
+    toy.searcher.ask_for_promotions(lambda _: 0)
+    assert toy.searcher.suggest("d") == OptunaSearcher.FINISHED
+    assert toy.searcher.never_promoted == [0]

@@ -175,6 +175,8 @@ class Budget(Strict):
         trials: complete and pruned ones.
         epochs: of all trials together.
         seconds: of wall-clock time, over all starts.
+        gpu_hours: of the trials' own time, times their `resources.gpus`.
+        patience: trials that end, of which all together have to raise the hypervolume by 1 %.
     """
 
     trials: int | None = Field(16, ge=1, le=LARGEST_COUNT, description="write a number of trials, such as 16")
@@ -182,11 +184,16 @@ class Budget(Strict):
         None, ge=1, le=2**63 - 1, description="write a number of epochs over all trials, or null"
     )
     seconds: float | None = Field(None, gt=0, description="write a number of seconds, or null")
+    gpu_hours: float | None = Field(None, gt=0, description="write a number of hours, or null")
+    patience: int | None = Field(
+        None, ge=1, le=LARGEST_COUNT, description="write a number of trials, such as 10, or null"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.trials is None and self.epochs is None and self.seconds is None:
-            raise broken("", "must have a limit: trials, epochs or seconds", "write {trials: 16}")
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            rule = f"must have a limit: {', '.join(list(type(self).model_fields)[:-1])} or patience"
+            raise broken("", rule, "write {trials: 16}")
         return self
 
 

@@ -222,6 +222,14 @@ def check_racing(study: StudyFile) -> Iterator[Problem]:
         )
 
 
+def check_budget(study: StudyFile) -> Iterator[Problem]:
+    """Yield a problem if GPUs are to be counted, and trials have none."""
+    if study.budget.gpu_hours is not None and not study.resources.gpus:
+        rule = "counts the GPUs of the trials, and resources.gpus is 0"
+        fix = "write resources: {gpus: 1}, or budget: {seconds: N} instead"
+        yield Problem("budget.gpu_hours", study.budget.gpu_hours, rule, fix)
+
+
 def check_tracking(tracking: Tracking) -> Iterator[Problem]:
     """Yield a problem if the tracking URI can never work; a server that is away may come back."""
     if tracking.uri is not None and (found := uri_problem(tracking.uri)):
@@ -252,6 +260,7 @@ def _check(content: Mapping[str, object], file: Path, overridden: frozenset[str]
     problems += check_racing(written)
     any_metric = written.custom_trainable or written.method.name not in {"", *METHODS}
     problems += check_feasibility(written.constraints, any_metric=any_metric)
+    problems += check_budget(written)
     if written.tracking.uri is not None:
         written = written.model_copy(update={"tracking": Tracking(uri=absolute_uri(written.tracking.uri, file.parent))})
         problems += check_tracking(written.tracking)

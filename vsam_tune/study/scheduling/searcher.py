@@ -22,6 +22,7 @@ from vsam_tune.study.scheduling.budget import grid_exhausted
 from vsam_tune.study.scheduling.failures import Consequence, Failure
 from vsam_tune.study.scheduling.not_pickled import NotPickled
 from vsam_tune.study.scheduling.plan import Plan
+from vsam_tune.study.scheduling.spending import Spending
 from vsam_tune.study.storage.folder import trial_folder
 from vsam_tune.study.storage.study_storage import StudyStorage
 
@@ -44,7 +45,7 @@ class OptunaSearcher(NotPickled, Searcher):
         folder: the study's folder, absolute; every worker sees it.
         stamps: user attributes that every trial gets.
         workers: how many trials may run at once; while so many run, nothing is suggested.
-        clock: returns seconds, for a budget of seconds.
+        clock: returns seconds, for budgets of time.
 
     Attributes:
         arrivals: the newest report of each running trial.
@@ -66,8 +67,8 @@ class OptunaSearcher(NotPickled, Searcher):
     ) -> None:
         super().__init__()
         self._storage, self._plan, self._folder = storage, plan, folder
-        self._workers, self._stamps, self._clock = workers, stamps, clock
-        self._mark = clock()  # the storage has the seconds before it
+        self._workers, self._stamps = workers, stamps
+        self._spending = Spending(storage, plan, clock)
         unfinished = storage.unfinished(plan.fixed_trials)
         self._paused = {trial.number: trial for trial in unfinished if trial.user_attrs.get("paused") is not None}
         self._left_behind = deque(trial for trial in unfinished if trial.number not in self._paused)
@@ -81,7 +82,6 @@ class OptunaSearcher(NotPickled, Searcher):
         self._noted: dict[str, Failure] = {}  # by Ray's trial id
         self._num_failures: Counter[int] = Counter()  # by number
         self._again: deque[tuple[Trial, str]] = deque()  # trials to start again, and their former Ray trial id
-        self._epochs_done = {record.number: record.epochs for record in storage.records()}
         self._num_ended = storage.num_trials("complete", "pruned")
         self.completed = [record.number for record in storage.records() if record.state == "complete"]
         self.failures = 0
@@ -118,6 +118,7 @@ class OptunaSearcher(NotPickled, Searcher):
         ids = [*trial.user_attrs.get("ray_trial_ids", []), trial_id]
         self._storage.annotate(trial, ray_trial_ids=ids, seed=config["seed"], **self._stamps)
         self._running[trial_id] = trial
+        self._spending.begin(trial_id, trial.number)
         return dict(config)
 
     def _params(self, trial: Trial) -> dict[str, Any]:
@@ -138,7 +139,7 @@ class OptunaSearcher(NotPickled, Searcher):
         return self._paused[number]
 
     def _promoted(self, *, last: bool = False) -> Trial | None:
-        if not self._paused or self.given_up() or self._no_epochs_left() or self._no_seconds_left():
+        if not self._paused or self.given_up() or self._spending.exhausted(self._num_ended):
             return None
         number = self._promotion(last)
         if number is None:
@@ -154,22 +155,9 @@ class OptunaSearcher(NotPickled, Searcher):
         if self._plan.fixed_trials is not None:
             return not self._storage.num_waiting(self._plan.fixed_trials)
         trials, started = self._plan.budget.trials, self._num_ended + len(self._running) + len(self._paused)
-        if (trials is not None and started >= trials) or self._no_seconds_left() or self._no_epochs_left():
+        if (trials is not None and started >= trials) or self._spending.exhausted(self._num_ended):
             return True
         return grid_exhausted(self._plan, self._storage)
-
-    def _no_seconds_left(self) -> bool:
-        seconds = self._plan.budget.seconds
-        return seconds is not None and self._storage.seconds() + self._clock() - self._mark >= seconds
-
-    def _no_epochs_left(self) -> bool:
-        """Compare the budget with the epochs that were trained, and the full budget of the trials that run."""
-        budget = self._plan.budget.epochs
-        if budget is None:
-            return False
-        running = {trial.number for trial in self._running.values()}
-        done = sum(epochs for number, epochs in self._epochs_done.items() if number not in running)
-        return done + len(running) * self._plan.epochs * self._plan.replication.replicates >= budget
 
     def given_up(self) -> bool:
         """Return whether trials fail too often to go on: 3 more failures than successes."""
@@ -226,6 +214,7 @@ class OptunaSearcher(NotPickled, Searcher):
         trial = self._running.pop(trial_id, None)
         if trial is None:
             return
+        self._spending.release(trial_id)
         failure = self._noted.pop(trial_id, Failure(_UNKNOWN_DEATH)) if error else None
         if failure is not None and self._starts_again(trial, failure):
             self._again.append((trial, trial_id))
@@ -233,10 +222,7 @@ class OptunaSearcher(NotPickled, Searcher):
         newest = self.arrivals.newest(trial_id)
         self.arrivals.forget(trial_id)
         metrics, report = newest.metrics, newest.report
-        self._epochs_done[trial.number] = int(metrics.get("epoch", 0))
-        now = self._clock()
-        self._storage.add_seconds(now - self._mark)
-        self._mark = now
+        self._spending.end(trial.number, metrics)
         if failure is not None:
             self.failures += 1
             self._storage.fail(trial, failure.text, metrics)
@@ -267,6 +253,7 @@ class OptunaSearcher(NotPickled, Searcher):
         """Store the newest metrics of the trials that were interrupted; the next start resumes them."""
         for trial_id, trial in self._running.items():
             self._storage.annotate(trial, metrics=self.arrivals.newest(trial_id).metrics)
+            self._spending.release(trial_id)
 
     def _starts_again(self, trial: Trial, failure: Failure) -> bool:
         """Return whether a trial starts again after a failure, which is counted."""

@@ -1,9 +1,9 @@
 """The study's Optuna storage, which is the truth about its definition and its trials; this class alone writes it.
 
 `optuna.db` in the study's folder holds the Optuna study of the search, of its baselines and of its confirmation.
-User attributes hold the rest: of the study `study` (the definition), `reference_point`, `seconds`; of a trial
-`ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `decisions`, `paused`, `races`,
-`metrics`, `stopped`, `infeasible`, `error`.
+User attributes hold the rest: of the study `study` (the definition), `reference_point`, `seconds`,
+`gpu_seconds`; of a trial `ray_trial_ids`, `seed`, `device`, `versions`, `study_hash`, `resumed`, `rungs`, `decisions`,
+`paused`, `races`, `metrics`, `stopped`, `infeasible`, `error`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Self
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.study import Study as OptunaStudy
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from vsam_tune.analysis.results import Objective, StudyResult, TrialRecord
@@ -178,6 +179,44 @@ class StudyStorage:
         """Return the seconds that the study has taken, over all starts, up to the last trial that ended."""
         return float(self._study.user_attrs.get("seconds", 0.0))
 
+    def add_gpu_seconds(self, seconds: float) -> None:
+        """Add to the seconds for which trials had GPUs, times the GPUs of a trial."""
+        self._study.set_user_attr("gpu_seconds", self.gpu_seconds() + seconds)
+
+    def gpu_seconds(self) -> float:
+        """Return the seconds for which trials had GPUs, times their GPUs, over all starts, up to the last end."""
+        return float(self._study.user_attrs.get("gpu_seconds", 0.0))
+
+    def losses_by_end(self) -> list[list[float] | None]:
+        """Return the losses of the complete and pruned trials, in the order in which they ended.
+
+        It is much cheaper than their records.
+
+        Returns:
+            The objectives in order, those to be maximised negated; None for a trial that cannot join the front.
+        """
+        signs = [1.0 if each == StudyDirection.MINIMIZE else -1.0 for each in self._study.directions]
+        ended = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        ended.sort(key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))  # noqa: DTZ901 - Optuna's are naive
+        return [
+            [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+            if trial.values and all(each <= 0 for each in trial.constraints.values())
+            else None
+            for trial in ended
+        ]
+
+    def reference_losses(self) -> list[float] | None:
+        """Return the corner from which the hypervolume is measured, in the order of the objectives, as losses."""
+        point = self._reference_point()
+        if point is None:
+            return None
+        objectives = [Objective(**each) for each in self._study.user_attrs["study"]["objectives"]]
+        return [each.sign * point[each.name] for each in objectives]
+
+    def _reference_point(self) -> dict[str, float] | None:
+        attributes = self._study.user_attrs
+        return attributes["study"].get("reference_point") or attributes.get("reference_point")
+
     def fix_reference_point(self, point: Mapping[str, float]) -> None:
         """Store the corner from which the hypervolume is measured; the first one stays."""
         if "reference_point" not in self._study.user_attrs:
@@ -206,13 +245,12 @@ class StudyStorage:
 
     def result(self) -> StudyResult:
         """Return the study at this moment."""
-        attributes = self._study.user_attrs
-        resolved = attributes["study"]
+        resolved = self._study.user_attrs["study"]
         return StudyResult(
             name=self._study.study_name,
             objectives=tuple(Objective(**each) for each in resolved["objectives"]),
             trials=tuple(self.records()),
-            reference_point=resolved.get("reference_point") or attributes.get("reference_point"),
+            reference_point=self._reference_point(),
             study=resolved,
         )
 
