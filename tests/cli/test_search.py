@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.ended_study import STUDY, Searched
+from tests.support.toy_study import on_disk, write_toy
 from vsam_tune.cli.arguments import load_chosen_study
 from vsam_tune.cli.main import main
 from vsam_tune.study.execution.folder_lock import locked
 from vsam_tune.study.file.study_file import load_study
 from vsam_tune.study.scheduling.budget import Limit
-from vsam_tune.study.search import limits_of
+from vsam_tune.study.scheduling.searcher import suggest_params
+from vsam_tune.study.search import limits_of, search_plan
 from vsam_tune.study.storage.study_storage import StudyStorage
 
 
@@ -131,3 +133,16 @@ def test_an_exhausted_grid_proposes_no_larger_budget(
     assert main(["search", str(copied.file), "--root", str(copied.root)]) == 0
     first = capsys.readouterr().err.splitlines()[0]
     assert first == "mine is finished: 3 complete, 1 pruned; every point of the grid was tried"
+
+
+def test_a_grid_that_is_exhausted_has_no_larger_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    space = {"x": {"type": "float", "low": -1.5, "high": 1.5, "step": 1.5}}
+    file = write_toy(tmp_path, sampler={"kind": "grid"}, space=space, budget={"trials": 4})
+    plan = search_plan(load_study(file))
+    storage = on_disk(plan, tmp_path / "runs" / "toy")
+    for _ in range(3):
+        trial = storage.ask()
+        suggest_params(trial, plan.space, {})
+        storage.complete(trial, [1.0, 2.0], {"epoch": 4, "loss": 1.0, "cost": 2.0})
+    assert main(["search", str(file), "--root", str(tmp_path / "runs")]) == 0
+    assert "toy is finished: 3 complete, 0 pruned; every point of the grid was tried\n" in capsys.readouterr().err

@@ -203,6 +203,11 @@ class StudyResult(Generic[Definition]):
         candidates = self._candidates()
         return self._marked(candidates, pareto.front(self.losses(candidates)))
 
+    @property
+    def no_front_reason(self) -> str:
+        """Why there is no front, where there is none."""
+        return "no complete trial is feasible" if self.counts()["complete"] else "no trial has completed"
+
     def possibly_optimal(self) -> tuple[TrialRecord, ...]:
         """Return the complete, feasible trials off the front that no other one dominates beyond noise.
 

@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     results = [load_result(study, arguments.root) for study in arguments.studies]
     _check(results)
     point = None if arguments.reference_point is None else _point(arguments.reference_point, results[0])
-    empty = [result.name for result in results if not result.front()]
+    empty = [result for result in results if not result.front()]
     if empty:
-        fix = command_line("trials", empty[0], root=arguments.root)
-        sys.stderr.write(f"{empty[0]}: no trial has completed. Fix: {fix} shows the state of the trials\n")
+        fix = command_line("trials", empty[0].name, root=arguments.root)
+        sys.stderr.write(f"{empty[0].name}: {empty[0].no_front_reason}. Fix: {fix} shows the state of the trials\n")
         return 1
     groups = group_repeats(results)
     differs = [differences(group[0], groups[0][0]) for group in groups]

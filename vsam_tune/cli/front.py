@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = load_result(arguments.study, arguments.root)
     if not result.front():
         fix = command_line("trials", arguments.study, root=arguments.root)
-        sys.stderr.write(f"{result.name}: no trial has completed. Fix: {fix} shows the state of the trials\n")
+        sys.stderr.write(f"{result.name}: {result.no_front_reason}. Fix: {fix} shows the state of the trials\n")
         return 1
     if arguments.importances:
         return write_importances(result, arguments)

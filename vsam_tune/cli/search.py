@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{study.name}: the search was interrupted. Fix: repeat the command to resume it\n")
     elif not result.front():
         fix = command_line("trials", study.name, root=arguments.root)
-        sys.stderr.write(f"{study.name}: no trial completed. Fix: {fix} shows the reasons\n")
+        sys.stderr.write(f"{study.name}: {result.no_front_reason}. Fix: {fix} shows the reasons\n")
     return 1 if outcome == "interrupted" or not result.front() else 0
 
 

@@ -36,6 +36,14 @@ def test_a_complete_trial_that_breaks_a_constraint_is_infeasible_and_off_the_fro
     assert [record.number for record in toy.storage.result().front()] == [0]
 
 
+def test_a_study_of_which_no_trial_is_feasible_says_so(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, {"constraints": BOUNDS})
+    assert toy.storage.result().no_front_reason == "no trial has completed"
+    toy.searcher.suggest("a")
+    toy.end("a", loss=3.0)
+    assert toy.storage.result().no_front_reason == "no complete trial is feasible"
+
+
 @given(rung=st.dictionaries(st.integers(0, 20), ROWS, max_size=12), objectives=st.sampled_from([(LOSS,), (LOSS, COST)]))
 def test_an_infeasible_row_never_ranks_before_a_feasible_one(rung: dict[int, Any], objectives: Any) -> None:
     with_bounds = Comparison(objectives=objectives, reduction_factor=3, min_rung_size=1, constraints=CONSTRAINTS)

@@ -89,7 +89,7 @@ def test_a_restart_does_not_need_the_other_study(tmp_path: Path, root: Path) -> 
     [
         ({"warm_start": "othr"}, "is no study under {root}, nor the folder of one", "write other"),
         ({"warm_start": "nothing"}, "is no study under {root}, nor the folder of one", "one of empty, other"),
-        ({"warm_start": "empty"}, "has no complete trial", "search empty first, or leave warm_start out"),
+        ({"warm_start": "empty"}, "has no complete, feasible trial", "name another study, or leave warm_start out"),
         (
             {"space": {"new": X}},
             "has no trial on its front with a value that a parameter of this study can take",

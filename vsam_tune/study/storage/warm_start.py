@@ -43,8 +43,8 @@ def _points(study: Study, other: str, root: Path) -> Sequence[Point]:
     result = find_result(_folder(study, other, root))
     front = sorted(result.front(), key=lambda trial: trial.number) if result else []
     if not front:
-        fix = f"search {other} first, or leave warm_start out"
-        raise InputError(problem(study.file, "warm_start", other, "has no complete trial", fix))
+        fix = "name another study, or leave warm_start out"
+        raise InputError(problem(study.file, "warm_start", other, "has no complete, feasible trial", fix))
     points = [_fitting(trial.params, study.space, study.values) for trial in front]
     found = list(typed_initial([point for i, point in enumerate(points) if point not in points[:i]], study.space))
     if not any(found):
