@@ -29,12 +29,13 @@ def search_plan(study: Study) -> Plan:
         seed = trial_seed(study.task.seed, "trial", number)
         return {**study.settings(dict(params)), "seed": seed, "final": False}
 
+    warm = (study.warm_start and study.warm_start.points) or ()
     return Plan(
         name=study.name,
         objectives=study.objectives,
         space=study.space,
         fixed=study.values,
-        initial=(*study.initial, *((study.warm_start and study.warm_start.points) or ())),
+        initial=(*study.initial, *(point for point in warm if point not in study.initial)),
         constraints=study.constraints,
         budget=study.budget,
         epochs=study.epochs,

@@ -46,6 +46,11 @@ def test_the_front_is_tried_after_initial(tmp_path: Path, root: Path, caplog: py
     assert [storage.enqueued(storage.ask()) for _ in range(4)] == list(plan.enqueued)
 
 
+def test_a_point_that_initial_has_too_is_tried_once(tmp_path: Path, root: Path) -> None:
+    plan = search_plan(started(tmp_path, root, initial=FRONT[1:2]))
+    assert list(plan.enqueued) == [FRONT[1], FRONT[0], FRONT[2]]
+
+
 def test_what_does_not_fit_is_said_in_one_line_and_sampled(
     tmp_path: Path, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
