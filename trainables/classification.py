@@ -77,6 +77,7 @@ class Classification(Trainable):
         if new_worker:
             warm_up(config, data)
         self._begin_replicate([])
+        self._reports_again = False  # an epoch at which the trial may pause, before it trains the next
         self._checkpoint_time = time.monotonic()
         checkpoint = self.folder / "checkpoint.pt"
         if checkpoint.exists():
@@ -101,6 +102,9 @@ class Classification(Trainable):
             self._begin_replicate(state["replicates"])
         self._ended = state["replicates"]
         self.trainer.load_state_dict(state["trainer"])
+        has_begun = self.trainer.iteration % len(self.trainer.loader) > 0
+        may_pause = self.trainer.epoch in self._settings["pause_epochs"]
+        self._reports_again = may_pause and not has_begun and not self._ended
 
     def _task_data(self, config: TrialConfig) -> "TaskData":
         from trainables.build import data_arguments, load_data
@@ -120,7 +124,7 @@ class Classification(Trainable):
         if self._last is not None:
             self._begin_replicate([*self._ended, self._last])
         trainer = self.trainer
-        if trainer.epoch < trainer.epochs:
+        if trainer.epoch < trainer.epochs and not self._reports_again:
             try:
                 metrics = trainer.train_epoch(between=self._checkpoint_when_due)
             except DivergedError as error:
@@ -128,8 +132,9 @@ class Classification(Trainable):
                 self._leave_files()
                 counted = self._counted()
                 return self._end({"diverged": counted["iteration"], **counted, **self._progress()})
-        else:  # resumed from a checkpoint that was written after the last epoch
+        else:  # resumed from a checkpoint that was written after an epoch whose report may have been lost
             metrics = trainer.metrics()
+        self._reports_again = False
         finished = trainer.epoch == trainer.epochs
         metrics |= self._counted() | self._evaluated(finished=finished)
         if finished:

@@ -143,6 +143,21 @@ def test_a_decision_follows_from_what_is_stored(kind: str, seed: int, tmp_path: 
         assert json.dumps(driver.storage.rungs()) == rungs
 
 
+@every_kind
+def test_a_decision_that_a_killed_driver_did_not_act_on_holds_at_the_next_rung(kind: str, tmp_path: Path) -> None:
+    plan = toy(kind, tmp_path)
+    driver = driver_of(plan)
+    numbers = [driver.start() for _ in range(TRIALS)]
+    first = {number: driver.decide(number, report(1, loss=float(number))) for number in numbers}  # killed here
+    other = driver_of(plan, driver.storage)
+    resumed = {other.start() for _ in numbers}
+    assert {number: other.decide(number, report(2, loss=0.0)) for number in resumed if first[number] == STOP} == {
+        number: STOP for number in numbers if first[number] == STOP
+    }
+    barred = {number for number in numbers if first[number] == STOP}
+    assert not barred & driver.storage.rungs().get(2, {}).keys()
+
+
 ODD = [math.nan, math.inf, -math.inf, None, "text", 10**400, True, [1.0], np.array(1.0), np.float32("nan"), {"a": 1.0}]
 
 

@@ -44,6 +44,21 @@ def test_a_trial_goes_on_from_the_checkpoint_in_its_folder(name, final, new_work
     assert tables[0] == tables[1]
 
 
+@pytest.mark.parametrize("name", ["vsam", "sgd"])
+def test_a_trial_that_was_paused_reports_its_epoch_again_and_goes_on_bit_for_bit(name, new_worker, tmp_path):
+    straight = new_worker(trial_config(tmp_path / "0", name))
+    results, end = steps(straight), end_of(straight)
+    paused = new_worker({**trial_config(tmp_path / "1", name), "pause_epochs": [2, 4]})
+    first = [paused.step(), paused.step()]
+    paused.cleanup()
+    promoted = new_worker({**trial_config(tmp_path / "1", name), "pause_epochs": [2, 4]})
+    assert promoted.trainer.epoch == 2
+    again = steps(promoted)
+    assert without_ais(again[:1]) == without_ais(first[1:])
+    assert without_ais(first + again[1:]) == without_ais(results)
+    assert equal_state(end_of(promoted), end)
+
+
 @pytest.mark.usefixtures("checkpoint_always")
 def test_a_reused_worker_resumes_as_well(new_worker, tmp_path):
     straight = new_worker(trial_config(tmp_path / "0"))

@@ -34,10 +34,12 @@ class Quadratic(Trainable):
         self._settings, self._folder = config, Path(config["folder"])
         checkpoint = self._folder / "checkpoint.pt"
         self._epoch = json.loads(checkpoint.read_text())["epoch"] if checkpoint.exists() else 0
+        self._reports_again = self._epoch in config["pause_epochs"]
 
     @override
     def step(self) -> dict[str, Any]:
-        if self._epoch == self._settings["task"]["epochs"]:  # the driver was killed after the last step
+        if self._epoch == self._settings["task"]["epochs"] or self._reports_again:  # the report may have been lost
+            self._reports_again = False
             return self._report()
         time.sleep(self._settings["method"].get("seconds", 0))
         self._epoch += 1

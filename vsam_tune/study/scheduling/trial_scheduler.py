@@ -127,8 +127,8 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         if arrival.report.get("done"):
             return str(TrialScheduler.CONTINUE)
         optuna_trial = self._searcher.trial(trial.trial_id)
-        epoch = newest_rung(self._rungs, arrival.metrics.get("epoch", 0))
-        if epoch is not None and not self._passes(optuna_trial, epoch, arrival):
+        epoch = self._barred_at(optuna_trial, arrival)
+        if epoch is not None:
             lacking = self.lacking(arrival)
             if lacking:
                 self._searcher.stop(
@@ -141,6 +141,16 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             races_on = self._racing.advances(optuna_trial, arrival.metrics)
             return str(TrialScheduler.CONTINUE if races_on else TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
+
+    def _barred_at(self, trial: Trial, arrival: Arrival) -> int | None:
+        """Return the rung that a trial does not pass; None if it goes on.
+
+        That may be a former one: a driver was killed between a decision there and acting on it, and the trial has gone
+        on from its checkpoint since.
+        """
+        newest = newest_rung(self._rungs, arrival.metrics.get("epoch", 0))
+        there = [epoch for epoch in self._rungs if epoch == newest or trial.number in self._recorded.get(epoch, ())]
+        return next((epoch for epoch in there if not self._passes(trial, epoch, arrival)), None)
 
     def _passes(self, trial: Trial, epoch: int, arrival: Arrival) -> bool:
         """Store the trial's row of the rung, unless it is there; then decide."""
