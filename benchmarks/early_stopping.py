@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="JSON file for the results; those that it has are not trained again")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    config, data = first_trial(options.study, {"task.data": options.data})
+    config, data = first_trial(options.study, {"task.data": options.data} if options.data else None)
     rows = earlier_runs(options.out)
     done = {(row["method"], row["seed"]) for row in rows}
     for seed in range(options.seeds):

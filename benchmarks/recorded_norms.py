@@ -93,7 +93,7 @@ def record(study: Path, *, epochs: int, seed: int, data: str | None = None) -> R
     Raises:
         InputError: if the study cannot be trained, or the training is too short.
     """
-    config, task_data = first_trial(study, {"task.data": data})
+    config, task_data = first_trial(study, {"task.data": data} if data else None)
     rho = config["method"].get("rho", 0.05)
     method = {"name": "vsam", "rho": rho, "warmup_iterations": _ENDLESS}
     task = {**config["task"], "epochs": epochs}

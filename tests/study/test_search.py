@@ -204,7 +204,7 @@ def test_a_larger_budget_goes_on_and_touches_nothing_that_was_there(eventful: Se
     assert larger.outcome == "finished"
     assert larger.result.trials[:9] == eventful.result.trials
     assert [record.state for record in larger.result.trials[9:]] == ["complete"] * 2
-    assert larger.heard.started_trials == [9, 10]
+    assert sorted(larger.heard.started_trials) == [9, 10]  # at a time, on two workers
     assert larger.result.reference_point == eventful.result.reference_point
     assert len({record.params["x"] for record in larger.result.trials}) == 11
 
