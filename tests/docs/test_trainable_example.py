@@ -1,14 +1,14 @@
 """The trainable of docs/trainables.md keeps the contract of that page, in a worker and in a whole search."""
 
 import json
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.docs.pages import ROOT, blocks
+from tests.support.docs.pages import ROOT, blocks, printed_in
 from vsam_tune.errors import InputError
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.search import search_plan
@@ -77,12 +77,7 @@ def test_its_check_runs_first(study: Study, polynomial: type[Any], tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.ray
 def test_it_can_be_searched_from_the_folder_that_holds_it(study: Study) -> None:
-    folder = study.file.parent
-
-    def run(*arguments: str) -> str:
-        program = [sys.executable, "-m", "vsam_tune.cli.main", *arguments]
-        return subprocess.run(program, cwd=folder, check=True, capture_output=True, text=True).stdout
-
+    run = partial(printed_in, study.file.parent)
     printed = run("search", "polynomial.yaml", "--workers", "1")
     shown = next(text for language, text in blocks(PAGE) if language == "console").split("...\n")[1]
     assert printed.startswith(shown)

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.docs.pages import ROOT, blocks
+from tests.support.docs.pages import ROOT, blocks, printed_in
 from vsam_tune.study.file.study_file import Study, load_study
 from vsam_tune.study.search import search_plan
 
@@ -57,12 +56,7 @@ def test_both_functions_train_the_same_and_the_second_continues_from_its_checkpo
 @pytest.mark.slow
 @pytest.mark.ray
 def test_it_can_be_searched_from_the_folder_that_holds_it(study: Study) -> None:
-    folder = study.file.parent
-
-    def run(*arguments: str) -> str:
-        program = [sys.executable, "-m", "vsam_tune.cli.main", *arguments]
-        return subprocess.run(program, cwd=folder, check=True, capture_output=True, text=True).stdout
-
+    run = partial(printed_in, study.file.parent)
     assert "digits.yaml is valid." in run("check", "digits.yaml")
     printed = run("search", "digits.yaml", "--workers", "1")
     shown = next(text for language, text in blocks(PAGE) if language == "console").split("...\n")[-2]

@@ -1,6 +1,8 @@
 """The pages that people read, and the blocks and links in them."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -26,3 +28,9 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub creates them."""
     headings = _HEADING.findall(_FENCED.sub("", page.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def printed_in(folder: Path, *arguments: str) -> str:
+    """Return what the program prints to stdout when it is run in a folder."""
+    program = [sys.executable, "-m", "vsam_tune.cli.main", *arguments]
+    return subprocess.run(program, cwd=folder, check=True, capture_output=True, text=True).stdout
