@@ -61,14 +61,18 @@ def _is_implied(key: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> bo
     return name not in then and now.get(name) == _IMPLIED[key]
 
 
+def first_name(content: Mapping[str, Any], key: str) -> str | None:
+    """Return the name in a mapping that a dotted key begins with, which may contain dots itself; None for none."""
+    return max((each for each in content if f"{key}.".startswith(f"{each}.")), key=len, default=None)
+
+
 def _text_at(key: str, content: Any) -> str:  # noqa: ANN401 - any part of a file
     """Return the value of a dotted key as JSON; `nothing` where there is none."""
     if not key:
         return "nothing" if content is None else shortened(json.dumps(content), 100)
     if not isinstance(content, Mapping):
         return "nothing"
-    # a name in the file may contain dots itself
-    name = max((each for each in content if f"{key}.".startswith(f"{each}.")), key=len, default=None)
+    name = first_name(content, key)
     return "nothing" if name is None else _text_at(key[len(name) + 1 :], content[name])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsam_tune.errors import InputError, problem, shortened
+from vsam_tune.study.file.differences import first_name
 from vsam_tune.study.file.problems import COMMAND_LINE, place
 from vsam_tune.study.file.strict_yaml import NotYamlError, read_value
 from vsam_tune.study.file.task import absolute, absolute_data
@@ -97,7 +98,7 @@ def _value(text: str) -> Any:  # noqa: ANN401 - whatever YAML can hold
 def _put(content: dict[str, Any], key: str, value: Any) -> str | None:  # noqa: ANN401 - of the key
     """Put a value into a mapping, and return None, or the problem of its key."""
     settings, rest = content, key
-    while (name := _first_name(settings, rest)) != rest:
+    while (name := first_name(settings, rest) or rest.partition(".")[0]) != rest:
         rest = rest[len(name) + 1 :]
         if settings.get(name) is None:  # null too: such as a section that is switched off
             settings[name] = {}
@@ -106,12 +107,6 @@ def _put(content: dict[str, Any], key: str, value: Any) -> str | None:  # noqa: 
         settings = settings[name]
     settings[name] = value
     return None
-
-
-def _first_name(settings: Mapping[str, Any], key: str) -> str:
-    """Return the first name of a dotted key; a name in the file may contain dots itself."""
-    known = [each for each in settings if f"{key}.".startswith(f"{each}.")]
-    return max(known, key=len, default=key.partition(".")[0])
 
 
 def _no_mapping(key: str, value: object, prefix: str, there: object) -> str:
