@@ -125,6 +125,18 @@ def seeds(text: str) -> int:
     return number
 
 
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas.
+
+    Raises:
+        argparse.ArgumentTypeError: if the list is empty.
+    """
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} contains no name")
+    return found
+
+
 def fill_study(arguments: argparse.Namespace) -> None:
     """Set `study` to the only study under the root where STUDY was omitted, and say so on stderr.
 

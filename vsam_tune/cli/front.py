@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_format, add_study
+from vsam_tune.cli.arguments import add_format, add_study, comma_separated
 from vsam_tune.cli.columns import Spread
 from vsam_tune.cli.front_importances import write_importances
 from vsam_tune.cli.front_notes import front_notes
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
     parser.add_argument(
         "--columns",
-        type=_names,
+        type=comma_separated,
         metavar="COLUMNS",
         help="'all', or names of columns separated by commas (default: objectives, sampled_fraction, parameters)",
     )
@@ -68,18 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write that configuration (default: knee) to FILE, or without FILE to STUDY-trialN.yaml",
     )
     parser.add_argument("--force", action="store_true", help="let --export replace a file with other content")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Return the names of a list with commas.
-
-    Raises:
-        argparse.ArgumentTypeError: if the list is empty.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError(f"{text!r} contains no name")
-    return names
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from vsam_tune.cli.arguments import add_format, add_study, positive
+from vsam_tune.cli.arguments import add_format, add_study, comma_separated, positive
 from vsam_tune.cli.render import render_rows
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     add_format(parser)
     parser.add_argument(
-        "--samplers", type=_names, default=["random"], metavar="NAMES", help="such as random,tpe (default: random)"
+        "--samplers",
+        type=comma_separated,
+        default=["random"],
+        metavar="NAMES",
+        help="such as random,tpe (default: random)",
     )
     parser.add_argument(
         "--schedulers",
-        type=_names,
+        type=comma_separated,
         default=["fifo", "mo_asha"],
         metavar="NAMES",
         help="of fifo, asha, asha-promotion, mo_asha, mo_asha-promotion (default: fifo,mo_asha)",
@@ -51,25 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-epochs", type=positive, default=1, metavar="N", help="the first rung (default: 1)")
     parser.add_argument("--reduction-factor", type=positive, default=3, metavar="ETA", help="(default: 3)")
     parser.add_argument(
-        "--objectives", type=_names, default=[], metavar="NAMES", help="instead of those of the study; NAME:minimize"
+        "--objectives",
+        type=comma_separated,
+        default=[],
+        metavar="NAMES",
+        help="instead of those of the study; NAME:minimize",
     )
     parser.add_argument(
-        "--data", type=_names, default=[], metavar="NAMES", help="of the tasks in a file (default: all)"
+        "--data", type=comma_separated, default=[], metavar="NAMES", help="of the tasks in a file (default: all)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first repeat (default: 0)")
     parser.add_argument("--processes", type=positive, metavar="N", help="(default: one for each core)")
-
-
-def _names(text: str) -> list[str]:
-    """Return the names of a list with commas.
-
-    Raises:
-        argparse.ArgumentTypeError: if the list is empty.
-    """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError(f"{text!r} contains no name")
-    return names
 
 
 def _counts(text: str) -> list[int]:
@@ -78,7 +74,7 @@ def _counts(text: str) -> list[int]:
     Raises:
         argparse.ArgumentTypeError: if one is something else.
     """
-    return [positive(name) for name in _names(text)]
+    return [positive(name) for name in comma_separated(text)]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import optuna
 from optuna.study import Study as OptunaStudy
@@ -19,6 +19,8 @@ from vsam_tune.study.storage.study_storage import StudyStorage
 
 if TYPE_CHECKING:
     from vsam_tune.study.file.study_file import Study
+
+T = TypeVar("T")
 
 
 def load_result(study: str, root: Path) -> StudyResult:
@@ -51,22 +53,23 @@ def load_importances(study: str, root: Path) -> Importances:
         InputError: if there is no such study, or it was not searched.
     """
     folder = study_folder(study, root)
-    found = open_stored(folder)
-    if found is None:
-        raise InputError(_holds_none(folder, "search", SEARCH_COMMAND))
-    return found.importances()
+    return _there(open_stored(folder), folder, "search", SEARCH_COMMAND).importances()
 
 
 def _held(study: str, root: Path, suffix: str, what: str, fix: str) -> StudyResult:
     folder = study_folder(study, root)
-    result = find_result(folder, suffix)
-    if result is None:
-        raise InputError(_holds_none(folder, what, fix))
-    return result
+    return _there(find_result(folder, suffix), folder, what, fix)
 
 
-def _holds_none(folder: Path, what: str, fix: str) -> str:
-    return problem(folder / DATABASE, "", None, f"holds no {what} yet", fix)
+def _there(found: T | None, folder: Path, what: str, fix: str) -> T:
+    """Return what was found in a study's folder.
+
+    Raises:
+        InputError: if that is nothing.
+    """
+    if found is None:
+        raise InputError(problem(folder / DATABASE, "", None, f"holds no {what} yet", fix))
+    return found
 
 
 def find_result(folder: Path, suffix: str = "") -> StudyResult | None:
@@ -139,9 +142,7 @@ def load_definition(study: str, root: Path, overrides: Mapping[str, object] | No
     from vsam_tune.study.file.study_file import read_study  # noqa: PLC0415 - pydantic, where a name is enough
 
     folder = study_folder(study, root)
-    definition = stored_definition(folder)
-    if definition is None:
-        raise InputError(_holds_none(folder, "search", SEARCH_COMMAND))
+    definition = _there(stored_definition(folder), folder, "search", SEARCH_COMMAND)
     return read_study(definition, folder / DATABASE, overrides)
 
 
