@@ -1,10 +1,11 @@
 """How much the order of the trials at a rung says about their order at the end."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from vsam_tune.analysis.rank_correlation import kendall_tau
-from vsam_tune.analysis.results import StudyResult
+from vsam_tune.analysis.results import StudyResult, TrialRecord
 
 WEAK = 0.5  # `front` names a rung with a smaller tau
 FEWEST = 5  # choice: not with fewer trials: no tau of four differs from 0 at 5 %
@@ -35,13 +36,25 @@ def rung_correlations(result: StudyResult) -> list[RungCorrelation]:
         result: of a study.
     """
     complete = [trial for trial in result.trials if trial.may_join_front]
-    rungs = []
-    for epoch in sorted({epoch for trial in result.trials for epoch in trial.rungs}):
-        rung = RungCorrelation(epoch=epoch, tau={}, trials={})
-        for name in (each.name for each in result.objectives):
-            pairs = [(trial.rungs.get(epoch, {}).get(name, math.nan), trial.values[name]) for trial in complete]
-            pairs = [pair for pair in pairs if math.isfinite(pair[0])]
-            rung["tau"][name] = kendall_tau([then for then, _ in pairs], [end for _, end in pairs])
-            rung["trials"][name] = len(pairs)
-        rungs.append(rung)
-    return rungs
+    names = [each.name for each in result.objectives]
+    return [
+        rung_correlation(complete, epoch, names)
+        for epoch in sorted({epoch for trial in result.trials for epoch in trial.rungs})
+    ]
+
+
+def rung_correlation(complete: Sequence[TrialRecord], epoch: int, names: Iterable[str]) -> RungCorrelation:
+    """Return one rung.
+
+    Args:
+        complete: complete trials, with their rungs.
+        epoch: of the rung.
+        names: of the objectives.
+    """
+    rung = RungCorrelation(epoch=epoch, tau={}, trials={})
+    for name in names:
+        pairs = [(trial.rungs.get(epoch, {}).get(name, math.nan), trial.values[name]) for trial in complete]
+        pairs = [pair for pair in pairs if math.isfinite(pair[0])]
+        rung["tau"][name] = kendall_tau([then for then, _ in pairs], [end for _, end in pairs])
+        rung["trials"][name] = len(pairs)
+    return rung

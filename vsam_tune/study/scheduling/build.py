@@ -13,7 +13,7 @@ from vsam_tune.study.scheduling.asha import Asha, PromotionAsha
 from vsam_tune.study.scheduling.fifo import Fifo
 from vsam_tune.study.scheduling.plan import Plan
 from vsam_tune.study.scheduling.racing import Racing
-from vsam_tune.study.scheduling.rungs import Comparison, rung_epochs
+from vsam_tune.study.scheduling.rungs import Comparison, rungs_of
 from vsam_tune.study.scheduling.sampler import grid, nsga2, random_search, sobol, tpe
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
@@ -54,7 +54,7 @@ def _on_rungs(
         storage,
         searcher,
         comparison=comparison_of(section, plan.objectives, plan.constraints),
-        rungs=rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs),
+        rungs=rungs_of(section, plan.epochs),
         guard=None if section.guard == "off" else section.guard,
         seed=plan.sampler.seed,
         racing=racing,

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsam_tune.analysis import pareto
-from vsam_tune.analysis.rank_correlation import kendall_tau
 from vsam_tune.analysis.results import TrialRecord
+from vsam_tune.analysis.rung_correlation import rung_correlation
 from vsam_tune.study.scheduling.rungs import Comparison
 
 
@@ -73,7 +73,7 @@ def judge(trials: Sequence[TrialRecord], epoch: int, comparison: Comparison, *, 
         lost=tuple(
             trial.number for trial, best in zip(trials, on_front, strict=True) if best and trial.number in stopped
         ),
-        tau=_taus(trials, epoch, comparison),
+        tau=rung_correlation(trials, epoch, [each.name for each in comparison.objectives])["tau"],
     )
 
 
@@ -98,15 +98,3 @@ def _lost_share(losses: NDArray[np.float64], kept: NDArray[np.bool_]) -> float:
     corner = pareto.reference_point(losses)
     whole = pareto.hypervolume(losses, corner)
     return max(0.0, 1 - pareto.hypervolume(losses[kept], corner) / whole)
-
-
-def _taus(trials: Sequence[TrialRecord], epoch: int, comparison: Comparison) -> dict[str, float | None]:
-    taus = {}
-    for each in comparison.objectives:
-        pairs = [
-            (trial.rungs[epoch][each.name], trial.values[each.name])
-            for trial in trials
-            if each.name in trial.rungs.get(epoch, {})
-        ]
-        taus[each.name] = kendall_tau([then for then, _ in pairs], [end for _, end in pairs])
-    return taus

@@ -20,7 +20,7 @@ from vsam_tune.study.file.sections import (
     Sampler,
     TrialScheduler,
 )
-from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.rungs import rungs_of
 from vsam_tune.study.tracking.run_kind import TRIAL, RunKind
 from vsam_tune.trial import TrialConfig
 
@@ -98,9 +98,8 @@ class Plan:
     def pause_epochs(self) -> tuple[int, ...]:
         """The epochs after which a trial may be paused, ascending."""
         section = self.trial_scheduler
-        if isinstance(section, Fifo) or section.variant == "stopping":
-            return ()
-        return rung_epochs(section.min_epochs, section.reduction_factor, self.epochs)
+        pauses = not isinstance(section, Fifo) and section.variant == "promotion"
+        return rungs_of(section, self.epochs) if pauses else ()
 
     @property
     def num_points(self) -> int | None:

@@ -10,7 +10,7 @@ from vsam_tune.study.file.feasibility import read_constraints
 from vsam_tune.study.file.sections import Fifo, TrialScheduler
 from vsam_tune.study.scheduling.build import comparison_of
 from vsam_tune.study.scheduling.guard import judge
-from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.rungs import rungs_of
 
 _SPARED = {
     "first": "it is one of the first trials of the study",
@@ -32,7 +32,7 @@ def rung_rows(result: StudyResult) -> list[dict[str, Any]]:
     guard = None if section.guard == "off" else section.guard
     finished = [trial for trial in result.trials if trial.may_join_front]
     rows = []
-    for epoch in rung_epochs(section.min_epochs, section.reduction_factor, result.study["task"]["epochs"]):
+    for epoch in rungs_of(section, result.study["task"]["epochs"]):
         verdict = judge(finished, epoch, comparison, audit=guard.audit if guard else 0.0)
         in_force = None if guard is None else guard.allows(verdict.finished, verdict.loss)
         rows.append({"epoch": epoch, **_counts(result.trials, epoch), "in_force": in_force, **verdict.as_json()})

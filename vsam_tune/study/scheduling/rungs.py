@@ -13,6 +13,7 @@ import numpy as np
 from vsam_tune.analysis.ranking import Ranking
 from vsam_tune.analysis.results import Noise, Objective, standard_error
 from vsam_tune.study.file.feasibility import Constraint
+from vsam_tune.study.file.sections import Fifo, TrialScheduler
 
 Row: TypeAlias = Mapping[str, float]
 Rung: TypeAlias = Mapping[int, Row]  # rows by trial number
@@ -137,6 +138,13 @@ def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> tupl
         rungs.append(epoch)
         epoch *= reduction_factor
     return tuple(rungs)
+
+
+def rungs_of(section: TrialScheduler, max_epochs: int) -> tuple[int, ...]:
+    """Return the rungs of a trial scheduler for trials of so many epochs, ascending; fifo has none."""
+    if isinstance(section, Fifo):
+        return ()
+    return rung_epochs(section.min_epochs, section.reduction_factor, max_epochs)
 
 
 def newest_rung(rungs: Sequence[int], epoch: float) -> int | None:

@@ -50,7 +50,6 @@ class OptunaSearcher(NotPickled, Searcher):
     Attributes:
         arrivals: the newest report of each running trial.
         never_promoted: the numbers of the paused trials that were pruned when the budget was spent.
-        paused: the epoch of the rung at which a paused trial waits, by number.
         completed: the numbers of the complete trials, in the order in which they ended.
         failures: how many trials have failed since this start.
     """
@@ -70,11 +69,14 @@ class OptunaSearcher(NotPickled, Searcher):
         self._workers, self._stamps = workers, stamps
         self._spending = Spending(storage, plan, clock)
         unfinished = storage.unfinished(plan.fixed_trials)
-        self._paused = {trial.number: trial for trial in unfinished if trial.user_attrs.get("paused") is not None}
+        self._paused: dict[int, tuple[Trial, int]] = {  # with the epoch of the rung, by number
+            trial.number: (trial, int(epoch))
+            for trial in unfinished
+            if (epoch := trial.user_attrs.get("paused")) is not None
+        }
         self._left_behind = deque(trial for trial in unfinished if trial.number not in self._paused)
         self._pausing: dict[int, int] = {}  # the epoch of the rung, by number
         self.never_promoted: list[int] = []
-        self.paused = {number: int(trial.user_attrs["paused"]) for number, trial in self._paused.items()}
         self._promotion: Callable[[bool], int | None] = lambda _: None
         self._running: dict[str, Trial] = {}  # by Ray's trial id
         self._stopped: dict[int, str] = {}  # why, by number
@@ -134,9 +136,14 @@ class OptunaSearcher(NotPickled, Searcher):
         """
         self._promotion = promotion
 
+    @property
+    def paused(self) -> dict[int, int]:
+        """The epoch of the rung at which a trial waits for a promotion, by number."""
+        return {number: epoch for number, (_, epoch) in self._paused.items()}
+
     def paused_trial(self, number: int) -> Trial:
         """Return a trial that waits for a promotion."""
-        return self._paused[number]
+        return self._paused[number][0]
 
     def _promoted(self, *, last: bool = False) -> Trial | None:
         if not self._paused or self.given_up() or self._spending.exhausted(self._num_ended):
@@ -144,8 +151,7 @@ class OptunaSearcher(NotPickled, Searcher):
         number = self._promotion(last)
         if number is None:
             return None
-        del self.paused[number]
-        trial = self._paused.pop(number)
+        trial, _ = self._paused.pop(number)
         self._storage.annotate(trial, paused=None)
         return trial
 
@@ -178,8 +184,8 @@ class OptunaSearcher(NotPickled, Searcher):
 
     def _end_paused(self) -> None:
         """Prune the trials that wait for a promotion, since there will be none; if too many failed, they may go on."""
-        for number in [] if self.given_up() else sorted(self.paused):
-            trial, epoch = self._paused.pop(number), self.paused.pop(number)
+        for number in [] if self.given_up() else sorted(self._paused):
+            trial, epoch = self._paused.pop(number)
             metrics = trial.user_attrs.get("metrics", {})
             self._storage.prune(trial, f"trial scheduler at epoch {epoch}", metrics, diverged=False)
             self._num_ended += 1
@@ -228,8 +234,8 @@ class OptunaSearcher(NotPickled, Searcher):
             self._storage.fail(trial, failure.text, metrics)
             return
         if trial.number in self._pausing and "diverged" not in report:
-            self.paused[trial.number] = epoch = self._pausing.pop(trial.number)
-            self._paused[trial.number] = trial
+            epoch = self._pausing.pop(trial.number)
+            self._paused[trial.number] = trial, epoch
             self._storage.annotate(trial, metrics=metrics, paused=epoch)
             return
         self._num_ended += 1

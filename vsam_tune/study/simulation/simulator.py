@@ -13,10 +13,10 @@ import optuna
 from ray.tune.schedulers import TrialScheduler as RayScheduler
 
 from vsam_tune.analysis import pareto
-from vsam_tune.study.file.sections import Budget, Fifo, Resources, Sampler, TrialScheduler
+from vsam_tune.study.file.sections import Budget, Resources, Sampler, TrialScheduler
 from vsam_tune.study.scheduling.build import build_sampler, build_trial_scheduler
 from vsam_tune.study.scheduling.plan import Plan
-from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.rungs import rungs_of
 from vsam_tune.study.scheduling.searcher import OptunaSearcher
 from vsam_tune.study.scheduling.trial_scheduler import StudyScheduler
 from vsam_tune.study.simulation.recorded_sampler import RecordedSampler
@@ -104,11 +104,7 @@ class _Driver:
         plan: Plan,
     ) -> None:
         self._recording, self._recorded, self._searcher, self._scheduler = recording, recorded, searcher, scheduler
-        section = plan.trial_scheduler
-        asked: tuple[int, ...] = ()
-        if not isinstance(section, Fifo):
-            asked = rung_epochs(section.min_epochs, section.reduction_factor, plan.epochs)
-        self._asked = frozenset(asked)
+        self._asked = frozenset(rungs_of(plan.trial_scheduler, plan.epochs))
         self._epochs_done: dict[int, int] = {}  # of trials that may go on, by number
         self._events: list[tuple[float, int, _Run]] = []
         self._ids = count()

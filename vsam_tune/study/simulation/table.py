@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 from vsam_tune.analysis.paired_tests import mean_interval
 from vsam_tune.analysis.results import TrialRecord
 from vsam_tune.errors import InputError, nearest, problem
-from vsam_tune.study.file.sections import Fifo, Sampler, TrialScheduler
+from vsam_tune.study.file.sections import MoAsha, Sampler, TrialScheduler
 from vsam_tune.study.scheduling.build import SAMPLERS, comparison_of
 from vsam_tune.study.scheduling.guard import judge
-from vsam_tune.study.scheduling.rungs import rung_epochs
+from vsam_tune.study.scheduling.rungs import rungs_of
 from vsam_tune.study.simulation.recording import Recording
 from vsam_tune.study.simulation.simulator import Progress, simulate
 
@@ -156,11 +156,9 @@ def table(
 
 def would_have_stopped(recording: Recording, rungs: dict[str, Any]) -> list[dict[str, Any]]:
     """Return for each rung of `mo_asha` what its rule would have lost of all recorded trials, ranked at once."""
-    section = TypeAdapter[Any](TrialScheduler).validate_python({"kind": "mo_asha", **rungs})
-    if isinstance(section, Fifo):
-        return []
+    section = MoAsha(**rungs)
     comparison = comparison_of(section, recording.objectives)
-    epochs = rung_epochs(section.min_epochs, section.reduction_factor, recording.epochs)
+    epochs = rungs_of(section, recording.epochs)
     names = [each.name for each in recording.objectives]
     trials = [
         TrialRecord(
